@@ -1,0 +1,2 @@
+//! The polder binary.
+fn main() {}
