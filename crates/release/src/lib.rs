@@ -1,1 +1,21 @@
-//! placeholder
+//! Labels, marking schemes, the release decision, and the types that let only decided data out.
+//!
+//! The rule: pure and total. No I/O, no clock; what is not positively permitted is withheld. docs/decision.md states the
+//! decision in prose; `tests/oracle` states it a second time without having read this crate.
+
+mod decide;
+mod directory;
+mod label;
+pub mod limits;
+mod marking;
+mod redact;
+mod sealed;
+mod tlp;
+
+pub use decide::{Granular, Held, Judge, Judgement, LabelCache, LabelVerdict, Reason, Removal, RowFacts, Verdict, test_label};
+pub use directory::{Alliance, Group, Kind, Member, Origin, Policy, Recipient, Standing};
+pub use label::{Attribution, Audience, Binding, Label, Principal, Terms};
+pub use marking::{DefaultLabel, Definitions, Meaning, compile, compile_definition, meaning_of_content, predefined};
+pub use redact::{RawGranular, RedactError, analyse_granular, redact};
+pub use sealed::{Decided, Entry, Form, Gate, Item, Ledger, Mark, Outbound, Page, Refused, Released, commit, decide};
+pub use tlp::{Level, Pap};

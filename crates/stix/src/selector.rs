@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// One step of a selector.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// A dictionary key.
     Key(String),

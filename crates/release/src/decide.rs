@@ -1,0 +1,478 @@
+//! THE decision: may this recipient hold this row?
+//!
+//! The rule: pure, total, nothing is permitted that a test did not permit. docs/decision.md section 4 is the text; this is its only copy in
+//! the product.
+
+use std::cell::RefCell;
+
+use polder_stix::{Id, RefKind};
+
+use crate::directory::{Alliance, Kind, Origin, Policy, Recipient};
+use crate::label::{Attribution, Label, Principal, Terms};
+use crate::limits;
+use crate::tlp::Level;
+
+/// The four answers. Exhaustive on purpose: a new one must break every caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// As received, byte for byte.
+    Release,
+    /// A copy with something removed.
+    Redact,
+    /// Not to this recipient.
+    Withhold,
+    /// Not before a person has said yes.
+    Hold,
+}
+
+/// Why. Rendered in plain words by the binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The recipient is the originator and reads back its own.
+    ReadBack,
+    /// Nothing stands against it.
+    Permitted,
+    /// The recipient is suspended.
+    Suspended,
+    /// The markings cannot be reconciled.
+    Irreconcilable,
+    /// The class is above what the recipient may hold.
+    Class,
+    /// A category the recipient does not hold.
+    Category(Box<str>),
+    /// The window has not opened or has closed.
+    Window,
+    /// An audience is named and the recipient is not in it.
+    NotNamed,
+    /// RED goes to named persons and nodes only, and no further.
+    Red,
+    /// Outside the level's reach.
+    Reach(Level),
+    /// A standing release adds the recipient.
+    Standing(Level),
+    /// Markings nobody has explained to this node.
+    Opaque(Vec<Id>),
+    /// A person said yes to this row for this recipient.
+    Granted,
+    /// A required reference leads to something the recipient may not hold.
+    RequiredReference,
+    /// Of the references of which one must stay, none may.
+    NoReferenceLeft,
+    /// A property the type requires is marked for others.
+    RequiredProperty,
+    /// Some properties are marked for others.
+    Properties,
+    /// Some references lead to something the recipient may not hold.
+    References,
+    /// Required references lead deeper than is followed.
+    TooDeep,
+}
+
+/// What is taken out of a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removal {
+    /// Granular markings applied, by position among the row's granular markings.
+    pub granular: Vec<u32>,
+    /// Objects whose ids are removed.
+    pub targets: Vec<u32>,
+    /// The author's reference is removed.
+    pub author: bool,
+}
+
+impl Removal {
+    /// Nothing is taken out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.granular.is_empty() && self.targets.is_empty() && !self.author
+    }
+
+    /// A number that differs when what is removed differs; 0 for nothing. Stays inside.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        if self.is_empty() {
+            return 0;
+        }
+        // FNV-1a: stable over releases, which a view log on disk needs.
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let mut eat = |n: u32| {
+            for byte in n.to_le_bytes() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        self.granular.iter().for_each(|n| eat(*n));
+        eat(u32::MAX);
+        self.targets.iter().for_each(|n| eat(*n));
+        eat(u32::from(self.author));
+        hash.max(1)
+    }
+}
+
+/// The answer for one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// What is removed, for [`Verdict::Redact`].
+    pub removal: Removal,
+}
+
+impl Judgement {
+    fn no(verdict: Verdict, reason: Reason) -> Self {
+        Self { verdict, reason, removal: Removal::default() }
+    }
+
+    /// The recipient may hold it, whole or in part.
+    #[must_use]
+    pub fn permits(&self) -> bool {
+        matches!(self.verdict, Verdict::Release | Verdict::Redact)
+    }
+}
+
+/// A row as the decision sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct RowFacts {
+    /// Its object.
+    pub object: u32,
+    /// Its source.
+    pub source: u32,
+    /// Its effective label.
+    pub label: u32,
+    /// Authored here.
+    pub own: bool,
+}
+
+/// One granular marking, compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granular {
+    /// The label of its marking joined with the row's.
+    pub label: u32,
+    /// Applying it removes a property the type requires.
+    pub fatal: bool,
+    /// Objects whose [`RefKind::AnyOf`] references lie in what it removes.
+    pub covers: Vec<u32>,
+}
+
+/// What a node holds, at one moment.
+pub trait Held {
+    /// The facts of a live row.
+    fn facts(&self, row: u32) -> RowFacts;
+    /// The type of the row's object.
+    fn object_type(&self, object: u32) -> &str;
+    /// The first live row of an object.
+    fn first_row(&self, object: u32) -> Option<u32>;
+    /// The next live row of the same object.
+    fn next_row(&self, row: u32) -> Option<u32>;
+    /// The references of a row.
+    fn references(&self, row: u32) -> &[(u32, RefKind)];
+    /// The granular markings of a row, labels joined with the row's effective one.
+    fn granular(&self, row: u32) -> Vec<Granular>;
+    /// A label and the origin of the rows that carry it.
+    fn label(&self, label: u32) -> (&Label, &Origin);
+    /// The opaque markings a person has granted this recipient for this row.
+    fn granted(&self, row: u32, recipient: u32) -> Option<&[Id]>;
+}
+
+/// What a label alone says to a recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelVerdict {
+    /// In full, whatever else.
+    ReadBack,
+    /// Yes, as far as the label goes.
+    Permit,
+    /// Only if a standing release names this level and the object's type; the flag: then the opaque markings still stand.
+    IfStanding(Level, bool),
+    /// Everything but the opaque markings permits.
+    Opaque,
+    /// No.
+    Deny(Reason),
+}
+
+/// Tests a label of a row of that origin against a recipient.
+#[must_use]
+pub fn test_label(label: &Label, origin: &Origin, recipient: &Recipient, alliance: &Alliance, now_us: i64) -> LabelVerdict {
+    if !recipient.active {
+        return LabelVerdict::Deny(Reason::Suspended);
+    }
+    let Some(terms) = label.terms().filter(|t| t.realm.is_empty() && t.policy.is_empty()) else {
+        return LabelVerdict::Deny(Reason::Irreconcilable);
+    };
+    if terms.class > recipient.class_max {
+        return LabelVerdict::Deny(Reason::Class);
+    }
+    if let Some(missing) = terms.categories.difference(&recipient.categories).next() {
+        return LabelVerdict::Deny(Reason::Category(missing.clone()));
+    }
+    let reads_back = matches!(recipient.kind, Kind::Organisation | Kind::Node);
+    if reads_back && origin.originator(alliance).is_some_and(|o| recipient.is_of(o)) {
+        return LabelVerdict::ReadBack;
+    }
+    if terms.not_before_us.is_some_and(|t| now_us < t) || terms.not_after_us.is_some_and(|t| now_us >= t) {
+        return LabelVerdict::Deny(Reason::Window);
+    }
+    if !terms.audience.0.iter().all(|set| set.iter().any(|p| matches(p, recipient, alliance, false))) {
+        return LabelVerdict::Deny(Reason::NotNamed);
+    }
+    let standing = match test_levels(terms, origin, recipient, alliance) {
+        Ok(standing) => standing,
+        Err(reason) => return LabelVerdict::Deny(reason),
+    };
+    let opaque = !terms.opaque.is_empty() && !recipient.is_of(&alliance.holder);
+    match (standing, opaque) {
+        (Some(level), opaque) => LabelVerdict::IfStanding(level, opaque),
+        (None, true) => LabelVerdict::Opaque,
+        (None, false) => LabelVerdict::Permit,
+    }
+}
+
+/// The TLP part: permitted, or permitted if a standing release names the level returned.
+fn test_levels(terms: &Terms, origin: &Origin, recipient: &Recipient, alliance: &Alliance) -> Result<Option<Level>, Reason> {
+    let mut standing = None;
+    for (originator, binding) in &terms.tlp {
+        if binding.level == Level::Red {
+            let named = !terms.audience.is_any() && terms.audience.0.iter().all(|set| set.iter().any(|p| matches(p, recipient, alliance, true)));
+            if *origin != Origin::Own || !named {
+                return Err(Reason::Red);
+            }
+        }
+        let Some(reach) = binding.reach else { continue };
+        if reaches(reach, recipient, alliance) {
+            continue;
+        }
+        let first_hop = *origin == Origin::Own && originator.as_deref() == Some(&*alliance.holder);
+        if !first_hop || reach == Level::Red || standing.is_some() {
+            return Err(Reason::Reach(reach));
+        }
+        standing = Some(reach);
+    }
+    Ok(standing)
+}
+
+fn reaches(level: Level, recipient: &Recipient, alliance: &Alliance) -> bool {
+    let Some(organisation) = recipient.organisation.as_deref() else { return level == Level::Clear };
+    match level {
+        Level::Clear => true,
+        Level::Green => alliance.is_member(organisation),
+        Level::Amber => organisation == &*alliance.holder || alliance.is_client_of(organisation, &alliance.holder),
+        Level::AmberStrict => organisation == &*alliance.holder,
+        Level::Red => false,
+    }
+}
+
+/// Does a principal name the recipient? `individually`: as a person or a node, not through its organisation.
+fn matches(principal: &Principal, recipient: &Recipient, alliance: &Alliance, individually: bool) -> bool {
+    let person = |name: &str| recipient.kind == Kind::Person && recipient.person.as_deref() == Some(name);
+    match principal {
+        Principal::Member(id) => !individually && recipient.is_of(id) && alliance.is_member(id),
+        Principal::Node(id) => recipient.kind == Kind::Node && recipient.id == *id,
+        Principal::Person(id) => person(id),
+        Principal::Group(id) => alliance.groups.get(id).is_some_and(|g| {
+            let member = !individually && recipient.organisation.as_deref().is_some_and(|o| g.members.contains(o) && alliance.is_member(o));
+            member || g.persons.iter().any(|p| person(p))
+        }),
+    }
+}
+
+/// Cached answers of [`test_label`] for one recipient and one policy epoch: labels are few, rows are many.
+pub type LabelCache = RefCell<Vec<Option<LabelVerdict>>>;
+
+/// The decision for one recipient over what is held at one moment.
+#[derive(Debug)]
+pub struct Judge<'a, H> {
+    held: &'a H,
+    policy: &'a Policy,
+    number: u32,
+    recipient: &'a Recipient,
+    now_us: i64,
+    epoch: u64,
+    cache: &'a LabelCache,
+}
+
+impl<'a, H: Held> Judge<'a, H> {
+    /// For a recipient by number; `None` when there is no such recipient. The cache must be of this recipient and epoch.
+    pub fn new(held: &'a H, policy: &'a Policy, number: u32, now_us: i64, epoch: u64, cache: &'a LabelCache) -> Option<Self> {
+        let recipient = policy.recipients.get(usize::try_from(number).ok()?)?;
+        Some(Self { held, policy, number, recipient, now_us, epoch, cache })
+    }
+
+    /// The recipient's number.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The policy epoch it decides under.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn held(&self) -> &'a H {
+        self.held
+    }
+
+    /// The policy it decides by.
+    #[must_use]
+    pub fn policy(&self) -> &'a Policy {
+        self.policy
+    }
+
+    fn label_verdict(&self, number: u32) -> LabelVerdict {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(Some(known)) = self.cache.borrow().get(at) {
+            return known.clone();
+        }
+        let (label, origin) = self.held.label(number);
+        let verdict = test_label(label, origin, self.recipient, &self.policy.alliance, self.now_us);
+        let windowed = label.terms().is_some_and(|t| t.not_before_us.is_some() || t.not_after_us.is_some());
+        if !windowed {
+            let mut cache = self.cache.borrow_mut();
+            if cache.len() <= at {
+                cache.resize(at.saturating_add(1), None);
+            }
+            if let Some(slot) = cache.get_mut(at) {
+                *slot = Some(verdict.clone());
+            }
+        }
+        verdict
+    }
+
+    /// Tests 1 to 7 for a label of this row: `Ok(true)` when it is read back in full.
+    fn label_permits(&self, row: u32, facts: &RowFacts, label: u32) -> Result<Reason, Judgement> {
+        let (opaque, yes) = match self.label_verdict(label) {
+            LabelVerdict::ReadBack => return Ok(Reason::ReadBack),
+            LabelVerdict::Permit => return Ok(Reason::Permitted),
+            LabelVerdict::Deny(reason) => return Err(Judgement::no(Verdict::Withhold, reason)),
+            LabelVerdict::Opaque => (true, Reason::Granted),
+            LabelVerdict::IfStanding(level, opaque) => {
+                let kind = self.held.object_type(facts.object);
+                if !self.policy.standing.iter().any(|s| s.adds(level, kind, self.recipient, &self.policy.alliance)) {
+                    return Err(Judgement::no(Verdict::Withhold, Reason::Reach(level)));
+                }
+                (opaque, Reason::Standing(level))
+            }
+        };
+        if !opaque {
+            return Ok(yes);
+        }
+        let (terms, _) = self.held.label(label);
+        let unread: Vec<Id> = terms.terms().map(|t| t.opaque.iter().cloned().collect()).unwrap_or_default();
+        if self.held.granted(row, self.number).is_some_and(|granted| unread.iter().all(|id| granted.contains(id))) {
+            return Ok(Reason::Granted);
+        }
+        let verdict = if facts.own { Verdict::Hold } else { Verdict::Withhold };
+        Err(Judgement::no(verdict, Reason::Opaque(unread)))
+    }
+
+    /// The answer for a live row.
+    #[must_use]
+    pub fn judge(&self, row: u32) -> Judgement {
+        let facts = self.held.facts(row);
+        let reason = match self.label_permits(row, &facts, facts.label) {
+            Err(no) => return no,
+            Ok(Reason::ReadBack) => return Judgement { verdict: Verdict::Release, reason: Reason::ReadBack, removal: Removal::default() },
+            Ok(reason) => reason,
+        };
+        let mut removal = Removal { author: self.hides_author(facts.label), ..Removal::default() };
+        let granular = self.held.granular(row);
+        for (at, mark) in granular.iter().enumerate() {
+            if self.label_permits(row, &facts, mark.label).is_err() {
+                if mark.fatal {
+                    return Judgement::no(Verdict::Withhold, Reason::RequiredProperty);
+                }
+                removal.granular.push(u32::try_from(at).unwrap_or(u32::MAX));
+            }
+        }
+        let covered = |target: u32| removal.granular.iter().any(|at| granular.get(*at as usize).is_some_and(|g| g.covers.contains(&target)));
+        let (mut any_of, mut any_left) = (false, false);
+        let mut stack = vec![row];
+        for (target, kind) in self.held.references(row) {
+            let denied = self.denied(*target, &facts, &mut stack);
+            match kind {
+                RefKind::Required if denied => return Judgement::no(Verdict::Withhold, Reason::RequiredReference),
+                RefKind::Required => {}
+                RefKind::AnyOf => {
+                    any_of = true;
+                    any_left |= !denied && !covered(*target);
+                }
+                RefKind::Optional => {}
+            }
+            if denied && removal.targets.last() != Some(target) {
+                removal.targets.push(*target);
+            }
+        }
+        if any_of && !any_left {
+            return Judgement::no(Verdict::Withhold, Reason::NoReferenceLeft);
+        }
+        removal.targets.sort_unstable();
+        removal.targets.dedup();
+        let (verdict, reason) = match (removal.granular.is_empty() && !removal.author, removal.targets.is_empty()) {
+            (true, true) => (Verdict::Release, reason),
+            (true, false) => (Verdict::Redact, Reason::References),
+            (false, _) => (Verdict::Redact, Reason::Properties),
+        };
+        Judgement { verdict, reason, removal }
+    }
+
+    fn hides_author(&self, label: u32) -> bool {
+        self.held.label(label).0.terms().is_some_and(|t| t.attribution == Attribution::Forbidden)
+    }
+
+    /// Is there a live row of the object in scope, and may the recipient hold none of them?
+    fn denied(&self, object: u32, from: &RowFacts, stack: &mut Vec<u32>) -> bool {
+        let mut present = false;
+        let mut next = self.held.first_row(object);
+        while let Some(row) = next {
+            next = self.held.next_row(row);
+            let facts = self.held.facts(row);
+            if !from.own && facts.source != from.source {
+                continue;
+            }
+            if self.holdable(row, &facts, stack) {
+                return false;
+            }
+            present = true;
+        }
+        present
+    }
+
+    /// The yes or no of [`Judge::judge`], without what would be removed. A row under examination counts as permitted.
+    fn holdable(&self, row: u32, facts: &RowFacts, stack: &mut Vec<u32>) -> bool {
+        if stack.contains(&row) {
+            return true;
+        }
+        match self.label_permits(row, facts, facts.label) {
+            Err(_) => return false,
+            Ok(Reason::ReadBack) => return true,
+            Ok(_) => {}
+        }
+        if stack.len() >= limits::REFERENCE_DEPTH_MAX {
+            return false;
+        }
+        let granular = self.held.granular(row);
+        let applied: Vec<&Granular> = granular.iter().filter(|g| self.label_permits(row, facts, g.label).is_err()).collect();
+        if applied.iter().any(|g| g.fatal) {
+            return false;
+        }
+        stack.push(row);
+        let (mut any_of, mut any_left, mut required) = (false, false, true);
+        for (target, kind) in self.held.references(row) {
+            match kind {
+                RefKind::Optional => {}
+                RefKind::Required => required &= !self.denied(*target, facts, stack),
+                RefKind::AnyOf => {
+                    any_of = true;
+                    any_left = any_left || (!applied.iter().any(|g| g.covers.contains(target)) && !self.denied(*target, facts, stack));
+                }
+            }
+            if !required {
+                break;
+            }
+        }
+        stack.pop();
+        required && (!any_of || any_left)
+    }
+}

@@ -1,0 +1,280 @@
+//! What a marking says: definitions read by id and by content, and marking sets compiled into labels.
+//!
+//! The rule: what cannot be read is opaque, never nothing. docs/decision.md section 2 is the table this file implements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use polder_stix::{Id, ext, time};
+use serde_json::{Map, Value};
+
+use crate::directory::{Alliance, Origin};
+use crate::label::{Audience, Binding, Label, Principal, Terms};
+use crate::limits;
+use crate::tlp::{Level, Pap};
+
+/// What one marking means, before it is known whose row it marks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Meaning {
+    /// A TLP level.
+    pub level: Option<Level>,
+    /// A PAP level.
+    pub pap: Option<Pap>,
+    /// Named audiences.
+    pub audience: Audience,
+    /// Window, microseconds since 1970.
+    pub not_before_us: Option<i64>,
+    /// Window, microseconds since 1970.
+    pub not_after_us: Option<i64>,
+    /// Something in it could not be read.
+    pub opaque: bool,
+}
+
+impl Meaning {
+    /// The meaning of a level alone.
+    #[must_use]
+    pub fn of_level(level: Level) -> Self {
+        Self { level: Some(level), ..Self::default() }
+    }
+
+    fn unreadable() -> Self {
+        Self { opaque: true, ..Self::default() }
+    }
+
+    /// Both, the stricter of each.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.level = self.level.max(other.level);
+        self.pap = self.pap.max(other.pap);
+        self.audience.0.extend(other.audience.0);
+        self.not_before_us = self.not_before_us.max(other.not_before_us);
+        self.not_after_us = match (self.not_after_us, other.not_after_us) {
+            (Some(x), Some(y)) => Some(x.min(y)),
+            (x, y) => x.or(y),
+        };
+        self.opaque |= other.opaque;
+        self
+    }
+}
+
+/// The level of a predefined marking-definition, whose content is never looked at.
+#[must_use]
+pub fn predefined(id: &Id) -> Option<Level> {
+    Level::of_predefined(id.as_ref())
+}
+
+/// What the content of a marking-definition says.
+#[must_use]
+pub fn meaning_of_content(definition: &Value) -> Meaning {
+    let Some(object) = definition.as_object() else { return Meaning::unreadable() };
+    let mut meaning = Meaning::default();
+    let mut said = false;
+    match object.get("extensions") {
+        None => {}
+        Some(Value::Object(extensions)) => {
+            for (key, extension) in extensions {
+                said = true;
+                meaning = meaning.join(of_extension(key, extension));
+            }
+        }
+        Some(_) => return Meaning::unreadable(),
+    }
+    match object.get("definition_type") {
+        None => {}
+        Some(Value::String(kind)) => {
+            said = true;
+            meaning = meaning.join(of_definition(kind, object.get("definition")));
+        }
+        Some(_) => return Meaning::unreadable(),
+    }
+    match object.get("name") {
+        None => {}
+        Some(Value::String(name)) => {
+            if let Some(level) = of_text(name) {
+                said = true;
+                meaning = meaning.join(level);
+            }
+        }
+        Some(_) => return Meaning::unreadable(),
+    }
+    if said { meaning } else { Meaning::unreadable() }
+}
+
+fn of_extension(key: &str, extension: &Value) -> Meaning {
+    match key {
+        ext::TLP_2 => extension.get("tlp_2_0").and_then(Value::as_str).and_then(Level::parse).map_or_else(Meaning::unreadable, Meaning::of_level),
+        ext::AUDIENCE => of_audience(extension).unwrap_or_else(Meaning::unreadable),
+        _ => Meaning::unreadable(),
+    }
+}
+
+fn of_definition(kind: &str, definition: Option<&Value>) -> Meaning {
+    let field = |name: &str| definition.and_then(|d| d.get(name)).and_then(Value::as_str);
+    match kind.to_ascii_lowercase().as_str() {
+        "tlp" => field("tlp").and_then(Level::parse).map_or_else(Meaning::unreadable, Meaning::of_level),
+        "pap" => field("pap").and_then(Pap::parse).map_or_else(Meaning::unreadable, |pap| Meaning { pap: Some(pap), ..Meaning::default() }),
+        "statement" => field("statement").map_or_else(Meaning::unreadable, |text| of_text(text).unwrap_or_default()),
+        _ => Meaning::unreadable(),
+    }
+}
+
+/// A level written as text, as some exporters do; `None` when the text is about something else.
+fn of_text(text: &str) -> Option<Meaning> {
+    let text = text.trim();
+    let (prefix, rest) = text.split_at_checked(3)?;
+    let (tlp, pap) = (prefix.eq_ignore_ascii_case("tlp"), prefix.eq_ignore_ascii_case("pap"));
+    if !tlp && !pap {
+        return None;
+    }
+    let name = rest.trim_start_matches([':', '-', '_', ' ']);
+    if name.len() == rest.len() {
+        return Some(Meaning::unreadable());
+    }
+    let meaning = if tlp {
+        Level::parse(name).map(Meaning::of_level)
+    } else {
+        Pap::parse(name).map(|pap| Meaning { pap: Some(pap), ..Meaning::default() })
+    };
+    Some(meaning.unwrap_or_else(Meaning::unreadable))
+}
+
+fn of_audience(extension: &Value) -> Option<Meaning> {
+    let extension = extension.as_object()?;
+    let window = |name: &str| match extension.get(name) {
+        None => Some(None),
+        Some(v) => time::to_us(v.as_str()?).map(Some),
+    };
+    let (not_before_us, not_after_us) = (window("not_before")?, window("not_after")?);
+    let audience = match extension.get("audience") {
+        None => Audience::default(),
+        Some(v) => Audience::of(principals(v.as_object()?)?),
+    };
+    let known = ["extension_type", "audience", "not_before", "not_after"];
+    let says = !audience.is_any() || not_before_us.is_some() || not_after_us.is_some();
+    (says && extension.keys().all(|k| known.contains(&k.as_str()))).then_some(Meaning { audience, not_before_us, not_after_us, ..Meaning::default() })
+}
+
+fn principals(lists: &Map<String, Value>) -> Option<BTreeSet<Principal>> {
+    let mut all = BTreeSet::new();
+    for (kind, list) in lists {
+        let make: fn(Box<str>) -> Principal = match kind.as_str() {
+            "members" => Principal::Member,
+            "groups" => Principal::Group,
+            "persons" => Principal::Person,
+            "nodes" => Principal::Node,
+            _ => return None,
+        };
+        for name in list.as_array()? {
+            all.insert(make(name.as_str()?.into()));
+        }
+    }
+    (all.len() <= limits::AUDIENCE_NAMES_MAX).then_some(all)
+}
+
+/// What a source's unmarked rows are taken to be marked with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DefaultLabel {
+    /// A level.
+    pub level: Option<Level>,
+    /// An audience.
+    pub audience: Audience,
+}
+
+/// The definitions that hold for one source: its own, and the pinned ones of this node.
+pub trait Definitions {
+    /// The joined meaning of the source's own live definitions of this id; `None` when it has none.
+    fn in_source(&self, id: &Id) -> Option<Meaning>;
+    /// The meaning a person pinned for every source.
+    fn pinned(&self, id: &Id) -> Option<Meaning>;
+}
+
+fn meaning_of(id: &Id, definitions: &dyn Definitions) -> Meaning {
+    if let Some(level) = predefined(id) {
+        return Meaning::of_level(level);
+    }
+    match (definitions.in_source(id), definitions.pinned(id)) {
+        (Some(own), Some(pinned)) if !own.opaque => own.join(pinned),
+        (_, Some(pinned)) => pinned,
+        (Some(own), None) => own,
+        (None, None) => Meaning::unreadable(),
+    }
+}
+
+/// Compiles a marking set into the label of a row of that origin. `default`: what to do when nothing names a level or an audience;
+/// `None` adds nothing (granular markings).
+#[must_use]
+pub fn compile(set: &[Id], origin: &Origin, alliance: &Alliance, definitions: &dyn Definitions, default: Option<&DefaultLabel>) -> Label {
+    let mut joined = Meaning::default();
+    let mut opaque = BTreeSet::new();
+    for id in set {
+        let meaning = meaning_of(id, definitions);
+        if meaning.opaque {
+            opaque.insert(id.clone());
+        }
+        joined = joined.join(meaning);
+    }
+    Label::Terms(terms(joined, opaque, origin, alliance, default))
+}
+
+/// Compiles a marking-definition's own row: what it compiles to, joined with its own markings.
+#[must_use]
+pub fn compile_definition(
+    id: &Id,
+    content: &Meaning,
+    set: &[Id],
+    origin: &Origin,
+    alliance: &Alliance,
+    definitions: &dyn Definitions,
+    default: &DefaultLabel,
+) -> Label {
+    if predefined(id).is_some() {
+        let clear = Binding { level: Level::Clear, reach: Some(Level::Clear) };
+        return Label::Terms(Terms { tlp: BTreeMap::from([(originator(origin, alliance), clear)]), ..Terms::default() });
+    }
+    let mut joined = definitions.in_source(id).unwrap_or_default().join(content.clone());
+    match definitions.pinned(id) {
+        Some(pinned) if joined.opaque => joined = pinned,
+        Some(pinned) => joined = joined.join(pinned),
+        None => {}
+    }
+    let mut opaque = BTreeSet::new();
+    if joined.opaque {
+        opaque.insert(id.clone());
+    }
+    for marking in set {
+        let meaning = meaning_of(marking, definitions);
+        if meaning.opaque {
+            opaque.insert(marking.clone());
+        }
+        joined = joined.join(meaning);
+    }
+    Label::Terms(terms(joined, opaque, origin, alliance, Some(default)))
+}
+
+fn originator(origin: &Origin, alliance: &Alliance) -> Option<Box<str>> {
+    origin.originator(alliance).map(Into::into)
+}
+
+fn terms(mut joined: Meaning, opaque: BTreeSet<Id>, origin: &Origin, alliance: &Alliance, default: Option<&DefaultLabel>) -> Terms {
+    let unmarked = joined.level.is_none() && joined.audience.is_any() && opaque.is_empty();
+    if let (true, Some(default)) = (unmarked, default) {
+        joined.level = default.level;
+        joined.audience = default.audience.clone();
+        if default.level.is_none() && default.audience.is_any() {
+            joined.audience = Audience::of([Principal::Member(alliance.holder.clone())]);
+        }
+    }
+    let mut tlp = BTreeMap::new();
+    if let Some(level) = joined.level {
+        let named = !joined.audience.is_any() && *origin == Origin::Own;
+        tlp.insert(originator(origin, alliance), Binding { level, reach: (!named).then_some(level) });
+    }
+    Terms {
+        tlp,
+        audience: joined.audience,
+        pap: joined.pap,
+        not_before_us: joined.not_before_us,
+        not_after_us: joined.not_after_us,
+        opaque,
+        ..Terms::default()
+    }
+}

@@ -1,0 +1,603 @@
+//! The state of a node and how requests change it: first in memory, then in one durable transaction, under one lock.
+//!
+//! The rule: what a request changes is recorded by the same code that changes it, so that a reload gives the same state.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Mutex;
+
+use polder_release::{Alliance, DefaultLabel, Level, Origin, Policy, meaning_of_content, test_label};
+use polder_stix::time::Version;
+use polder_stix::{Id, canonical};
+use serde_json::Value;
+
+use crate::Error;
+use crate::backend::{Backend, Reader, Record, RowRecord};
+use crate::columns::{Columns, Commit, GranularColumn, NewRow, Source};
+use crate::ingest::{Outcome, Prepared, granular_columns, granular_text, sorted};
+use crate::limits;
+use crate::logs;
+use crate::viewlog::{Ground, ViewLog};
+
+/// What one person or program does to the node besides bringing objects in.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Members, recipients, standing releases, sources: a new policy epoch.
+    Policy(Policy, Vec<Source>),
+    /// A definition for every source.
+    Pin(Vec<u8>),
+    /// One object of one source is raised to a level.
+    Overlay(Id, Box<str>, Level),
+    /// A yes to a held row.
+    Grant(u32, Box<str>),
+    /// Rows leave.
+    Remove(Vec<u32>),
+}
+
+/// The state.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) columns: Columns,
+    pub(crate) policy: Policy,
+    pub(crate) epoch: u64,
+    pub(crate) logs: Vec<Mutex<ViewLog>>,
+    pub(crate) posted: HashMap<Box<str>, HashSet<u32>>,
+    pub(crate) bodies: u32,
+    pub(crate) journal: u32,
+    pub(crate) last_stamp_us: i64,
+    pub(crate) damaged: Vec<String>,
+    pub(crate) meta: HashMap<Box<str>, Vec<u8>>,
+    /// The configuration changed while the node was stopped, so nothing decided before still counts.
+    pub(crate) unsettled: bool,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A thread that died holding a log left it unfinished at worst; the next extension finishes it.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Engine {
+    pub(crate) fn empty(policy: Policy) -> Self {
+        let alliance: Alliance = policy.alliance.clone();
+        let logs = policy.recipients.iter().map(|_| Mutex::new(ViewLog::default())).collect();
+        Self {
+            columns: Columns::new(alliance),
+            policy,
+            epoch: 1,
+            logs,
+            posted: HashMap::new(),
+            bodies: 0,
+            journal: 0,
+            last_stamp_us: 0,
+            damaged: Vec::new(),
+            meta: HashMap::new(),
+            unsettled: false,
+        }
+    }
+
+    pub(crate) fn ground(&self) -> Ground<'_> {
+        Ground { columns: &self.columns, policy: &self.policy, epoch: self.epoch }
+    }
+
+    pub(crate) fn recipient(&self, id: &str) -> Option<u32> {
+        self.policy.recipients.iter().position(|r| *r.id == *id).and_then(|n| u32::try_from(n).ok())
+    }
+
+    pub(crate) fn source(&self, name: &str) -> Option<u16> {
+        self.columns.sources.iter().position(|s| *s.name == *name).and_then(|n| u16::try_from(n).ok())
+    }
+
+    /// Brings every log up to the last commit.
+    fn catch_up(&mut self, now_us: i64) {
+        let ground = Ground { columns: &self.columns, policy: &self.policy, epoch: self.epoch };
+        for (n, log) in self.logs.iter_mut().enumerate() {
+            let log = log.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            log.extend(&ground, u32::try_from(n).unwrap_or(u32::MAX), now_us);
+        }
+    }
+
+    /// The log records of every recipient that changed since they were last written.
+    pub(crate) fn log_records(&mut self, records: &mut Vec<Record>) {
+        for (recipient, log) in self.policy.recipients.iter().zip(&mut self.logs) {
+            let log = log.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            logs::write(&recipient.id, log, records);
+        }
+    }
+
+    /// One commit. Returns what became of each object, in order.
+    pub(crate) fn ingest(
+        &mut self,
+        source: u16,
+        collection: Option<&str>,
+        objects: Vec<Prepared>,
+        stamp_us: i64,
+        reader: &mut dyn Reader,
+        records: &mut Vec<Record>,
+    ) -> Result<Vec<Outcome>, Error> {
+        let tightened = self.redefinitions(source, &objects);
+        if !tightened.is_empty() {
+            self.catch_up(stamp_us);
+        }
+        let first = self.columns.len();
+        let commit = u32::try_from(self.columns.commits.len()).unwrap_or(u32::MAX);
+        self.columns.commits.push(Commit { stamp_us, rows_end: first });
+        let mut pending: HashMap<u32, Vec<u8>> = HashMap::new();
+        let mut outcomes = Vec::with_capacity(objects.len());
+        for object in objects {
+            let (outcome, row) = self.take(source, commit, object, &mut pending, reader, records)?;
+            if let (Some(collection), Some(row)) = (collection, row) {
+                if self.posted.entry(collection.into()).or_default().insert(row) {
+                    records.push(Record::Posted { collection: collection.into(), row });
+                }
+            }
+            outcomes.push(outcome);
+        }
+        for (number, bytes) in pending {
+            if let Some(Record::Body { bytes: slot, .. }) = records.iter_mut().find(|r| matches!(r, Record::Body { number: n, .. } if *n == number)) {
+                *slot = bytes;
+            }
+        }
+        let end = self.columns.len();
+        if end == first {
+            self.columns.commits.pop();
+            return Ok(outcomes);
+        }
+        if let Some(last) = self.columns.commits.last_mut() {
+            last.rows_end = end;
+        }
+        for row in first..end {
+            self.columns.label_new(row);
+        }
+        self.last_stamp_us = stamp_us;
+        self.journal += 1;
+        records.push(Record::Journal { number: self.journal, stamp_us, kind: "arrive".into(), rows_end: end, detail: String::new() });
+        if !tightened.is_empty() {
+            self.relabel_after_definitions(source, &tightened, first, stamp_us, records);
+        }
+        Ok(outcomes)
+    }
+
+    /// Ids of definitions in this request that marked rows of the source are already waiting for, or read otherwise.
+    fn redefinitions(&self, source: u16, objects: &[Prepared]) -> BTreeSet<Id> {
+        let definitions: BTreeSet<Id> = objects.iter().filter(|o| o.meaning.is_some()).map(|o| o.header.id.clone()).collect();
+        if definitions.is_empty() || self.columns.marked_with(&definitions, Some(source)).is_empty() { BTreeSet::new() } else { definitions }
+    }
+
+    fn relabel_after_definitions(&mut self, source: u16, definitions: &BTreeSet<Id>, first: u32, stamp_us: i64, records: &mut Vec<Record>) {
+        self.columns.forget_compiled();
+        let objects = self.columns.marked_with(definitions, Some(source));
+        for object in &objects {
+            self.columns.relabel(*object);
+        }
+        self.epoch += 1;
+        let ground = Ground { columns: &self.columns, policy: &self.policy, epoch: self.epoch };
+        for (n, log) in self.logs.iter_mut().enumerate() {
+            let log = log.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            log.cache.take();
+            log.advance(&ground, u32::try_from(n).unwrap_or(u32::MAX), &objects, first, stamp_us);
+        }
+        self.log_records(records);
+    }
+
+    /// Takes one object in; the row it is held as, unless it was refused.
+    fn take(
+        &mut self,
+        source: u16,
+        commit: u32,
+        object: Prepared,
+        pending: &mut HashMap<u32, Vec<u8>>,
+        reader: &mut dyn Reader,
+        records: &mut Vec<Record>,
+    ) -> Result<(Outcome, Option<u32>), Error> {
+        let number = self.object_number(&object.header.id, records);
+        let version = object.header.version();
+        let sha32 = u32::from_be_bytes([object.sha256[0], object.sha256[1], object.sha256[2], object.sha256[3]]);
+        let (known, mut outcome, body) = self.compare(source, number, version, sha32, &object.bytes, pending, reader)?;
+        if let Some(row) = known {
+            return Ok((Outcome::Known, Some(row)));
+        }
+        if self.columns.labels_of_source(source) >= limits::LABELS_PER_SOURCE_MAX {
+            return Ok((Outcome::Refused(format!("the source has more than {} distinct labels", limits::LABELS_PER_SOURCE_MAX)), None));
+        }
+        let authenticated = self.columns.sources.get(usize::from(source)).is_some_and(|s| s.origin != Origin::Feed);
+        if outcome == Outcome::Conflict && !authenticated {
+            outcome = Outcome::Variant;
+        }
+        let references = object.header.references.iter().map(|r| (self.object_number(&r.target, records), r.kind)).collect();
+        let references = sorted(references);
+        let (set, new_set) = self.columns.set_number(&object.header.markings);
+        if new_set {
+            let ids: Vec<String> = object.header.markings.iter().map(Id::to_string).collect();
+            records.push(Record::Set { number: set, ids: ids.join(" ") });
+        }
+        let granular: Vec<GranularColumn> = object
+            .granular
+            .iter()
+            .map(|g| GranularColumn::new(g.marking.clone(), g.whole, g.fatal, g.covers.iter().map(|id| self.object_number(id, records)).collect()))
+            .collect();
+        let body_bytes = u32::try_from(object.bytes.len()).unwrap_or(u32::MAX);
+        let lifted = object.original.is_some();
+        let body = body.unwrap_or_else(|| {
+            let body = self.bodies;
+            self.bodies += 1;
+            pending.insert(body, object.bytes);
+            records.push(Record::Body { number: body, sha256: object.sha256, bytes: Vec::new(), original: object.original });
+            body
+        });
+        let record = RowRecord {
+            number: self.columns.len(),
+            object: number,
+            source,
+            set,
+            body,
+            body_bytes,
+            sha32,
+            version: version.map(|v| (v.ns(), v.decimals())),
+            lifted,
+            commit,
+            references: references.clone(),
+            granular: granular_text(&granular),
+            dead: false,
+        };
+        let meaning = object.meaning;
+        let new = NewRow { object: number, source, set, version, lifted, commit, body, body_bytes, sha32, references, granular, meaning };
+        let row = self.columns.push(new);
+        records.push(Record::Row(Box::new(record)));
+        Ok((outcome, Some(row)))
+    }
+
+    fn object_number(&mut self, id: &Id, records: &mut Vec<Record>) -> u32 {
+        let (kind, new_kind) = self.columns.kind_number(&id.kind);
+        if new_kind {
+            records.push(Record::Kind { number: kind, name: id.kind.clone() });
+        }
+        let (number, new) = self.columns.object_number(kind, id.uuid);
+        if new {
+            records.push(Record::Object { number, kind, uuid: id.uuid });
+        }
+        number
+    }
+
+    /// Compares with what is held: the row that is the same, else what the object is, and a body with the same bytes.
+    #[expect(clippy::too_many_arguments, reason = "one comparison, everything it compares")]
+    fn compare(
+        &self,
+        source: u16,
+        object: u32,
+        version: Option<Version>,
+        sha32: u32,
+        bytes: &[u8],
+        pending: &HashMap<u32, Vec<u8>>,
+        reader: &mut dyn Reader,
+    ) -> Result<(Option<u32>, Outcome, Option<u32>), Error> {
+        let mut outcome = Outcome::New;
+        let mut body = None;
+        let mine: Vec<u32> = self.columns.live_rows_of(object).collect();
+        // Of an unversioned object only the latest content from this source counts as held.
+        let latest_here = mine.iter().rev().copied().find(|r| self.columns.row(*r).is_some_and(|x| x.source == source));
+        for row in mine {
+            let Some(held) = self.columns.row(row) else { continue };
+            let same_source = held.source == source;
+            if held.version() != version || (version.is_none() && same_source && Some(row) != latest_here) {
+                continue;
+            }
+            let theirs = match pending.get(&held.body) {
+                Some(bytes) => bytes.clone(),
+                None => match reader.body(held.body) {
+                    Ok(bytes) => bytes,
+                    // A damaged copy is no reason to refuse a sound one: keep the sound one beside it.
+                    Err(Error::Damaged(_)) => continue,
+                    Err(e) => return Err(e),
+                },
+            };
+            let identical = held.sha32 == sha32 && theirs == bytes;
+            let same = identical || canonical::digest(&theirs) == canonical::digest(bytes);
+            match (same_source, same) {
+                (true, true) => return Ok((Some(row), Outcome::Known, None)),
+                (true, false) if version.is_some() => outcome = Outcome::Conflict,
+                (false, false) if version.is_some() && outcome == Outcome::New => outcome = Outcome::Variant,
+                _ => {}
+            }
+            if identical {
+                body = Some(held.body);
+            }
+        }
+        Ok((None, outcome, body))
+    }
+
+    /// Carries out an act and looks again at what it touches, for every recipient.
+    pub(crate) fn act(&mut self, act: Act, by: &str, stamp_us: i64, records: &mut Vec<Record>) -> Result<(), Error> {
+        self.check(&act)?;
+        let unsettled = std::mem::take(&mut self.unsettled);
+        if unsettled {
+            for log in &mut self.logs {
+                log.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).floor_us = stamp_us;
+            }
+        }
+        self.catch_up(stamp_us);
+        let before = self.label_verdicts(stamp_us);
+        let standing = self.policy.standing.clone();
+        let (kind, detail, dirty) = self.apply(act, stamp_us, records)?;
+        self.epoch += 1;
+        self.last_stamp_us = stamp_us;
+        self.journal += 1;
+        let detail = serde_json::json!({"by": by, "what": detail}).to_string();
+        records.push(Record::Journal { number: self.journal, stamp_us, kind: kind.into(), rows_end: self.columns.len(), detail });
+        for log in &mut self.logs {
+            log.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).cache.take();
+        }
+        let after = if kind == "policy" { self.label_verdicts(stamp_us) } else { Vec::new() };
+        let standing_moved = standing != self.policy.standing;
+        let ground = Ground { columns: &self.columns, policy: &self.policy, epoch: self.epoch };
+        for (n, log) in self.logs.iter_mut().enumerate() {
+            let log = log.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut mine: BTreeSet<u32> = dirty.iter().copied().collect();
+            if unsettled {
+                mine.extend((0..self.columns.len()).filter_map(|r| self.columns.row(r).map(|x| x.object)));
+            } else if kind == "policy" {
+                let moved = moved_labels(before.get(n), after.get(n), standing_moved);
+                mine.extend(self.columns.objects_with_labels(&moved));
+            }
+            log.reconsider(&ground, u32::try_from(n).unwrap_or(u32::MAX), mine.into_iter().collect(), stamp_us);
+        }
+        self.log_records(records);
+        Ok(())
+    }
+
+    fn check(&self, act: &Act) -> Result<(), Error> {
+        let unknown = |kind, name: String| Err(Error::Unknown { kind, name });
+        match act {
+            Act::Overlay(id, source, _) => match (self.columns.find_object(id.as_ref()), self.source(source)) {
+                (None, _) => unknown("object", id.to_string()),
+                (_, None) => unknown("source", source.to_string()),
+                _ => Ok(()),
+            },
+            Act::Grant(row, recipient) => match (self.columns.row(*row), self.recipient(recipient)) {
+                (Some(r), Some(_)) if r.is_live() => Ok(()),
+                (_, None) => unknown("recipient", recipient.to_string()),
+                _ => unknown("row", row.to_string()),
+            },
+            Act::Policy(..) | Act::Pin(_) | Act::Remove(_) => Ok(()),
+        }
+    }
+
+    /// Changes the state; returns the act's name, what to log of it, and the objects it touches for everyone.
+    fn apply(&mut self, act: Act, stamp_us: i64, records: &mut Vec<Record>) -> Result<(&'static str, String, Vec<u32>), Error> {
+        match act {
+            Act::Policy(policy, sources) => {
+                let dirty = self.set_policy(policy, sources, stamp_us, records);
+                Ok(("policy", String::new(), dirty))
+            }
+            Act::Pin(bytes) => {
+                let value: Value = serde_json::from_slice(&bytes).map_err(|e| Error::Damaged(e.to_string()))?;
+                let id = value.get("id").and_then(Value::as_str).and_then(Id::parse);
+                let Some(id) = id else { return Err(Error::Unknown { kind: "marking-definition", name: "without id".to_owned() }) };
+                records.push(Record::Pin { id: id.to_string().into(), bytes });
+                self.columns.pin(id.clone(), meaning_of_content(&value));
+                self.columns.forget_compiled();
+                let dirty = self.columns.marked_with(&BTreeSet::from([id.clone()]), None);
+                dirty.iter().for_each(|o| self.columns.relabel(*o));
+                Ok(("pin", id.to_string(), dirty))
+            }
+            Act::Overlay(id, source, level) => {
+                let number = self.source(&source).unwrap_or(u16::MAX);
+                let object = self.columns.find_object(id.as_ref()).unwrap_or(u32::MAX);
+                records.push(Record::Overlay { object, source: number, level: Some(level.name().into()) });
+                self.columns.set_overlay(object, number, &DefaultLabel { level: Some(level), ..DefaultLabel::default() });
+                self.columns.relabel(object);
+                Ok(("overlay", format!("{id} of {source} to {}", level.label()), vec![object]))
+            }
+            Act::Grant(row, recipient) => {
+                let ids = self.columns.opaque_of(row);
+                let text: Vec<String> = ids.iter().map(Id::to_string).collect();
+                records.push(Record::Grant { row, recipient: recipient.clone(), ids: text.join(" ") });
+                let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
+                self.columns.grant(row, self.recipient(&recipient).unwrap_or(u32::MAX), ids);
+                Ok(("grant", format!("{} to {recipient}", self.columns.id(object)), vec![object]))
+            }
+            Act::Remove(rows) => {
+                let mut dirty: Vec<u32> = rows.iter().filter_map(|r| self.columns.row(*r).map(|x| x.object)).collect();
+                rows.iter().for_each(|r| self.columns.kill(*r));
+                dirty.sort_unstable();
+                dirty.dedup();
+                let mut marked = BTreeSet::new();
+                for object in &dirty {
+                    let id = self.columns.id(*object);
+                    if &*id.kind == "marking-definition" {
+                        marked.insert(id);
+                    }
+                }
+                let bodies = self.unneeded_bodies(&rows, &dirty);
+                self.columns.forget_compiled();
+                let mut touched: BTreeSet<u32> = dirty.iter().copied().collect();
+                if !marked.is_empty() {
+                    touched.extend(self.columns.marked_with(&marked, None));
+                }
+                touched.iter().for_each(|o| self.columns.relabel(*o));
+                let detail = dirty.iter().map(|o| self.columns.id(*o).to_string()).collect::<Vec<_>>().join(" ");
+                records.push(Record::Remove { rows, bodies });
+                Ok(("remove", detail, touched.into_iter().collect()))
+            }
+        }
+    }
+
+    fn unneeded_bodies(&self, rows: &[u32], objects: &[u32]) -> Vec<u32> {
+        let needed: BTreeSet<u32> = objects.iter().flat_map(|o| self.columns.live_rows_of(*o)).filter_map(|r| self.columns.row(r).map(|x| x.body)).collect();
+        let freed: BTreeSet<u32> = rows.iter().filter_map(|r| self.columns.row(*r).map(|x| x.body)).collect();
+        freed.difference(&needed).copied().collect()
+    }
+
+    /// Puts a new policy in force; returns the objects whose labels changed.
+    fn set_policy(&mut self, policy: Policy, sources: Vec<Source>, stamp_us: i64, records: &mut Vec<Record>) -> Vec<u32> {
+        // Recipients keep their numbers: known ones in their old order, then the new ones.
+        let mut recipients = policy.recipients;
+        let order: HashMap<Box<str>, usize> = self.policy.recipients.iter().enumerate().map(|(n, r)| (r.id.clone(), n)).collect();
+        for old in &self.policy.recipients {
+            if recipients.iter().all(|r| r.id != old.id) {
+                let mut gone = old.clone();
+                gone.active = false;
+                recipients.push(gone);
+            }
+        }
+        recipients.sort_by_key(|r| order.get(&r.id).copied().unwrap_or(usize::MAX));
+        for _ in self.logs.len()..recipients.len() {
+            let commits_done = u32::try_from(self.columns.commits.len()).unwrap_or(u32::MAX);
+            self.logs.push(Mutex::new(ViewLog::starting(stamp_us, commits_done)));
+        }
+        self.columns.set_alliance(policy.alliance.clone());
+        self.policy = Policy { recipients, ..policy };
+        let mut changed = Vec::new();
+        for source in sources {
+            match self.source(&source.name) {
+                None => {
+                    let number = u16::try_from(self.columns.sources.len()).unwrap_or(u16::MAX);
+                    records.push(Record::Source { number, name: source.name.clone() });
+                    self.columns.sources.push(source);
+                }
+                Some(number) => {
+                    let slot = self.columns.sources.get_mut(usize::from(number));
+                    if let Some(slot) = slot.filter(|s| **s != source) {
+                        *slot = source;
+                        changed.push(number);
+                    }
+                }
+            }
+        }
+        self.columns.forget_compiled();
+        let dirty: BTreeSet<u32> = changed.iter().flat_map(|s| self.columns.objects_of_source(*s)).collect();
+        dirty.iter().for_each(|o| self.columns.relabel(*o));
+        dirty.into_iter().collect()
+    }
+
+    /// What every label says to every recipient now.
+    fn label_verdicts(&self, now_us: i64) -> Vec<Vec<polder_release::LabelVerdict>> {
+        let verdict = |r: &polder_release::Recipient| {
+            self.columns.labels().map(|(label, origin)| test_label(label, origin, r, &self.policy.alliance, now_us)).collect()
+        };
+        self.policy.recipients.iter().map(verdict).collect()
+    }
+
+    /// Puts back what a backend gives at start.
+    pub(crate) fn restore(&mut self, backend: &mut dyn Backend, sources: &[Source]) -> Result<(), Error> {
+        let mut rows: Vec<RowRecord> = Vec::new();
+        let mut rest: Vec<Record> = Vec::new();
+        let mut names: Vec<Box<str>> = Vec::new();
+        let columns = &mut self.columns;
+        let (journal, last_stamp_us, meta) = (&mut self.journal, &mut self.last_stamp_us, &mut self.meta);
+        self.damaged = backend.load(&mut |record| match record {
+            Record::Kind { name, .. } => {
+                columns.kind_number(&name);
+            }
+            Record::Object { kind, uuid, .. } => {
+                columns.object_number(kind, uuid);
+            }
+            Record::Set { ids, .. } => {
+                let ids: Vec<Id> = ids.split(' ').filter_map(Id::parse).collect();
+                columns.set_number(&ids);
+            }
+            Record::Source { name, .. } => names.push(name),
+            Record::Journal { number, stamp_us, kind, rows_end, .. } => {
+                *journal = (*journal).max(number);
+                *last_stamp_us = (*last_stamp_us).max(stamp_us);
+                if &*kind == "arrive" {
+                    columns.commits.push(Commit { stamp_us, rows_end });
+                }
+            }
+            Record::Row(row) => rows.push(*row),
+            Record::Meta { key, value } => {
+                meta.insert(key, value);
+            }
+            other => rest.push(other),
+        })?;
+        for name in names {
+            // A source whose configuration is gone vouches for nothing any more.
+            let configured = sources.iter().find(|s| s.name == name).cloned();
+            self.columns.sources.push(configured.unwrap_or(Source { name, origin: Origin::Feed, default: DefaultLabel::default() }));
+        }
+        let mut reader = backend.reader()?;
+        for row in &rows {
+            self.restore_row(row, reader.as_mut());
+        }
+        self.restore_acts(&rest);
+        let objects: BTreeSet<u32> = (0..self.columns.len()).filter_map(|r| self.columns.row(r).map(|x| x.object)).collect();
+        self.relabel_all(&objects);
+        logs::restore(self, rest);
+        Ok(())
+    }
+
+    fn relabel_all(&mut self, objects: &BTreeSet<u32>) {
+        self.columns.forget_compiled();
+        objects.iter().for_each(|o| self.columns.relabel(*o));
+    }
+
+    fn restore_row(&mut self, row: &RowRecord, reader: &mut dyn Reader) {
+        self.bodies = self.bodies.max(row.body.saturating_add(1));
+        let id = self.columns.id(row.object);
+        let mut dead = row.dead;
+        let mut meaning = None;
+        if &*id.kind == "marking-definition" && !dead {
+            match reader.body(row.body).map(|b| serde_json::from_slice::<Value>(&b)) {
+                Ok(Ok(value)) => meaning = Some(meaning_of_content(&value)),
+                _ => {
+                    self.damaged.push(format!("the body of `{id}` cannot be read; what it marks is withheld"));
+                    dead = true;
+                }
+            }
+        }
+        let granular = granular_columns(&row.granular);
+        dead |= granular.is_none();
+        let new = NewRow {
+            object: row.object,
+            source: row.source,
+            set: row.set,
+            version: row.version.map(|(ns, d)| Version::from_parts(ns, d)),
+            lifted: row.lifted,
+            commit: row.commit,
+            body: row.body,
+            body_bytes: row.body_bytes,
+            sha32: row.sha32,
+            references: row.references.clone(),
+            granular: granular.unwrap_or_default(),
+            meaning,
+        };
+        let number = self.columns.push(new);
+        if dead {
+            self.columns.kill(number);
+        }
+    }
+
+    fn restore_acts(&mut self, rest: &[Record]) {
+        for record in rest {
+            match record {
+                Record::Grant { row, recipient, ids } => {
+                    if let Some(recipient) = self.recipient(recipient) {
+                        self.columns.grant(*row, recipient, ids.split(' ').filter_map(Id::parse).collect());
+                    }
+                }
+                Record::Overlay { object, source, level } => {
+                    let level = level.as_deref().and_then(Level::parse);
+                    self.columns.set_overlay(*object, *source, &DefaultLabel { level, ..DefaultLabel::default() });
+                }
+                Record::Pin { id, bytes } => {
+                    if let (Some(id), Ok(value)) = (Id::parse(id), serde_json::from_slice(bytes)) {
+                        self.columns.pin(id, meaning_of_content(&value));
+                    }
+                }
+                Record::Posted { collection, row } => {
+                    self.posted.entry(collection.clone()).or_default().insert(*row);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Labels that say something else than before.
+fn moved_labels(before: Option<&Vec<polder_release::LabelVerdict>>, after: Option<&Vec<polder_release::LabelVerdict>>, standing_moved: bool) -> BTreeSet<u32> {
+    let after = after.map(Vec::as_slice).unwrap_or_default();
+    let moved = |(n, now): (usize, &polder_release::LabelVerdict)| {
+        let was = before.and_then(|b| b.get(n));
+        let by_standing = standing_moved && matches!(now, polder_release::LabelVerdict::IfStanding(..));
+        (was != Some(now) || by_standing).then(|| u32::try_from(n).unwrap_or(u32::MAX))
+    };
+    after.iter().enumerate().filter_map(moved).collect()
+}

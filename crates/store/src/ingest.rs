@@ -1,0 +1,121 @@
+//! Objects made ready at the door, outside any lock: header, lift, digest, granular markings, what a definition means.
+
+use polder_release::{Meaning, RawGranular, analyse_granular, meaning_of_content, predefined};
+use polder_stix::{Header, Id, RefKind, lift, read_header};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::columns::GranularColumn;
+use crate::limits;
+
+/// An object that may come in.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub(crate) header: Header,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) original: Option<Vec<u8>>,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) granular: Vec<RawGranular>,
+    pub(crate) meaning: Option<Meaning>,
+}
+
+impl Prepared {
+    /// The object's header.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The bytes that will be kept.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Why an object may not come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its id, as far as it could be read.
+    pub id: Option<Id>,
+    /// What is wrong, with the place.
+    pub reason: String,
+    /// What to do about it.
+    pub help: &'static str,
+}
+
+/// Makes an object ready.
+///
+/// # Errors
+/// [`Refusal`], naming the place and the remedy.
+pub fn prepare(text: &str, now_us: i64) -> Result<Prepared, Box<Refusal>> {
+    let refuse = |id: Option<&Id>, reason: String, help| Err(Box::new(Refusal { id: id.cloned(), reason, help }));
+    let header = match read_header(text.as_bytes()) {
+        Ok(header) => header,
+        Err(e) => return refuse(None, e.to_string(), e.help()),
+    };
+    let ahead_ns = now_us.saturating_add(limits::VERSION_AHEAD_S_MAX.saturating_mul(1_000_000)).saturating_mul(1000);
+    if let Some(version) = header.version().filter(|v| v.ns() > ahead_ns) {
+        return refuse(Some(&header.id), format!("version {version} lies more than a day in the future"), "check the producer's clock; a version from the future would hide all later ones");
+    }
+    let lifted = lift::lift(text, &header);
+    let (header, bytes, original) = match lifted {
+        None => (header, text.as_bytes().to_vec(), None),
+        Some(new) => match read_header(new.as_bytes()) {
+            Ok(header) => (header, new.into_bytes(), Some(text.as_bytes().to_vec())),
+            Err(e) => return refuse(Some(&header.id), format!("cannot be lifted to STIX 2.1: {e}"), "send it as STIX 2.1"),
+        },
+    };
+    let is_definition = &*header.id.kind == "marking-definition";
+    let value: Option<Value> = if is_definition || header.granular { serde_json::from_slice(&bytes).ok() } else { None };
+    let meaning = value.as_ref().filter(|_| is_definition).map(meaning_of_content);
+    if let (Some(level), Some(said)) = (predefined(&header.id), &meaning) {
+        if *said != Meaning::of_level(level) {
+            let reason = format!("`{}` is the predefined {} and may not be re-defined", header.id, level.label());
+            return refuse(Some(&header.id), reason, "give the marking an id of its own");
+        }
+    }
+    let unreadable = Id { kind: "marking-definition".into(), uuid: 0 };
+    let granular = value.as_ref().filter(|_| header.granular).map(|v| analyse_granular(v, &unreadable)).unwrap_or_default();
+    let sha256 = Sha256::digest(&bytes).into();
+    Ok(Prepared { header, bytes, original, sha256, granular, meaning })
+}
+
+/// Granular markings as kept with the row: marking, whole, fatal, and the numbers of covered objects.
+pub(crate) fn granular_text(marks: &[GranularColumn]) -> String {
+    if marks.is_empty() {
+        return String::new();
+    }
+    let list: Vec<Value> = marks.iter().map(|m| serde_json::json!([m.marking.to_string(), m.whole, m.fatal, m.covers])).collect();
+    Value::Array(list).to_string()
+}
+
+/// The inverse of [`granular_text`]; `None` when it is not what that writes.
+pub(crate) fn granular_columns(text: &str) -> Option<Vec<GranularColumn>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let list: Vec<(String, bool, bool, Vec<u32>)> = serde_json::from_str(text).ok()?;
+    list.into_iter().map(|(id, whole, fatal, covers)| Some(GranularColumn::new(Id::parse(&id)?, whole, fatal, covers))).collect()
+}
+
+/// What became of one object of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new row.
+    New,
+    /// Held already, the same content from the same source.
+    Known,
+    /// Kept: other content for an id and version that is held already.
+    Variant,
+    /// Kept: other content for an id and version, both vouched for by one originator.
+    Conflict,
+    /// Not kept, and why.
+    Refused(String),
+}
+
+/// References sorted by the target's number, as rows keep them.
+pub(crate) fn sorted(mut references: Vec<(u32, RefKind)>) -> Vec<(u32, RefKind)> {
+    references.sort_unstable();
+    references
+}

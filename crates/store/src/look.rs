@@ -1,0 +1,224 @@
+//! Questions of the node's own people about what is held: explanations, audiences, holders, the queue. None of this goes to a recipient.
+
+use polder_release::{Judge, Judgement, Label, Mark, Verdict};
+use polder_stix::Id;
+use polder_stix::time::Version;
+
+use crate::columns::AsOf;
+use crate::engine::lock;
+use crate::{Error, Store};
+
+/// A row, as the owner's tools show it.
+#[derive(Debug, Clone)]
+pub struct RowView {
+    /// Its number, for acts.
+    pub row: u32,
+    /// Its object.
+    pub id: Id,
+    /// Its version.
+    pub version: Option<Version>,
+    /// Where it came from.
+    pub source: Box<str>,
+    /// Its effective label.
+    pub label: Label,
+    /// Its markings.
+    pub markings: Vec<Id>,
+    /// It was lifted from STIX 2.0.
+    pub lifted: bool,
+    /// Length of its bytes.
+    pub bytes: u32,
+}
+
+/// A verdict with its reason and what would be removed.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The row.
+    pub row: RowView,
+    /// The recipient's id.
+    pub recipient: Box<str>,
+    /// The judgement.
+    pub judgement: Judgement,
+    /// Ids of objects whose references would be removed.
+    pub removed_references: Vec<Id>,
+    /// Markings of the properties that would be removed.
+    pub removed_for: Vec<Id>,
+}
+
+/// What went to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sharing {
+    /// The recipient's id.
+    pub recipient: Box<str>,
+    /// The object.
+    pub id: Id,
+    /// Its version.
+    pub version: Option<Version>,
+    /// What went out.
+    pub what: Mark,
+    /// It is still in the recipient's view.
+    pub in_view: bool,
+}
+
+impl Store {
+    /// The live rows of an object, in order of arrival.
+    #[must_use]
+    pub fn rows_of(&self, id: &Id) -> Vec<RowView> {
+        let engine = self.engine();
+        let Some(object) = engine.columns.find_object(id.as_ref()) else { return Vec::new() };
+        engine.columns.live_rows_of(object).filter_map(|row| view(&engine, row)).collect()
+    }
+
+    /// What the decision says of every live row of an object for a recipient.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn explain(&self, id: &Id, recipient: &str) -> Result<Vec<Explained>, Error> {
+        let now_us = self.now_us();
+        let engine = self.engine();
+        let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+        let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
+        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let cache = polder_release::LabelCache::default();
+        let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
+        let rows = engine.columns.live_rows_of(object);
+        Ok(rows.filter_map(|row| explained(&engine, &judge, row, recipient)).collect())
+    }
+
+    /// Own rows that wait for a person, with the recipients they wait for.
+    #[must_use]
+    pub fn queue(&self) -> Vec<Explained> {
+        let now_us = self.now_us();
+        let engine = self.engine();
+        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let mut out = Vec::new();
+        for (n, recipient) in engine.policy.recipients.iter().enumerate() {
+            let cache = polder_release::LabelCache::default();
+            let Some(judge) = u32::try_from(n).ok().and_then(|n| Judge::new(&held, &engine.policy, n, now_us, engine.epoch, &cache)) else { continue };
+            for row in (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(crate::columns::Row::is_live)) {
+                if judge.judge(row).verdict == Verdict::Hold {
+                    out.extend(explained(&engine, &judge, row, &recipient.id));
+                }
+            }
+        }
+        out
+    }
+
+    /// How many rows of each verdict a recipient meets now: release, redact, withhold, hold.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn verdicts(&self, recipient: &str) -> Result<Vec<(Id, Option<Version>, Judgement)>, Error> {
+        let now_us = self.now_us();
+        let engine = self.engine();
+        let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let cache = polder_release::LabelCache::default();
+        let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
+        let live = (0..engine.columns.len()).filter_map(|r| engine.columns.row(r).filter(|x| x.is_live()).map(|x| (r, x)));
+        Ok(live.map(|(n, row)| (engine.columns.id(row.object), row.version(), judge.judge(n))).collect())
+    }
+
+    /// The bytes of a row as served to its originator, or as received before the lift.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], or the disk's.
+    pub fn row_bytes(&self, row: u32, original: bool) -> Result<Vec<u8>, Error> {
+        let body = self.engine().columns.row(row).map_or(u32::MAX, |r| r.body);
+        self.with_reader(|reader| match original {
+            true => Ok(reader.original(body)?.map_or_else(|| reader.body(body), Ok)?),
+            false => reader.body(body),
+        })
+    }
+
+    /// Who was sent an object, and which of its versions.
+    #[must_use]
+    pub fn who_has(&self, id: &Id) -> Vec<Sharing> {
+        let engine = self.engine();
+        let Some(object) = engine.columns.find_object(id.as_ref()) else { return Vec::new() };
+        let mut out = Vec::new();
+        for (recipient, log) in engine.policy.recipients.iter().zip(&engine.logs) {
+            let log = lock(log);
+            let rows: Vec<u32> = engine.columns.rows_of(object).collect();
+            let entries = log.entries.iter().enumerate().filter(|(_, e)| rows.contains(&e.row));
+            out.extend(entries.filter_map(|(p, _)| sharing(&engine, &log, p, &recipient.id)));
+        }
+        out
+    }
+
+    /// What a recipient was sent.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn what_has(&self, recipient: &str) -> Result<Vec<Sharing>, Error> {
+        let engine = self.engine();
+        let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+        let Some(log) = engine.logs.get(number as usize) else { return Ok(Vec::new()) };
+        let log = lock(log);
+        Ok((0..log.entries.len()).filter_map(|p| sharing(&engine, &log, p, recipient)).collect())
+    }
+
+    /// Rows that a DELETE by this recipient removes, and whether any version asked for is visible but not its own.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient, or [`Error::ClockBehind`].
+    pub fn deletable(&self, recipient: &str, query: &crate::Query) -> Result<(Vec<u32>, usize), Error> {
+        let visible = self.select(recipient, query)?;
+        let own = crate::Query { own_source_only: true, ..query.clone() };
+        let mine = self.select(recipient, &own)?;
+        Ok((mine, visible.len()))
+    }
+
+    /// Counts, for `doctor`: live rows, objects, labels, sources.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, usize); 4] {
+        let engine = self.engine();
+        let live = (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(crate::columns::Row::is_live)).count();
+        [("rows", live), ("types", engine.columns.kinds()), ("labels", engine.columns.label_count()), ("sources", engine.columns.sources.len())]
+    }
+
+    /// Rows in a recipient's view now.
+    ///
+    /// # Errors
+    /// As [`Store::page`].
+    pub fn view_size(&self, recipient: &str) -> Result<usize, Error> {
+        self.select(recipient, &crate::Query { limit: Some(0), ..crate::Query::default() })?;
+        let engine = self.engine();
+        let number = engine.recipient(recipient).unwrap_or(u32::MAX);
+        Ok(engine.logs.get(number as usize).map_or(0, |l| lock(l).in_view()))
+    }
+}
+
+fn view(engine: &crate::engine::Engine, number: u32) -> Option<RowView> {
+    let row = engine.columns.row(number)?;
+    Some(RowView {
+        row: number,
+        id: engine.columns.id(row.object),
+        version: row.version(),
+        source: engine.columns.sources.get(usize::from(row.source)).map(|s| s.name.clone()).unwrap_or_default(),
+        label: engine.columns.label_of_row(number).cloned().unwrap_or(Label::Top),
+        markings: engine.columns.set(row.set).to_vec(),
+        lifted: row.is_lifted(),
+        bytes: row.body_bytes,
+    })
+}
+
+fn explained(engine: &crate::engine::Engine, judge: &Judge<'_, AsOf<'_>>, row: u32, recipient: &str) -> Option<Explained> {
+    let judgement = judge.judge(row);
+    let removed_references = judgement.removal.targets.iter().map(|t| engine.columns.id(*t)).collect();
+    let marks = engine.columns.granular_of(row);
+    let removed_for = judgement.removal.granular.iter().filter_map(|n| marks.get(*n as usize)).map(|m| m.marking.clone()).collect();
+    Some(Explained { row: view(engine, row)?, recipient: recipient.into(), judgement, removed_references, removed_for })
+}
+
+fn sharing(engine: &crate::engine::Engine, log: &crate::viewlog::ViewLog, position: usize, recipient: &str) -> Option<Sharing> {
+    let entry = log.entries.get(position)?;
+    let number = u32::try_from(position).ok()?;
+    let what = match (log.redacted.get(&number), log.sent.get(number), log.listed.get(number)) {
+        (Some(digest), _, _) => Mark::Redacted(*digest),
+        (None, true, _) => Mark::Full,
+        (None, false, true) => Mark::Listed,
+        (None, false, false) => return None,
+    };
+    let row = engine.columns.row(entry.row)?;
+    Some(Sharing { recipient: recipient.into(), id: engine.columns.id(row.object), version: row.version(), what, in_view: !entry.gone })
+}

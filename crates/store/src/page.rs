@@ -1,0 +1,285 @@
+//! What a recipient asks for, answered from its view log through the one door.
+//!
+//! The rule: everything here is counted, ordered and dated over the recipient's own log; nothing else is looked at.
+
+use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Origin, Page, Released, commit, decide};
+use polder_stix::Id;
+use polder_stix::time::Version;
+
+use crate::backend::{LedgerRecord, Record};
+use crate::columns::{AsOf, Row};
+use crate::engine::{Engine, lock};
+use crate::viewlog::ViewLog;
+use crate::{Error, Store, limits, logs};
+
+/// Which versions of an object are meant (TAXII 2.1 section 3.4.2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Versions {
+    /// Every one.
+    pub all: bool,
+    /// The earliest in view.
+    pub first: bool,
+    /// The latest in view.
+    pub last: bool,
+    /// These.
+    pub at: Vec<Version>,
+}
+
+impl Versions {
+    /// Only the latest: what is meant when nothing is said.
+    #[must_use]
+    pub fn last() -> Self {
+        Self { last: true, ..Self::default() }
+    }
+}
+
+/// A question.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Of what was posted to this collection, and what its stored query takes in.
+    pub collection: Option<Box<str>>,
+    /// Sources the collection's stored query takes in; none means all.
+    pub sources: Option<Vec<Box<str>>>,
+    /// Types the collection's stored query takes in; none means all.
+    pub collection_types: Option<Vec<Box<str>>>,
+    /// Later than this, microseconds since 1970.
+    pub added_after_us: Option<i64>,
+    /// After this position of the log.
+    pub after: Option<u32>,
+    /// At most so many.
+    pub limit: Option<usize>,
+    /// Only these objects.
+    pub ids: Option<Vec<Id>>,
+    /// Only these types.
+    pub types: Option<Vec<Box<str>>>,
+    /// Which versions.
+    pub versions: Versions,
+    /// Oldest version last, as the versions resource wants it.
+    pub newest_version_first: bool,
+    /// Only rows of the asking organisation's own source: what it may delete.
+    pub own_source_only: bool,
+}
+
+struct OnDisk<'s> {
+    store: &'s Store,
+    recipient: Box<str>,
+}
+
+impl Ledger for OnDisk<'_> {
+    type Error = Error;
+
+    fn record(&mut self, recipient: u32, epoch: u64, page: &Page) -> Result<(), Error> {
+        let mut entry = LedgerRecord { recipient: self.recipient.clone(), epoch, stamp_us: self.store.now_us(), listed: Vec::new(), full: Vec::new(), redacted: Vec::new() };
+        {
+            let engine = self.store.engine();
+            let Some(log) = engine.logs.get(recipient as usize) else { return Ok(()) };
+            let log = lock(log);
+            for Item { entry: at, mark, .. } in &page.items {
+                match mark {
+                    Mark::Listed if !log.listed.get(at.position) && !log.sent.get(at.position) => entry.listed.push(at.position),
+                    Mark::Full if !log.sent.get(at.position) => entry.full.push(at.position),
+                    Mark::Redacted(digest) if log.redacted.get(&at.position) != Some(digest) => entry.redacted.push((at.position, *digest)),
+                    _ => {}
+                }
+            }
+        }
+        if entry.listed.is_empty() && entry.full.is_empty() && entry.redacted.is_empty() {
+            return Ok(());
+        }
+        // The positions mean nothing without the log they are positions of, so both go into one transaction.
+        let mut records = Vec::new();
+        {
+            let engine = self.store.engine();
+            if let Some(log) = engine.logs.get(recipient as usize) {
+                logs::write(&self.recipient, &mut lock(log), &mut records);
+            }
+        }
+        records.push(Record::Ledger(entry.clone()));
+        self.store.writer.write(records)?;
+        if let Some(log) = self.store.engine().logs.get(recipient as usize) {
+            logs::mark(&mut lock(log), &entry);
+        }
+        Ok(())
+    }
+}
+
+impl Gate for Store {
+    fn epoch(&self) -> u64 {
+        self.engine().epoch
+    }
+
+    fn may_receive(&self, recipient: u32) -> bool {
+        self.engine().policy.recipients.get(recipient as usize).is_some_and(|r| r.active)
+    }
+}
+
+impl Store {
+    /// A page for a recipient: decided, entered in the ledger, released.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient, [`Error::ClockBehind`], or the disk's; nothing leaves then.
+    pub fn page(&self, recipient: &str, query: &Query, form: Form) -> Result<Released<Page>, Error> {
+        let decided = self.decided(recipient, query, form)?;
+        commit(decided, &mut OnDisk { store: self, recipient: recipient.into() })
+    }
+
+    /// Numbers of the rows a question means. They stay inside.
+    pub(crate) fn select(&self, recipient: &str, query: &Query) -> Result<Vec<u32>, Error> {
+        let now_us = self.now_us();
+        let engine = self.engine();
+        let unknown = || Error::Unknown { kind: "recipient", name: recipient.to_owned() };
+        let number = engine.recipient(recipient).ok_or_else(unknown)?;
+        let mut log = lock(engine.logs.get(number as usize).ok_or_else(unknown)?);
+        log.extend(&engine.ground(), number, now_us);
+        let (entries, _) = Selection { engine: &engine, log: &log, query, number }.entries();
+        Ok(entries.into_iter().map(|e| e.row).collect())
+    }
+
+    fn decided(&self, recipient: &str, query: &Query, form: Form) -> Result<Decided<Page>, Error> {
+        let behind = self.clock_behind_us();
+        if behind > limits::CLOCK_BEHIND_US_MAX {
+            return Err(Error::ClockBehind { behind_s: behind / 1_000_000 });
+        }
+        let now_us = self.now_us();
+        let engine = self.engine();
+        let unknown = || Error::Unknown { kind: "recipient", name: recipient.to_owned() };
+        let number = engine.recipient(recipient).ok_or_else(unknown)?;
+        let mut log = lock(engine.logs.get(number as usize).ok_or_else(unknown)?);
+        let ground = engine.ground();
+        if !log.is_current(&ground, now_us) {
+            log.extend(&ground, number, now_us);
+        }
+        let (entries, next) = Selection { engine: &engine, log: &log, query, number }.entries();
+        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let judge = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &log.cache).ok_or_else(unknown)?;
+        self.with_reader(|reader| {
+            let mut body_of = |row: u32| reader.body(engine.columns.row(row).map_or(u32::MAX, |r| r.body));
+            decide(&judge, entries, next, form, &|object| engine.columns.id(object), &mut body_of)
+        })
+    }
+
+    /// The number a recipient has in `Outbound`.
+    #[must_use]
+    pub fn recipient_number(&self, recipient: &str) -> Option<u32> {
+        self.engine().recipient(recipient)
+    }
+}
+
+struct Selection<'a> {
+    engine: &'a Engine,
+    log: &'a ViewLog,
+    query: &'a Query,
+    number: u32,
+}
+
+impl Selection<'_> {
+    fn entries(&self) -> (Vec<Entry>, Option<u32>) {
+        let limit = self.query.limit.unwrap_or(limits::PAGE_OBJECTS_MAX).min(limits::PAGE_OBJECTS_MAX);
+        let mut found: Vec<Entry> = Vec::new();
+        let mut bytes = 0usize;
+        let filter = self.filter();
+        for position in self.candidates() {
+            let Some(row) = self.matching(position, &filter) else { continue };
+            if found.len() >= limit || (bytes > limits::PAGE_BYTES_MAX && !found.is_empty()) {
+                let last = found.last().map(|e| e.position);
+                return (self.ordered(found), last);
+            }
+            bytes = bytes.saturating_add(row.body_bytes as usize);
+            let date_us = self.log.entries.get(position as usize).map_or(0, |e| e.date_us);
+            let number = self.log.entries.get(position as usize).map_or(u32::MAX, |e| e.row);
+            found.push(Entry {
+                position,
+                row: number,
+                id: self.engine.columns.id(row.object),
+                version: row.version(),
+                date_us,
+                fingerprint: self.log.fingerprint(position),
+            });
+        }
+        (self.ordered(found), None)
+    }
+
+    fn ordered(&self, mut found: Vec<Entry>) -> Vec<Entry> {
+        if self.query.newest_version_first {
+            found.sort_by_key(|e| std::cmp::Reverse((e.version.map(Version::ns), e.date_us)));
+        }
+        found
+    }
+
+    fn candidates(&self) -> Box<dyn Iterator<Item = u32> + '_> {
+        let by_date = self.query.added_after_us.map_or(0, |after| self.log.entries.partition_point(|e| e.date_us <= after));
+        let by_cursor = self.query.after.map_or(0, |p| (p as usize).saturating_add(1));
+        let start = by_date.max(by_cursor);
+        let Some(ids) = &self.query.ids else {
+            let end = u32::try_from(self.log.entries.len()).unwrap_or(u32::MAX);
+            return Box::new(u32::try_from(start).unwrap_or(u32::MAX)..end);
+        };
+        let objects = ids.iter().filter_map(|id| self.engine.columns.find_object(id.as_ref()));
+        let rows = objects.flat_map(|o| self.engine.columns.rows_of(o));
+        let mut positions: Vec<u32> = rows.filter_map(|r| self.log.position(r)).filter(|p| *p as usize >= start).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        Box::new(positions.into_iter())
+    }
+
+    fn filter(&self) -> Filter<'_> {
+        let kinds = |names: &Option<Vec<Box<str>>>| names.as_ref().map(|n| n.iter().filter_map(|k| self.engine.columns.kind_known(k)).collect());
+        let sources = self.query.sources.as_ref().map(|n| n.iter().filter_map(|s| self.engine.source(s)).collect());
+        let own = self.query.own_source_only.then(|| self.own_sources());
+        let posted = self.query.collection.as_ref().and_then(|c| self.engine.posted.get(c));
+        Filter { types: kinds(&self.query.types), collection_types: kinds(&self.query.collection_types), sources, posted, own }
+    }
+
+    fn own_sources(&self) -> Vec<u16> {
+        let organisation = self.engine.policy.recipients.get(self.number as usize).and_then(|r| r.organisation.as_deref());
+        let mine = |origin: &Origin| organisation.is_some() && origin.originator(&self.engine.policy.alliance) == organisation;
+        let sources = self.engine.columns.sources.iter().enumerate();
+        sources.filter(|(_, s)| mine(&s.origin)).filter_map(|(n, _)| u16::try_from(n).ok()).collect()
+    }
+
+    /// The row at a position, if the question means it.
+    fn matching(&self, position: u32, filter: &Filter<'_>) -> Option<&Row> {
+        let entry = self.log.entries.get(position as usize).filter(|e| !e.gone)?;
+        let row = self.engine.columns.row(entry.row)?;
+        let kind = self.engine.columns.object_kind(row.object);
+        (filter.takes(entry.row, row, kind) && self.version_meant(position, entry.row, row, filter)).then_some(row)
+    }
+
+    fn version_meant(&self, position: u32, number: u32, row: &Row, filter: &Filter<'_>) -> bool {
+        let wanted = &self.query.versions;
+        let date = || self.log.entries.get(position as usize).map_or(0, |e| e.date_us);
+        let exact = |v: &Version| match row.version() {
+            Some(version) => version == *v,
+            None => v.ns() == date().saturating_mul(1000),
+        };
+        wanted.all || wanted.at.iter().any(exact) || (wanted.first && self.is_extreme(number, row, filter, false)) || (wanted.last && self.is_extreme(number, row, filter, true))
+    }
+
+    /// Is the row the latest (or earliest) version of its object in this view and collection?
+    fn is_extreme(&self, number: u32, row: &Row, filter: &Filter<'_>, latest: bool) -> bool {
+        let key = |n: u32, r: &Row| (r.version().map(Version::ns), self.log.position(n));
+        let mine = key(number, row);
+        let kind = self.engine.columns.object_kind(row.object);
+        self.engine.columns.rows_of(row.object).filter(|n| *n != number && self.log.position(*n).is_some()).all(|n| {
+            let Some(other) = self.engine.columns.row(n).filter(|r| filter.takes(n, r, kind)) else { return true };
+            if latest { key(n, other) < mine } else { key(n, other) > mine }
+        })
+    }
+}
+
+struct Filter<'a> {
+    types: Option<Vec<u16>>,
+    collection_types: Option<Vec<u16>>,
+    sources: Option<Vec<u16>>,
+    posted: Option<&'a std::collections::HashSet<u32>>,
+    own: Option<Vec<u16>>,
+}
+
+impl Filter<'_> {
+    fn takes(&self, number: u32, row: &Row, kind: u16) -> bool {
+        let stored = self.sources.as_ref().is_none_or(|s| s.contains(&row.source)) && self.collection_types.as_ref().is_none_or(|t| t.contains(&kind));
+        (stored || self.posted.is_some_and(|p| p.contains(&number)))
+            && self.types.as_ref().is_none_or(|t| t.contains(&kind))
+            && self.own.as_ref().is_none_or(|o| o.contains(&row.source))
+    }
+}

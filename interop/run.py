@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Drives the polder program with programs others wrote; one line per case, `N passed, N failed` at the end.
+
+usage: run.py [--list] [WORDS]      only the groups whose name holds one of the words
+POLDER_BIN names the program, POLDER_DATA the folder of public STIX files, POLDER_TOOLS the folder of outside tools.
+Groups run two at a time; those that measure time run alone.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+import cases_bad
+import cases_demo
+import cases_files
+import cases_store
+import harness
+import selftest
+import stixfiles
+
+BUDGET_S = 480
+
+
+def groups():
+    """(name, function, arguments, alone?) of everything there is to run here, and what cannot be run with the reason."""
+    found = [
+        ("self-test", selftest.selftest, (), False),
+        ("demo", cases_demo.demo, (), True),
+        ("bad objects", cases_bad.one_bad_object, (), False),
+        ("bad files", cases_bad.broken_files, (), False),
+        ("bad over TAXII", cases_bad.over_taxii, (), False),
+        ("surroundings", cases_bad.surroundings, (), False),
+    ]
+    skipped = []
+    data, tools = stixfiles.data_dir(), stixfiles.tools_dir()
+    if data is None:
+        skipped.append(("public STIX files", "no folder ../shared/data/stix and no POLDER_DATA"))
+    else:
+        files = stixfiles.corpus(data)
+        path = dict(files)
+        unit42 = [f for f in files if f[0].startswith("unit42/")]
+        ics, disarm = path["attack/ics-attack-18.1"], path["disarm/DISARM"]
+        # The largest first, so that the two workers end together.
+        for name, place in sorted(files, key=lambda f: -f[1].stat().st_size):
+            found.append((f"TAXII {name}", cases_files.by_taxii, (name, place), False))
+            found.append((f"import {name}", cases_files.by_import, (name, place), False))
+        found.append(("all in one", cases_store.all_in_one, (files,), False))
+        found.append(("ally", cases_store.ally, (unit42, ics), False))
+        found.append(("running node", cases_store.fed_while_serving, (disarm,), False))
+        found.append(("pull", cases_store.pull, (disarm,), False))
+        found.append(("damaged", cases_bad.damaged, (disarm,), False))
+        found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
+    program = tools / "taxii" / "probe.py" if tools else None
+    if program is None or not program.is_file():
+        skipped.append(("probe", "no ../shared/tools/taxii/probe.py and no POLDER_TOOLS"))
+    else:
+        found.append(("probe", cases_store.probe, (str(program),), False))
+    return found, skipped
+
+
+def work(function, args):
+    """Runs one group in a worker: its results and what it printed."""
+    report, printed = harness.Report(), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            function(report, *args)
+        except harness.Skip as skip:
+            report.results.append((function.__name__, "skip", str(skip), 0.0))
+        except Exception as error:  # outside of any case: the set-up of the group failed
+            report.results.append((f"{function.__name__} {args[:1]}", "FAIL", f"{type(error).__name__}: {error}", 0.0))
+    return report.results, printed.getvalue()
+
+
+def show(outcome, totals):
+    results, printed = outcome
+    for result in results:
+        print(harness.line(result), flush=True)
+        totals[result[1]] = totals.get(result[1], 0) + 1
+    if printed:
+        print(printed, end="", flush=True)
+
+
+def main(argv):
+    start = time.monotonic()
+    found, skipped = groups()
+    words = [a for a in argv if not a.startswith("--")]
+    if words:
+        found = [g for g in found if any(w in g[0] for w in words)]
+        skipped = [s for s in skipped if any(w in s[0] for w in words)]
+    if "--list" in argv:
+        print("\n".join(g[0] for g in found))
+        return 0
+    totals = {"ok": 0, "FAIL": 0, "skip": 0}
+    for name, reason in skipped:
+        show(([(name, "skip", reason, 0.0)], ""), totals)
+    for _, function, args, alone in found:
+        if alone:
+            show(work(function, args), totals)
+    jobs = int(os.environ.get("POLDER_INTEROP_JOBS", "2"))
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        running = [pool.submit(work, function, args) for _, function, args, alone in found if not alone]
+        for future in as_completed(running):
+            show(future.result(), totals)
+    took = time.monotonic() - start
+    print(f"interop took {took:.0f} s of its budget of {BUDGET_S} s" + (": TOO SLOW" if took > BUDGET_S else ""), flush=True)
+    tail = f", {totals['skip']} skipped" if totals["skip"] else ""
+    print(f"{totals['ok']} passed, {totals['FAIL']} failed{tail}", flush=True)
+    return 1 if totals["FAIL"] or not totals["ok"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

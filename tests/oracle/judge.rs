@@ -1,0 +1,282 @@
+//! The verdicts of section 4, for one recipient over all live rows at once.
+//! The rule: everything not permitted is withheld.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::label::{self, Label};
+use super::removal::{self, Path};
+use super::world::{Row, World};
+use super::{Audience, Directory, Kind, Level, Recipient, SourceKind, Verdict};
+use super::{granular, references};
+
+/// What tests 1 to 7 say of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Back,
+    Pass,
+    Withhold,
+    Hold,
+}
+
+/// A row that passed tests 1 to 7, with what its granular markings take out for the recipient.
+struct Candidate<'a> {
+    row: &'a Row,
+    paths: BTreeSet<Path>,
+    applied: BTreeSet<usize>,
+}
+
+/// The verdict on every live row.
+pub(super) fn all(
+    world: &World,
+    recipient: &str,
+    now_us: i64,
+) -> BTreeMap<usize, (Verdict, Option<Value>)> {
+    let mut verdicts = BTreeMap::new();
+    let mut candidates = Vec::new();
+    let Some(recipient) = world.recipient(recipient) else {
+        return verdicts;
+    };
+    for row in world.live() {
+        let label = label::effective(world, row);
+        match answer(world, row, &label, recipient, now_us) {
+            Answer::Back => {
+                verdicts.insert(row.number, (Verdict::Release, Some(row.value.clone())));
+            }
+            Answer::Pass => candidates.push(candidate(world, row, recipient, now_us)),
+            Answer::Withhold => {
+                verdicts.insert(row.number, (Verdict::Withhold, None));
+            }
+            Answer::Hold => {
+                verdicts.insert(row.number, (Verdict::Hold, None));
+            }
+        }
+    }
+    // Every candidate counts as permitted until a reference takes it down; repeated until none falls. This gives a
+    // cycle the benefit of the doubt, as the page does for a row under examination, and does not depend on an order.
+    let back = verdicts
+        .iter()
+        .filter(|(_, (verdict, _))| *verdict == Verdict::Release)
+        .map(|(row, _)| *row);
+    let back: BTreeSet<usize> = back.collect();
+    let mut held: BTreeSet<usize> = candidates
+        .iter()
+        .map(|it| it.row.number)
+        .chain(back.iter().copied())
+        .collect();
+    loop {
+        let outcomes: Vec<_> = candidates
+            .iter()
+            .map(|it| (it.row.number, serve(world, it, &held)))
+            .collect();
+        let standing = outcomes
+            .iter()
+            .filter(|(_, (_, served))| served.is_some())
+            .map(|(row, _)| *row);
+        let standing: BTreeSet<usize> = standing.chain(back.iter().copied()).collect();
+        if &standing & &held == held {
+            verdicts.extend(outcomes);
+            return verdicts;
+        }
+        held = &standing & &held;
+    }
+}
+
+/// Granular markings: what the recipient may not hold of a row it may hold.
+fn candidate<'a>(world: &World, row: &'a Row, recipient: &Recipient, now_us: i64) -> Candidate<'a> {
+    let mut found = Candidate {
+        row,
+        paths: BTreeSet::new(),
+        applied: BTreeSet::new(),
+    };
+    for entry in granular::of_parts(&row.value) {
+        let label = label::of_entry(world, &row.source, &entry.marking);
+        if answer(world, row, &label, recipient, now_us) != Answer::Pass {
+            found.paths.extend(entry.paths());
+            found.applied.insert(entry.index);
+        }
+    }
+    found
+}
+
+/// What is served of a candidate when exactly these rows are held.
+fn serve(
+    world: &World,
+    candidate: &Candidate<'_>,
+    held: &BTreeSet<usize>,
+) -> (Verdict, Option<Value>) {
+    let row = candidate.row;
+    let taken = |path: &Path| candidate.paths.iter().any(|taken| path.starts_with(taken));
+    let denied = references::of(&row.value)
+        .into_iter()
+        .filter(|(path, target)| !taken(path) && references::is_denied(world, row, target, held))
+        .map(|(path, _)| path);
+    let paths: BTreeSet<Path> = candidate.paths.iter().cloned().chain(denied).collect();
+    if paths.is_empty() {
+        return (Verdict::Release, Some(row.value.clone()));
+    }
+    match removal::without(
+        &row.value,
+        &paths,
+        &candidate.applied,
+        &world.directory.holder_identity,
+    ) {
+        Some(copy) => (Verdict::Redact, Some(copy)),
+        None => (Verdict::Withhold, None),
+    }
+}
+
+/// Tests 1 to 7, in their order.
+fn answer(world: &World, row: &Row, label: &Label, recipient: &Recipient, now_us: i64) -> Answer {
+    let directory = &world.directory;
+    if !recipient.active {
+        return Answer::Withhold;
+    }
+    let originator = match &row.source.kind {
+        SourceKind::Own => Some(&directory.holder),
+        SourceKind::Member(member) => Some(member),
+        SourceKind::Feed => None,
+    };
+    let reads_for_organisation = matches!(recipient.kind, Kind::Organisation | Kind::Node);
+    if reads_for_organisation && originator.is_some_and(|originator| is_of(recipient, originator)) {
+        return Answer::Back;
+    }
+    let early = label.not_before_us.is_some_and(|from| now_us < from);
+    let late = label.not_after_us.is_some_and(|until| now_us >= until);
+    if early || late {
+        return Answer::Withhold;
+    }
+    if !label
+        .audiences
+        .iter()
+        .all(|audience| is_named(directory, audience, recipient))
+    {
+        return Answer::Withhold;
+    }
+    if label.level == Some(Level::Red) {
+        let mut sets = label.audiences.iter();
+        let matched = !label.audiences.is_empty()
+            && sets.all(|audience| is_named_in_person(directory, audience, recipient));
+        if !(matched && row.is_own()) {
+            return Answer::Withhold;
+        }
+    }
+    if let Some(reach) = label.reach
+        && !is_inside(directory, reach, recipient)
+        && !has_standing(directory, row, label, recipient)
+    {
+        return Answer::Withhold;
+    }
+    let granted = |covers: &BTreeSet<String>| label.opaque.is_subset(covers);
+    let grants = world
+        .grants
+        .iter()
+        .filter(|it| it.recipient == recipient.id && it.row == row.number);
+    if label.opaque.is_empty()
+        || is_of(recipient, &directory.holder)
+        || grants.into_iter().any(|grant| granted(&grant.covers))
+    {
+        return Answer::Pass;
+    }
+    if row.is_own() {
+        Answer::Hold
+    } else {
+        Answer::Withhold
+    }
+}
+
+fn is_of(recipient: &Recipient, organisation: &str) -> bool {
+    organisation_of(recipient) == Some(organisation)
+}
+
+fn organisation_of(recipient: &Recipient) -> Option<&str> {
+    recipient
+        .organisation
+        .as_deref()
+        .filter(|_| recipient.kind != Kind::Public)
+}
+
+fn person_of(recipient: &Recipient) -> Option<&str> {
+    recipient
+        .person
+        .as_deref()
+        .filter(|_| recipient.kind == Kind::Person)
+}
+
+fn is_member(directory: &Directory, organisation: &str) -> bool {
+    organisation == directory.holder
+        || directory
+            .members
+            .iter()
+            .any(|member| member.id == organisation)
+}
+
+fn is_client_of_holder(directory: &Directory, organisation: &str) -> bool {
+    let members = directory
+        .members
+        .iter()
+        .map(|member| (&member.id, &member.client_of));
+    let others = directory
+        .other_clients
+        .iter()
+        .map(|(id, client_of)| (id, client_of));
+    members
+        .chain(others)
+        .any(|(id, client_of)| id == organisation && client_of.contains(&directory.holder))
+}
+
+fn is_named(directory: &Directory, audience: &Audience, recipient: &Recipient) -> bool {
+    let organisation = organisation_of(recipient);
+    let as_member =
+        organisation.is_some_and(|id| audience.members.contains(id) && is_member(directory, id));
+    let in_group = directory
+        .groups
+        .iter()
+        .filter(|group| audience.groups.contains(&group.id))
+        .any(|group| {
+            organisation.is_some_and(|id| group.members.iter().any(|member| member == id))
+        });
+    as_member || in_group || is_named_in_person(directory, audience, recipient)
+}
+
+/// Matched as a person, directly or through a group's persons, or as a node.
+fn is_named_in_person(directory: &Directory, audience: &Audience, recipient: &Recipient) -> bool {
+    let person = person_of(recipient);
+    let directly = person.is_some_and(|id| audience.persons.contains(id));
+    let in_group = directory
+        .groups
+        .iter()
+        .filter(|group| audience.groups.contains(&group.id))
+        .any(|group| person.is_some_and(|id| group.persons.iter().any(|person| person == id)));
+    let as_node = recipient.kind == Kind::Node && audience.nodes.contains(&recipient.id);
+    directly || in_group || as_node
+}
+
+fn is_inside(directory: &Directory, reach: Level, recipient: &Recipient) -> bool {
+    let organisation = organisation_of(recipient);
+    let holder = is_of(recipient, &directory.holder);
+    match reach {
+        Level::Red => false,
+        Level::AmberStrict => holder,
+        Level::Amber => holder || organisation.is_some_and(|id| is_client_of_holder(directory, id)),
+        Level::Green => organisation.is_some_and(|id| is_member(directory, id)),
+        Level::Clear => true,
+    }
+}
+
+fn has_standing(directory: &Directory, row: &Row, label: &Label, recipient: &Recipient) -> bool {
+    let Some(level) = label.level.filter(|level| *level != Level::Red) else {
+        return false;
+    };
+    row.is_own()
+        && directory.standing.iter().any(|rule| {
+            rule.levels.contains(&level)
+                && (rule.types.is_empty() || rule.types.iter().any(|it| it == row.object_type()))
+                && (rule.recipients.contains(&recipient.id)
+                    || rule
+                        .members
+                        .iter()
+                        .any(|member| is_of(recipient, member) && is_member(directory, member)))
+        })
+}
