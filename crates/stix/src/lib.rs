@@ -9,8 +9,10 @@ mod header;
 mod id;
 pub mod lift;
 pub mod limits;
+pub mod sco_id;
 pub mod selector;
 pub mod time;
+pub mod validate;
 
 pub use header::{Header, RefKind, Reference, read_header};
 pub use id::{Id, IdRef};

@@ -32,8 +32,14 @@ pub(super) fn check(object: &Object, kind: &str, at: &Path<'_>, report: &mut Rep
             format!("`{kind}` is an object of its own since 2.1"),
         );
     }
+    if text(object, "spec_version") == Some("2.0") && object.contains_key("confidence") {
+        report.warn(&at.key("confidence"), "is reserved in version 2.0");
+    }
     check_contributing(object, kind, at, report);
-    check_references(object, at, report);
+    // On an observable the name is a custom property, of which nothing is known.
+    if sco::table(kind).is_none() {
+        check_references(object, at, report);
+    }
 }
 
 /// Types that in STIX 2.0 were reserved, or only a part of observed data.
@@ -305,6 +311,15 @@ pub(super) fn check_references(object: &Object, at: &Path<'_>, report: &mut Repo
             "capec" => number.is_some_and(is_capec),
             _ => !number.is_some_and(|n| is_cve(n) || is_capec(n)),
         };
+        let hashes = reference.get("hashes").and_then(Value::as_object);
+        for name in hashes.into_iter().flat_map(Map::keys) {
+            if !vocab::HASH_ALGO.contains(&name.as_str()) {
+                report.warn(
+                    &at.key("hashes").key(name),
+                    format!("`{name}` is not a known algorithm"),
+                );
+            }
+        }
         if !fits {
             report.warn(
                 &at,
