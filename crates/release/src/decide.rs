@@ -148,6 +148,8 @@ pub struct RowFacts {
 pub struct Granular {
     /// The label of its marking joined with the row's.
     pub label: u32,
+    /// It cannot be applied to a part; the row's own label has its marking already.
+    pub whole: bool,
     /// Applying it removes a property the type requires.
     pub fatal: bool,
     /// Objects whose [`RefKind::AnyOf`] references lie in what it removes.
@@ -241,7 +243,7 @@ fn test_levels(terms: &Terms, origin: &Origin, recipient: &Recipient, alliance: 
             continue;
         }
         let first_hop = *origin == Origin::Own && originator.as_deref() == Some(&*alliance.holder);
-        if !first_hop || reach == Level::Red || standing.is_some() {
+        if !first_hop || binding.level == Level::Red || standing.is_some() {
             return Err(Reason::Reach(reach));
         }
         standing = Some(reach);
@@ -379,7 +381,7 @@ impl<'a, H: Held> Judge<'a, H> {
         let mut removal = Removal { author: self.hides_author(facts.label), ..Removal::default() };
         let granular = self.held.granular(row);
         for (at, mark) in granular.iter().enumerate() {
-            if self.label_permits(row, &facts, mark.label).is_err() {
+            if !mark.whole && self.label_permits(row, &facts, mark.label).is_err() {
                 if mark.fatal {
                     return Judgement::no(Verdict::Withhold, Reason::RequiredProperty);
                 }
@@ -453,7 +455,7 @@ impl<'a, H: Held> Judge<'a, H> {
             return false;
         }
         let granular = self.held.granular(row);
-        let applied: Vec<&Granular> = granular.iter().filter(|g| self.label_permits(row, facts, g.label).is_err()).collect();
+        let applied: Vec<&Granular> = granular.iter().filter(|g| !g.whole && self.label_permits(row, facts, g.label).is_err()).collect();
         if applied.iter().any(|g| g.fatal) {
             return false;
         }

@@ -109,7 +109,7 @@ fn of_extension(key: &str, extension: &Value) -> Meaning {
 
 fn of_definition(kind: &str, definition: Option<&Value>) -> Meaning {
     let field = |name: &str| definition.and_then(|d| d.get(name)).and_then(Value::as_str);
-    match kind.to_ascii_lowercase().as_str() {
+    match kind {
         "tlp" => field("tlp").and_then(Level::parse).map_or_else(Meaning::unreadable, Meaning::of_level),
         "pap" => field("pap").and_then(Pap::parse).map_or_else(Meaning::unreadable, |pap| Meaning { pap: Some(pap), ..Meaning::default() }),
         "statement" => field("statement").map_or_else(Meaning::unreadable, |text| of_text(text).unwrap_or_default()),

@@ -267,7 +267,7 @@ fn shift(path: Vec<Step>, removed: &[Vec<Step>]) -> Option<Vec<Step>> {
 
 /// The first property that the object's type requires, that it had before, and that the copy lacks.
 fn missing_required(object: &Value, before: &Value) -> Option<&'static str> {
-    let kind = object.get("type").and_then(Value::as_str)?;
+    let kind = before.get("type").and_then(Value::as_str)?;
     let lacks = |name: &&&'static str| object.get(**name).is_none() && before.get(**name).is_some();
     if let Some(name) = ["type", "id"].iter().find(lacks) {
         return Some(name);

@@ -221,8 +221,9 @@ impl Found {
                 None => Err(Error::Property { property, problem: format!("`{}` is not a UTC timestamp like 2026-01-31T12:00:00.000Z", clip(&t)) }),
             },
         };
-        let mut references: Vec<Reference> =
-            self.references.into_iter().filter(|(_, t)| *t != id).map(|(slot, target)| Reference { target, kind: slot.ref_kind(&kind) }).collect();
+        let references = self.references.into_iter().map(|(slot, target)| Reference { target, kind: slot.ref_kind(&kind) });
+        // Who holds an object may see it named in itself; it counts only as one of several that may stay.
+        let mut references: Vec<Reference> = references.filter(|r| r.target != id || r.kind == RefKind::AnyOf).collect();
         if references.len() > limits::REFERENCES_MAX {
             return fail("object_refs", format!("more than {} references", limits::REFERENCES_MAX));
         }

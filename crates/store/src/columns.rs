@@ -553,12 +553,13 @@ impl Columns {
         self.pinned.insert(id, meaning);
     }
 
-    pub(crate) fn pins(&self) -> impl Iterator<Item = &Id> {
-        self.pinned.keys()
-    }
-
     pub(crate) fn grant(&mut self, row: u32, recipient: u32, ids: Vec<Id>) {
         self.grants.entry((row, recipient)).or_default().extend(ids);
+    }
+
+    /// Has a person said yes or no to this row for this recipient?
+    pub(crate) fn is_answered(&self, row: u32, recipient: u32) -> bool {
+        self.grants.contains_key(&(row, recipient))
     }
 
     /// The opaque ids of the row's effective label.
@@ -667,7 +668,7 @@ impl Held for AsOf<'_> {
 
     fn granular(&self, row: u32) -> Vec<Granular> {
         let marks = self.columns.granular_of(row).iter();
-        marks.map(|g| Granular { label: g.label, fatal: g.fatal, covers: g.covers.clone() }).collect()
+        marks.map(|g| Granular { label: g.label, whole: g.whole, fatal: g.fatal, covers: g.covers.clone() }).collect()
     }
 
     fn label(&self, label: u32) -> (&Label, &Origin) {

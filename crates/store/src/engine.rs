@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 
-use polder_release::{Alliance, DefaultLabel, Level, Origin, Policy, meaning_of_content, test_label};
+use polder_release::{Alliance, DefaultLabel, Kind, Level, Origin, Policy, Recipient, meaning_of_content, test_label};
 use polder_stix::time::Version;
 use polder_stix::{Id, canonical};
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub enum Act {
     Overlay(Id, Box<str>, Level),
     /// A yes to a held row.
     Grant(u32, Box<str>),
+    /// A no to a held row: it leaves the queue and stays withheld.
+    Refuse(u32, Box<str>),
     /// Rows leave.
     Remove(Vec<u32>),
 }
@@ -351,7 +353,7 @@ impl Engine {
                 (_, None) => unknown("source", source.to_string()),
                 _ => Ok(()),
             },
-            Act::Grant(row, recipient) => match (self.columns.row(*row), self.recipient(recipient)) {
+            Act::Grant(row, recipient) | Act::Refuse(row, recipient) => match (self.columns.row(*row), self.recipient(recipient)) {
                 (Some(r), Some(_)) if r.is_live() => Ok(()),
                 (_, None) => unknown("recipient", recipient.to_string()),
                 _ => unknown("row", row.to_string()),
@@ -393,6 +395,13 @@ impl Engine {
                 let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
                 self.columns.grant(row, self.recipient(&recipient).unwrap_or(u32::MAX), ids);
                 Ok(("grant", format!("{} to {recipient}", self.columns.id(object)), vec![object]))
+            }
+            Act::Refuse(row, recipient) => {
+                // A grant that covers nothing: the decision stays what it was, and the queue knows that somebody has answered.
+                records.push(Record::Grant { row, recipient: recipient.clone(), ids: String::new() });
+                let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
+                self.columns.grant(row, self.recipient(&recipient).unwrap_or(u32::MAX), Vec::new());
+                Ok(("refuse", format!("{} to {recipient}", self.columns.id(object)), vec![object]))
             }
             Act::Remove(rows) => {
                 let mut dirty: Vec<u32> = rows.iter().filter_map(|r| self.columns.row(*r).map(|x| x.object)).collect();
@@ -470,7 +479,7 @@ impl Engine {
 
     /// What every label says to every recipient now.
     fn label_verdicts(&self, now_us: i64) -> Vec<Vec<polder_release::LabelVerdict>> {
-        let verdict = |r: &polder_release::Recipient| {
+        let verdict = |r: &Recipient| {
             self.columns.labels().map(|(label, origin)| test_label(label, origin, r, &self.policy.alliance, now_us)).collect()
         };
         self.policy.recipients.iter().map(verdict).collect()
@@ -517,16 +526,28 @@ impl Engine {
         for row in &rows {
             self.restore_row(row, reader.as_mut());
         }
+        self.keep_gone_recipients(&rest);
         self.restore_acts(&rest);
-        let objects: BTreeSet<u32> = (0..self.columns.len()).filter_map(|r| self.columns.row(r).map(|x| x.object)).collect();
-        self.relabel_all(&objects);
+        // One by one, as they arrived: a log that lies behind is extended with the labels as they were.
+        for row in 0..self.columns.len() {
+            if self.columns.row(row).is_some_and(crate::columns::Row::is_live) {
+                self.columns.label_new(row);
+            }
+        }
         logs::restore(self, rest);
         Ok(())
     }
 
-    fn relabel_all(&mut self, objects: &BTreeSet<u32>) {
-        self.columns.forget_compiled();
-        objects.iter().for_each(|o| self.columns.relabel(*o));
+    /// One who is no longer configured keeps its log: the ledger speaks of its positions, and it may come back.
+    fn keep_gone_recipients(&mut self, rest: &[Record]) {
+        for record in rest {
+            let Record::LogState { recipient, .. } = record else { continue };
+            if self.recipient(recipient).is_none() {
+                let gone = Recipient { active: false, ..Recipient::new(recipient, Kind::Public, None) };
+                self.policy.recipients.push(gone);
+                self.logs.push(Mutex::new(ViewLog::default()));
+            }
+        }
     }
 
     fn restore_row(&mut self, row: &RowRecord, reader: &mut dyn Reader) {

@@ -26,6 +26,12 @@ impl Prepared {
         &self.header
     }
 
+    /// It came as STIX 2.0.
+    #[must_use]
+    pub fn is_lifted(&self) -> bool {
+        self.original.is_some()
+    }
+
     /// The bytes that will be kept.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -95,7 +95,8 @@ impl Store {
             let cache = polder_release::LabelCache::default();
             let Some(judge) = u32::try_from(n).ok().and_then(|n| Judge::new(&held, &engine.policy, n, now_us, engine.epoch, &cache)) else { continue };
             for row in (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(crate::columns::Row::is_live)) {
-                if judge.judge(row).verdict == Verdict::Hold {
+                let answered = engine.columns.is_answered(row, u32::try_from(n).unwrap_or(u32::MAX));
+                if !answered && judge.judge(row).verdict == Verdict::Hold {
                     out.extend(explained(&engine, &judge, row, &recipient.id));
                 }
             }

@@ -141,18 +141,19 @@ impl Store {
             return Err(Error::ClockBehind { behind_s: behind / 1_000_000 });
         }
         let now_us = self.now_us();
-        let engine = self.engine();
-        let unknown = || Error::Unknown { kind: "recipient", name: recipient.to_owned() };
-        let number = engine.recipient(recipient).ok_or_else(unknown)?;
-        let mut log = lock(engine.logs.get(number as usize).ok_or_else(unknown)?);
-        let ground = engine.ground();
-        if !log.is_current(&ground, now_us) {
-            log.extend(&ground, number, now_us);
-        }
-        let (entries, next) = Selection { engine: &engine, log: &log, query, number }.entries();
-        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
-        let judge = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &log.cache).ok_or_else(unknown)?;
+        // The reader first: with none left the writing thread makes one, and that thread may be waiting for readers of the state to finish.
         self.with_reader(|reader| {
+            let engine = self.engine();
+            let unknown = || Error::Unknown { kind: "recipient", name: recipient.to_owned() };
+            let number = engine.recipient(recipient).ok_or_else(unknown)?;
+            let mut log = lock(engine.logs.get(number as usize).ok_or_else(unknown)?);
+            let ground = engine.ground();
+            if !log.is_current(&ground, now_us) {
+                log.extend(&ground, number, now_us);
+            }
+            let (entries, next) = Selection { engine: &engine, log: &log, query, number }.entries();
+            let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+            let judge = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &log.cache).ok_or_else(unknown)?;
             let mut body_of = |row: u32| reader.body(engine.columns.row(row).map_or(u32::MAX, |r| r.body));
             decide(&judge, entries, next, form, &|object| engine.columns.id(object), &mut body_of)
         })
@@ -182,7 +183,7 @@ impl Selection<'_> {
             let Some(row) = self.matching(position, &filter) else { continue };
             if found.len() >= limit || (bytes > limits::PAGE_BYTES_MAX && !found.is_empty()) {
                 let last = found.last().map(|e| e.position);
-                return (self.ordered(found), last);
+                return (found, last);
             }
             bytes = bytes.saturating_add(row.body_bytes as usize);
             let date_us = self.log.entries.get(position as usize).map_or(0, |e| e.date_us);
@@ -196,19 +197,13 @@ impl Selection<'_> {
                 fingerprint: self.log.fingerprint(position),
             });
         }
-        (self.ordered(found), None)
-    }
-
-    fn ordered(&self, mut found: Vec<Entry>) -> Vec<Entry> {
-        if self.query.newest_version_first {
-            found.sort_by_key(|e| std::cmp::Reverse((e.version.map(Version::ns), e.date_us)));
-        }
-        found
+        (found, None)
     }
 
     fn candidates(&self) -> Box<dyn Iterator<Item = u32> + '_> {
         let by_date = self.query.added_after_us.map_or(0, |after| self.log.entries.partition_point(|e| e.date_us <= after));
-        let by_cursor = self.query.after.map_or(0, |p| (p as usize).saturating_add(1));
+        // Pages in order of version are cut by version, below.
+        let by_cursor = self.query.after.filter(|_| !self.query.newest_version_first).map_or(0, |p| (p as usize).saturating_add(1));
         let start = by_date.max(by_cursor);
         let Some(ids) = &self.query.ids else {
             let end = u32::try_from(self.log.entries.len()).unwrap_or(u32::MAX);
@@ -219,6 +214,11 @@ impl Selection<'_> {
         let mut positions: Vec<u32> = rows.filter_map(|r| self.log.position(r)).filter(|p| *p as usize >= start).collect();
         positions.sort_unstable();
         positions.dedup();
+        if self.query.newest_version_first {
+            let key = |p: &u32| self.log.entries.get(*p as usize).map(|e| (self.engine.columns.row(e.row).and_then(Row::version).map(Version::ns), e.date_us));
+            positions.retain(|p| self.query.after.is_none_or(|last| key(p) < key(&last)));
+            positions.sort_by_key(|p| std::cmp::Reverse(key(p)));
+        }
         Box::new(positions.into_iter())
     }
 

@@ -1,0 +1,158 @@
+//! Who is calling: passwords and tokens checked against users.toml.
+//!
+//! The rule: a slow hash runs once per credential and process, never per request; what was verified is remembered by a keyed digest only.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::directory::{UserEntry, UsersFile};
+use crate::failure::Failure;
+
+/// Slow verifications allowed at once, and per second; beyond, an unknown credential is refused unchecked.
+const VERIFICATIONS_PER_S_MAX: u32 = 20;
+const REMEMBERED_MAX: usize = 4096;
+
+/// A caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) user: Box<str>,
+    pub(crate) recipient: Box<str>,
+}
+
+/// The check.
+#[derive(Debug)]
+pub(crate) struct Auth {
+    key: [u8; 32],
+    users: RwLock<Vec<UserEntry>>,
+    verified: RwLock<HashMap<[u8; 32], Caller>>,
+    budget: Mutex<(Instant, u32)>,
+}
+
+/// Random bytes as text.
+pub(crate) fn random_text(bytes: usize) -> Result<String, Failure> {
+    let mut raw = vec![0; bytes];
+    getrandom::fill(&mut raw).map_err(|e| Failure::configuration(format!("no randomness: {e}"), "look at the system log"))?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(raw))
+}
+
+/// A random UUID, version 4.
+pub(crate) fn random_uuid() -> Result<String, Failure> {
+    let mut raw = [0u8; 16];
+    getrandom::fill(&mut raw).map_err(|e| Failure::configuration(format!("no randomness: {e}"), "look at the system log"))?;
+    let n = (u128::from_be_bytes(raw) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let id = polder_stix::Id { kind: "x".into(), uuid: n }.to_string();
+    Ok(id.trim_start_matches("x--").to_owned())
+}
+
+pub(crate) fn hash_password(password: &str) -> Result<String, Failure> {
+    let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| Failure::usage(format!("the password cannot be used: {e}"), "choose another"))?;
+    Ok(hash.to_string())
+}
+
+pub(crate) fn token_digest(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl Auth {
+    pub(crate) fn new(users: &UsersFile) -> Result<Self, Failure> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|e| Failure::configuration(format!("no randomness: {e}"), "look at the system log"))?;
+        Ok(Self { key, users: RwLock::new(users.users.clone()), verified: RwLock::default(), budget: Mutex::new((Instant::now(), 0)) })
+    }
+
+    /// Takes a changed users.toml; whatever was verified under the old one no longer counts.
+    pub(crate) fn reload(&self, users: &UsersFile) {
+        *self.users.write().unwrap_or_else(PoisonError::into_inner) = users.users.clone();
+        self.verified.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The caller behind an `Authorization` header.
+    pub(crate) fn check(&self, header: &str) -> Option<Caller> {
+        let digest = self.digest(header);
+        if let Some(known) = self.verified.read().unwrap_or_else(PoisonError::into_inner).get(&digest) {
+            return Some(known.clone());
+        }
+        let caller = self.verify(header)?;
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED_MAX {
+            verified.clear();
+        }
+        verified.insert(digest, caller.clone());
+        Some(caller)
+    }
+
+    fn digest(&self, header: &str) -> [u8; 32] {
+        Sha256::new().chain_update(self.key).chain_update(header.as_bytes()).finalize().into()
+    }
+
+    fn verify(&self, header: &str) -> Option<Caller> {
+        let (scheme, value) = header.split_once(' ')?;
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        let caller = |u: &UserEntry| Caller { user: u.user.as_str().into(), recipient: u.recipient.as_str().into() };
+        if scheme.eq_ignore_ascii_case("bearer") {
+            let digest = token_digest(value.trim());
+            return users.iter().find(|u| bool::from(u.token_sha256.as_bytes().ct_eq(digest.as_bytes()))).map(caller);
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
+        let (name, password) = decoded.split_once(':')?;
+        if !self.spend() {
+            return None;
+        }
+        let found = users.iter().find(|u| u.user == name);
+        // An unknown name costs as much as a wrong password, so that names cannot be told apart by time.
+        let hash = found.or_else(|| users.first()).map(|u| u.password_hash.as_str())?;
+        let right = Argon2::default().verify_password(password.as_bytes(), &PasswordHash::new(hash).ok()?).is_ok();
+        found.filter(|_| right).map(caller)
+    }
+
+    fn spend(&self) -> bool {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        if budget.0.elapsed() > Duration::from_secs(1) {
+            *budget = (Instant::now(), 0);
+        }
+        budget.1 += 1;
+        budget.1 <= VERIFICATIONS_PER_S_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_and_tokens() {
+        let entry = UserEntry {
+            user: "ana".into(),
+            recipient: "xa".into(),
+            role: "owner".into(),
+            password_hash: hash_password("p:w").unwrap(),
+            token_sha256: token_digest("t0ken"),
+        };
+        let auth = Auth::new(&UsersFile { users: vec![entry] }).unwrap();
+        let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
+        for (header, want) in [(basic("ana:p:w"), true), (basic("ana:p:x"), false), (basic("eve:p:w"), false), (basic("ana"), false), ("Bearer t0ken".into(), true), ("bearer t0ken".into(), true), ("Bearer t0kem".into(), false), ("Bearer ".into(), false), (String::new(), false), ("Digest x".into(), false)] {
+            for _ in 0..2 {
+                assert_eq!(auth.check(&header).is_some(), want, "{header}");
+            }
+        }
+        auth.reload(&UsersFile::default());
+        assert!(auth.check(&basic("ana:p:w")).is_none());
+    }
+
+    #[test]
+    fn uuids_are_version_4() {
+        let uuid = random_uuid().unwrap();
+        assert_eq!((uuid.len(), uuid.get(14..15)), (36, Some("4")));
+        assert!(matches!(uuid.get(19..20), Some("8" | "9" | "a" | "b")));
+    }
+}

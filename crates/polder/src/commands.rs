@@ -1,0 +1,45 @@
+//! Carrying out requests on an open node.
+//!
+//! The rule: bytes of objects come from `Store::page` and pass the sink; the only other way, a row's bytes for the holder's own people,
+//! first asks the decision.
+
+mod intake;
+mod lookup;
+mod people;
+mod sharing;
+
+use polder_stix::Id;
+
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::request::{Answer, Request};
+
+/// Carries out a request. `by`: who asks, for the journal. `body`: what travels beside the request.
+pub(crate) fn run(node: &Node, by: &str, request: Request, body: Vec<u8>, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    match request {
+        Request::Import { source, own, dry_run, place } => intake::import(node, by, &intake::From { source, own, place }, &body, dry_run, progress),
+        Request::Pull { url, user, password, token, source, collection, ca } => {
+            intake::pull(node, by, &intake::Peer { url, user, password, token, source, collection, ca }, progress)
+        }
+        Request::Export { to } => lookup::export(node, &to),
+        Request::ObjectGet { id, original, all } => lookup::get(node, &parse_id(&id)?, original, all),
+        Request::ObjectFind { words, object_type, refers_to, since, until, limit } => {
+            lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })
+        }
+        Request::ObjectMark { id, level, source } => sharing::mark(node, by, &parse_id(&id)?, &level, source.as_deref()),
+        Request::MarkingPin => sharing::pin(node, by, body),
+        Request::Explain { id, to } => sharing::explain(node, &parse_id(&id)?, &to),
+        Request::Audience { id } => sharing::audience(node, &parse_id(&id)?),
+        Request::Queue => Ok(sharing::queue(node)),
+        Request::Approve { id, to } => sharing::settle(node, by, &parse_id(&id)?, &to, true),
+        Request::Refuse { id, to } => sharing::settle(node, by, &parse_id(&id)?, &to, false),
+        Request::WhoHas { id } => Ok(sharing::who_has(node, &parse_id(&id)?)),
+        Request::WhatHas { recipient } => sharing::what_has(node, &recipient),
+        Request::Summary { recipient } => sharing::summary(node, &recipient),
+        other => people::run(node, by, other),
+    }
+}
+
+fn parse_id(text: &str) -> Result<Id, Failure> {
+    Id::parse(text).ok_or_else(|| Failure::usage(format!("`{text}` is not a STIX id"), "an id looks like indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f"))
+}

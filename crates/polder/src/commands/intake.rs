@@ -1,0 +1,239 @@
+//! Bringing objects in: files, standard input, and a peer's TAXII collection.
+
+use std::collections::BTreeMap;
+
+use polder_stix::bundle;
+use polder_store::{Outcome, Prepared, Refusal, Setup, Store, SystemClock, prepare};
+use polder_taxii::pull as taxii;
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, exit, file_failure};
+use crate::node::Node;
+use crate::request::Answer;
+use crate::words;
+
+/// Objects of one commit: enough that the disk's acknowledgement costs little, few enough that readers hardly wait.
+const BATCH: usize = 1000;
+
+/// Where an import comes from.
+#[derive(Debug)]
+pub(super) struct From {
+    pub(super) source: Option<String>,
+    pub(super) own: bool,
+    pub(super) place: String,
+}
+
+/// What became of everything.
+#[derive(Debug, Default)]
+struct Report {
+    new: usize,
+    known: usize,
+    variant: usize,
+    conflict: usize,
+    lifted: usize,
+    refused: Vec<Value>,
+}
+
+impl Report {
+    fn refuse(&mut self, place: String, refusal: &Refusal) {
+        self.refused.push(json!({"place": place, "id": refusal.id.as_ref().map(ToString::to_string), "reason": refusal.reason, "help": refusal.help}));
+    }
+
+    fn count(&mut self, outcomes: Vec<(String, Option<polder_stix::Id>, Outcome)>) {
+        for (place, id, outcome) in outcomes {
+            match outcome {
+                Outcome::New => self.new += 1,
+                Outcome::Known => self.known += 1,
+                Outcome::Variant => self.variant += 1,
+                Outcome::Conflict => self.conflict += 1,
+                Outcome::Refused(reason) => self.refuse(place, &Refusal { id, reason, help: "split the source, or send fewer different markings" }),
+            }
+        }
+    }
+
+    fn answer(self, seconds: f64, source: &str) -> Answer {
+        let exit = if self.refused.is_empty() { exit::OK } else { exit::PARTIAL };
+        let value = json!({"source": source, "new": self.new, "known": self.known, "variant": self.variant, "conflict": self.conflict,
+            "lifted": self.lifted, "refused": self.refused, "seconds": (seconds * 1000.0).round() / 1000.0});
+        Answer { value, bytes: None, exit }
+    }
+}
+
+fn source_name(node: &Node, from: &From) -> Result<String, Failure> {
+    let directory = node.directory();
+    let sources = &directory.sources.sources;
+    let found = match (&from.source, from.own) {
+        (Some(_), true) => return Err(Failure::usage("`--own` and `--source` exclude each other", "use one of them")),
+        (Some(name), false) => sources.iter().find(|s| s.name == *name).ok_or_else(|| Failure::not_found("source", name, format!("add it: `polder source add {name} --kind feed`")))?,
+        (None, true) => sources.iter().find(|s| s.kind == "own").ok_or_else(|| Failure::configuration("sources.toml has no source of kind own", "add one: `polder source add own --kind own`"))?,
+        (None, false) => sources.iter().find(|s| s.name == "import").ok_or_else(|| Failure::configuration("sources.toml has no source `import`", "add it: `polder source add import --kind feed`"))?,
+    };
+    Ok(found.name.clone())
+}
+
+/// Imports a document.
+pub(super) fn import(node: &Node, by: &str, from: &From, body: &[u8], dry_run: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let source = source_name(node, from)?;
+    let started = std::time::Instant::now();
+    if dry_run {
+        return dry(node, &source, body, &from.place, progress);
+    }
+    tracing::info!(by, source, bytes = body.len(), "import");
+    let report = take(&node.store, &source, body, &from.place, progress)?;
+    Ok(report.answer(started.elapsed().as_secs_f64(), &source))
+}
+
+fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Failure::usage(format!("`{place}` is empty, there is nothing to import"), "give a file with STIX objects"));
+    }
+    let document = bundle::split(body);
+    let mut report = Report::default();
+    let total = u64::try_from(document.objects.len()).unwrap_or(u64::MAX);
+    let mut done = 0u64;
+    for (batch_number, texts) in document.objects.chunks(BATCH).enumerate() {
+        let first = batch_number * BATCH;
+        let mut batch = Vec::with_capacity(texts.len());
+        let mut places = Vec::with_capacity(texts.len());
+        for (n, result) in prepare_all(texts, store.now_us()).into_iter().enumerate() {
+            let at = format!("{place}: object {}", first + n + 1);
+            match result {
+                Ok(prepared) => {
+                    report.lifted += usize::from(prepared.is_lifted());
+                    places.push((at, prepared.header().id.clone()));
+                    batch.push(prepared);
+                }
+                Err(refusal) => report.refuse(at, &refusal),
+            }
+        }
+        let outcomes = store.ingest(source, None, batch)?;
+        report.count(places.into_iter().zip(outcomes).map(|((at, id), o)| (at, Some(id), o)).collect());
+        done += u64::try_from(texts.len()).unwrap_or(0);
+        progress(done, total);
+    }
+    if let Some(fault) = document.fault {
+        let refusal = Refusal { id: None, reason: fault.to_string(), help: fault.help() };
+        report.refuse(format!("{place}: after object {total}"), &refusal);
+    }
+    Ok(report)
+}
+
+/// Makes a batch ready on all cores: digests and headers are most of an import's work.
+fn prepare_all(texts: &[&str], now_us: i64) -> Vec<Result<Prepared, Box<Refusal>>> {
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
+    let share = texts.len().div_ceil(workers).max(1);
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = texts.chunks(share).map(|part| scope.spawn(move || part.iter().map(|t| prepare(t, now_us)).collect::<Vec<_>>())).collect();
+        handles.into_iter().flat_map(|h| h.join().unwrap_or_default()).collect()
+    })
+}
+
+/// What an import would do, and who would then receive it, worked out in a store of its own that is thrown away.
+fn dry(node: &Node, source: &str, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let dir = node.dir.join(format!("dry-run-{}", std::process::id()));
+    let policy = node.directory().policy()?;
+    let sources = node.directory().store_sources()?;
+    let recipients: Vec<String> = policy.recipients.iter().map(|r| r.id.to_string()).collect();
+    let result = (|| {
+        let scratch = Store::open(&dir, Setup { policy, sources, clock: std::sync::Arc::new(SystemClock), accept_clock: true })?;
+        let report = take(&scratch, source, body, place, progress)?;
+        let mut audience = Vec::new();
+        for recipient in &recipients {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for (_, _, judgement) in scratch.verdicts(recipient)? {
+                *counts.entry(words::verdict(judgement.verdict)).or_default() += 1;
+            }
+            audience.push(json!({"recipient": recipient, "verdicts": counts}));
+        }
+        let mut answer = report.answer(0.0, source);
+        if let Some(map) = answer.value.as_object_mut() {
+            map.insert("dry_run".to_owned(), true.into());
+            map.insert("audience".to_owned(), audience.into());
+        }
+        Ok(answer)
+    })();
+    std::fs::remove_dir_all(&dir).map_err(|e| file_failure(&dir, "remove", &e))?;
+    result
+}
+
+/// A peer's TAXII collection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) url: String,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) token: Option<String>,
+    pub(super) source: String,
+    pub(super) collection: Option<String>,
+    pub(super) ca: Option<String>,
+}
+
+/// Where pulls stand, by source and URL: `pulls.json` beside the store.
+fn pulls(node: &Node) -> BTreeMap<String, Value> {
+    let text = std::fs::read(node.dir.join("pulls.json")).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Pulls what a peer's collection has that is newer than the last pull, and takes it in page by page.
+pub(super) fn pull(node: &Node, by: &str, peer: &Peer, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let started = std::time::Instant::now();
+    let from = From { source: Some(peer.source.clone()), own: false, place: peer.url.clone() };
+    let source = source_name(node, &from)?;
+    let credentials = match (&peer.user, &peer.password, &peer.token) {
+        (_, _, Some(token)) => taxii::Credentials::Bearer(token.clone()),
+        (Some(user), Some(password), None) => taxii::Credentials::Basic { user: user.clone(), password: password.clone() },
+        (None, None, None) => taxii::Credentials::None,
+        _ => return Err(Failure::usage("`--user` and `--password-file` go together", "give both, or `--token-file`")),
+    };
+    let target = taxii::PullTarget {
+        url: peer.url.clone(),
+        credentials,
+        collection: peer.collection.clone(),
+        ca_file: peer.ca.as_ref().map(Into::into),
+        insecure_http: false,
+    };
+    let key = format!("{source} {} {}", peer.url, peer.collection.as_deref().unwrap_or_default());
+    let mut known = pulls(node);
+    let text = |k: &str| known.get(&key).and_then(|v| v.get(k)).and_then(Value::as_str).map(str::to_owned);
+    let state = taxii::PullState { added_after: text("added_after"), next: text("next"), reached: text("reached") };
+    tracing::info!(by, source, "pull");
+    let mut report = Report::default();
+    let mut page = 0;
+    let mut pages = 0;
+    let mut each = |envelope: Vec<u8>| {
+        page += 1;
+        if bundle::split(&envelope).objects.is_empty() {
+            return Ok(());
+        }
+        let part = take(&node.store, &source, &envelope, &format!("page {page}"), &mut |_, _| {})?;
+        report.new += part.new;
+        report.known += part.known;
+        report.variant += part.variant;
+        report.conflict += part.conflict;
+        report.lifted += part.lifted;
+        report.refused.extend(part.refused);
+        Ok::<(), Failure>(())
+    };
+    let path = node.dir.join("pulls.json");
+    let mut kept = Ok(());
+    let mut advance = |p: taxii::Progress<'_>| {
+        pages = p.pages;
+        known.insert(key.clone(), json!({"added_after": p.state.added_after, "next": p.state.next, "reached": p.state.reached}));
+        if kept.is_ok() {
+            kept = crate::config::write(&path, &json!(known).to_string());
+        }
+        progress(p.pages, 0);
+    };
+    let result = taxii::pull(&target, state, 1000, &mut each, &mut advance);
+    kept?;
+    match result {
+        Ok(_) => {}
+        Err(taxii::Stopped::Pull(e)) => return Err(Failure::new(exit::PEER, e.to_string(), e.help())),
+        Err(taxii::Stopped::Each(failure)) => return Err(failure),
+    }
+    let mut answer = report.answer(started.elapsed().as_secs_f64(), &source);
+    if let Some(map) = answer.value.as_object_mut() {
+        map.insert("pages".to_owned(), pages.into());
+    }
+    Ok(answer)
+}

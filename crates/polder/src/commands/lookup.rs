@@ -1,0 +1,169 @@
+//! Finding and fetching objects, for the holder's own people, and exporting a recipient's view.
+
+use polder_release::{Form, Outbound, Page, Verdict};
+use polder_stix::{Id, time};
+use polder_store::{Query, Versions};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, exit};
+use crate::node::Node;
+use crate::request::Answer;
+
+/// One page through the door, opened at the sink.
+pub(super) fn page(node: &Node, recipient: &str, query: &Query, form: Form) -> Result<Page, Failure> {
+    let unknown = || Failure::not_found("recipient", recipient, "see `polder recipient list`");
+    let number = node.store.recipient_number(recipient).ok_or_else(unknown)?;
+    for _ in 0..3 {
+        let released = node.store.page(recipient, query, form)?;
+        match Outbound::new(number, &*node.store).pass(released) {
+            Ok(page) => return Ok(page),
+            Err(polder_release::Refused::Epoch) => {}
+            Err(polder_release::Refused::Recipient) => {
+                return Err(Failure::new(exit::NO, format!("recipient `{recipient}` is suspended"), "`polder recipient resume` lets it receive again"));
+            }
+        }
+    }
+    Err(Failure::new(exit::NO, "the policy kept changing while the page was made", "try again"))
+}
+
+/// Every object a recipient may hold, as a bundle.
+pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
+    let mut bundle = format!("{{\"type\":\"bundle\",\"id\":\"bundle--{}\",\"objects\":[\n", crate::auth::random_uuid()?).into_bytes();
+    let mut query = Query { versions: Versions { all: true, ..Versions::default() }, limit: Some(1000), ..Query::default() };
+    let mut count = 0usize;
+    loop {
+        let page = page(node, recipient, &query, Form::Whole)?;
+        for item in &page.items {
+            if count > 0 {
+                bundle.extend_from_slice(b",\n");
+            }
+            bundle.extend_from_slice(&item.bytes);
+            count += 1;
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    if count == 0 {
+        return Err(Failure::new(exit::NO, format!("recipient `{recipient}` may hold nothing"), "`polder release explain OBJECT --to RECIPIENT` says why"));
+    }
+    bundle.extend_from_slice(b"\n]}\n");
+    Ok(Answer { value: json!({"objects": count}), bytes: Some(bundle), exit: exit::OK })
+}
+
+/// One object: its latest version in the owner's view, all copies, or the text as received.
+pub(super) fn get(node: &Node, id: &Id, original: bool, all: bool) -> Result<Answer, Failure> {
+    let owner = node.owner();
+    let missing = || Failure::not_found("object", &id.to_string(), "`polder object find WORDS` searches names and values");
+    if !original && !all {
+        let query = Query { ids: Some(vec![id.clone()]), versions: Versions::last(), ..Query::default() };
+        let page = page(node, &owner, &query, Form::Whole)?;
+        let item = page.items.into_iter().next_back().ok_or_else(missing)?;
+        return Ok(Answer { value: json!({"id": id.to_string()}), bytes: Some(line(item.bytes)), exit: exit::OK });
+    }
+    let mut copies = node.store.explain(id, &owner)?;
+    copies.retain(|e| e.judgement.verdict == Verdict::Release);
+    if !all {
+        let latest = copies.into_iter().max_by_key(|e| (e.row.version.map(time::Version::ns), e.row.row));
+        copies = latest.into_iter().collect();
+    }
+    if copies.is_empty() {
+        return Err(missing());
+    }
+    let mut bytes = Vec::new();
+    for copy in &copies {
+        bytes.extend(line(node.store.row_bytes(copy.row.row, original)?));
+    }
+    Ok(Answer { value: json!({"id": id.to_string(), "copies": copies.len()}), bytes: Some(bytes), exit: exit::OK })
+}
+
+fn line(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.push(b'\n');
+    bytes
+}
+
+/// What is looked for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) words: Vec<String>,
+    pub(super) object_type: Option<String>,
+    pub(super) refers_to: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
+    pub(super) limit: usize,
+}
+
+/// Objects of the owner's view whose names and values contain every word, newest first.
+pub(super) fn find(node: &Node, wanted: &Wanted) -> Result<Answer, Failure> {
+    let moment = |text: &Option<String>| match text {
+        None => Ok(None),
+        Some(t) => time::to_us(t).map(Some).ok_or_else(|| Failure::usage(format!("`{t}` is not a time"), "write it like 2026-01-31T12:00:00Z")),
+    };
+    let (since, until) = (moment(&wanted.since)?, moment(&wanted.until)?);
+    let words: Vec<String> = wanted.words.iter().map(|w| w.to_lowercase()).collect();
+    let types = wanted.object_type.as_ref().map(|t| vec![t.as_str().into()]);
+    let mut query = Query { types, added_after_us: since, versions: Versions::last(), limit: Some(1000), ..Query::default() };
+    let owner = node.owner();
+    let mut found = Vec::new();
+    loop {
+        let page = page(node, &owner, &query, Form::Whole)?;
+        for item in page.items {
+            if until.is_some_and(|u| item.entry.date_us > u) {
+                continue;
+            }
+            let Ok(object) = serde_json::from_slice::<Value>(&item.bytes) else { continue };
+            let refers = wanted.refers_to.as_ref().is_none_or(|id| refers_to(&object, id));
+            let terms = terms(&object);
+            if refers && words.iter().all(|w| terms.iter().any(|t| t.contains(w.as_str()))) {
+                let version = item.entry.version.map(|v| v.to_string());
+                found.push(json!({"id": item.entry.id.to_string(), "version": version, "added": time::from_us(item.entry.date_us), "name": title(&object)}));
+            }
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    found.reverse();
+    let more = found.len() > wanted.limit;
+    found.truncate(wanted.limit);
+    let exit = if found.is_empty() { exit::NO } else { exit::OK };
+    Ok(Answer { value: json!({"found": found, "more": more}), bytes: None, exit })
+}
+
+fn refers_to(value: &Value, id: &str) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(|v| refers_to(v, id)),
+        Value::Object(map) => map.iter().any(|(k, v)| k != "id" && refers_to(v, id)),
+        Value::String(s) => s == id,
+        _ => false,
+    }
+}
+
+/// Names and values of an object, in lower case.
+fn terms(object: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    for key in ["id", "name", "value", "pattern", "aliases", "x_mitre_aliases", "path", "key", "user_id", "display_name", "subject"] {
+        push(object.get(key), &mut out);
+    }
+    for hash in object.get("hashes").and_then(Value::as_object).into_iter().flatten() {
+        push(Some(hash.1), &mut out);
+    }
+    for reference in object.get("external_references").and_then(Value::as_array).into_iter().flatten() {
+        push(reference.get("external_id"), &mut out);
+    }
+    out
+}
+
+fn push(value: Option<&Value>, out: &mut Vec<String>) {
+    match value {
+        Some(Value::String(s)) => out.push(s.to_lowercase()),
+        Some(Value::Array(list)) => list.iter().for_each(|v| push(Some(v), out)),
+        _ => {}
+    }
+}
+
+fn title(object: &Value) -> Value {
+    ["name", "value", "pattern", "relationship_type", "path", "key"].iter().find_map(|k| object.get(*k)).cloned().unwrap_or(Value::Null)
+}

@@ -1,0 +1,186 @@
+//! Who may have what, and why; raising a marking; pinning a definition; the queue; the ledger.
+
+use polder_release::{Level, Mark, Verdict, predefined};
+use polder_stix::{Id, time};
+use polder_store::{Act, Explained, Sharing, prepare};
+use serde_json::{Map, Value, json};
+
+use crate::failure::{Failure, exit};
+use crate::node::Node;
+use crate::request::Answer;
+use crate::words;
+
+fn missing(id: &Id) -> Failure {
+    Failure::not_found("object", &id.to_string(), "`polder object find WORDS` searches names and values")
+}
+
+fn explained(node: &Node, e: &Explained) -> Value {
+    let directory = node.directory();
+    json!({
+        "id": e.row.id.to_string(),
+        "version": e.row.version.map(|v| v.to_string()),
+        "source": e.row.source,
+        "label": words::label(&e.row.label),
+        "recipient": e.recipient,
+        "verdict": words::verdict(e.judgement.verdict),
+        "reason": words::reason(e, &directory),
+        "help": words::help(e, &directory),
+        "removed_references": e.removed_references.iter().map(Id::to_string).collect::<Vec<_>>(),
+        "removed_properties_marked": e.removed_for.iter().map(Id::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// Why a recipient may or may not have an object.
+pub(super) fn explain(node: &Node, id: &Id, to: &str) -> Result<Answer, Failure> {
+    let rows = node.store.explain(id, to)?;
+    if rows.is_empty() {
+        return Err(missing(id));
+    }
+    let yes = rows.iter().any(|e| e.judgement.permits());
+    let rows: Vec<Value> = rows.iter().map(|e| explained(node, e)).collect();
+    Ok(Answer { value: json!({"explain": rows}), bytes: None, exit: if yes { exit::OK } else { exit::NO } })
+}
+
+/// Who may have an object.
+pub(super) fn audience(node: &Node, id: &Id) -> Result<Answer, Failure> {
+    let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
+    let mut rows = Vec::new();
+    for recipient in &recipients {
+        rows.extend(node.store.explain(id, recipient)?.iter().map(|e| explained(node, e)));
+    }
+    if rows.is_empty() && node.store.rows_of(id).is_empty() {
+        return Err(missing(id));
+    }
+    Ok(Answer::ok(json!({"audience": rows})))
+}
+
+/// What waits for a person.
+pub(super) fn queue(node: &Node) -> Answer {
+    let rows: Vec<Value> = node.store.queue().iter().map(|e| explained(node, e)).collect();
+    Answer::ok(json!({"queue": rows}))
+}
+
+/// A person's yes or no to a held object for one recipient.
+pub(super) fn settle(node: &Node, by: &str, id: &Id, to: &str, yes: bool) -> Result<Answer, Failure> {
+    let held: Vec<Explained> = node.store.explain(id, to)?.into_iter().filter(|e| e.judgement.verdict == Verdict::Hold).collect();
+    if held.is_empty() {
+        return Err(Failure::new(exit::NO, format!("nothing of `{id}` waits for a decision about `{to}`"), "`polder release queue` lists what waits"));
+    }
+    for e in &held {
+        let act = if yes { Act::Grant(e.row.row, to.into()) } else { Act::Refuse(e.row.row, to.into()) };
+        node.store.act(act, by)?;
+    }
+    Ok(Answer::ok(json!({"id": id.to_string(), "recipient": to, "released": yes, "versions": held.len()})))
+}
+
+/// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here.
+pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&str>) -> Result<Answer, Failure> {
+    let level = Level::parse(level).ok_or_else(|| Failure::usage(format!("`{level}` is not a TLP level"), "use clear, green, amber, amber+strict or red"))?;
+    let mut rows = node.store.rows_of(id);
+    rows.retain(|r| source.is_none_or(|s| *r.source == *s));
+    let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
+    let own = rows.iter().filter(|r| Some(&*r.source) == own_source.as_deref()).max_by_key(|r| (r.version.map(time::Version::ns), r.row)).cloned();
+    let Some(latest) = own.or_else(|| rows.last().cloned()) else { return Err(missing(id)) };
+    let now = latest.label.terms().and_then(|t| t.tlp.values().map(|b| b.level).max());
+    if now.is_some_and(|now| level < now) {
+        let now = now.map_or("", Level::label);
+        return Err(Failure::new(exit::NO, format!("`{id}` is {now}, and marking it {} would lower that", level.label()), "only its originator can widen it, by a new version"));
+    }
+    if Some(&*latest.source) == own_source.as_deref() {
+        let version = new_version(node, latest.row, level)?;
+        Ok(Answer::ok(json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})))
+    } else {
+        node.store.act(Act::Overlay(id.clone(), latest.source.clone(), level), by)?;
+        Ok(Answer::ok(json!({"id": id.to_string(), "level": level.label(), "how": "tightened here", "source": latest.source})))
+    }
+}
+
+fn new_version(node: &Node, row: u32, level: Level) -> Result<Option<String>, Failure> {
+    let defect = |what: &str| Failure::configuration(format!("the object cannot be marked: {what}"), "look at it with `polder object get`");
+    let bytes = node.store.row_bytes(row, false)?;
+    let mut object: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|e| defect(&e.to_string()))?;
+    let refs = object.entry("object_marking_refs").or_insert_with(|| json!([]));
+    let list = refs.as_array_mut().ok_or_else(|| defect("`object_marking_refs` is no list"))?;
+    list.retain(|r| r.as_str().and_then(Id::parse).is_none_or(|id| predefined(&id).is_none()));
+    list.push(level.tlp_2_id().to_string().into());
+    let now_us = node.store.now_us();
+    if object.contains_key("modified") {
+        let now = time::from_us(now_us);
+        let millis = now.get(..23).map(|t| format!("{t}Z")).unwrap_or(now);
+        object.insert("modified".to_owned(), millis.into());
+    }
+    let definition = tlp_2_definition(level);
+    let mut prepared = Vec::new();
+    for text in [definition.to_string(), Value::Object(object).to_string()] {
+        prepared.push(prepare(&text, now_us).map_err(|r| defect(&r.reason))?);
+    }
+    let version = prepared.last().and_then(|p| p.header().version()).map(|v| v.to_string());
+    let own = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone()).unwrap_or_default();
+    node.store.ingest(&own, None, prepared)?;
+    Ok(version)
+}
+
+/// The OASIS definition of a TLP 2 level, which travels with what it marks.
+fn tlp_2_definition(level: Level) -> Value {
+    json!({
+        "type": "marking-definition", "spec_version": "2.1", "id": level.tlp_2_id().to_string(), "created": "2022-10-01T00:00:00.000Z", "name": level.label(),
+        "extensions": {polder_stix::ext::TLP_2: {"extension_type": "property-extension", "tlp_2_0": level.name()}}
+    })
+}
+
+/// Takes a definition as valid for every source.
+pub(super) fn pin(node: &Node, by: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+    let document = polder_stix::bundle::split(&body);
+    let mut pinned = Vec::new();
+    for text in &document.objects {
+        let value: Value = serde_json::from_str(text).unwrap_or_default();
+        if value.get("type").and_then(Value::as_str) != Some("marking-definition") {
+            continue;
+        }
+        let prepared = prepare(text, node.store.now_us()).map_err(|r| Failure::new(exit::NO, r.reason.clone(), r.help))?;
+        let id = prepared.header().id.to_string();
+        node.store.act(Act::Pin(prepared.bytes().to_vec()), by)?;
+        pinned.push(id);
+    }
+    if pinned.is_empty() {
+        let why = document.fault.map_or("there is none in it".to_owned(), |f| f.to_string());
+        return Err(Failure::usage(format!("no marking-definition was pinned: {why}"), "give a file with a marking-definition object, or a bundle that has one"));
+    }
+    Ok(Answer::ok(json!({"pinned": pinned})))
+}
+
+fn shared(s: &Sharing) -> Value {
+    let what = match s.what {
+        Mark::Listed => "listed",
+        Mark::Full => "full",
+        Mark::Redacted(_) => "redacted",
+    };
+    json!({"recipient": s.recipient, "id": s.id.to_string(), "version": s.version.map(|v| v.to_string()), "what": what, "in_view": s.in_view})
+}
+
+/// Who was sent an object.
+pub(super) fn who_has(node: &Node, id: &Id) -> Answer {
+    let rows: Vec<Value> = node.store.who_has(id).iter().map(shared).collect();
+    let exit = if rows.is_empty() { exit::NO } else { exit::OK };
+    Answer { value: json!({"who_has": rows}), bytes: None, exit }
+}
+
+/// What a recipient was sent.
+pub(super) fn what_has(node: &Node, recipient: &str) -> Result<Answer, Failure> {
+    let rows: Vec<Value> = node.store.what_has(recipient)?.iter().map(shared).collect();
+    let exit = if rows.is_empty() { exit::NO } else { exit::OK };
+    Ok(Answer { value: json!({"what_has": rows}), bytes: None, exit })
+}
+
+/// How many objects of each verdict a recipient meets, and why the others stay.
+pub(super) fn summary(node: &Node, recipient: &str) -> Result<Answer, Failure> {
+    let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    let mut reasons: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    for (_, _, judgement) in node.store.verdicts(recipient)? {
+        *counts.entry(words::verdict(judgement.verdict)).or_default() += 1;
+        if !judgement.permits() {
+            *reasons.entry(words::short(&judgement.reason)).or_default() += 1;
+        }
+    }
+    Ok(Answer::ok(json!({"recipient": recipient, "verdicts": counts, "withheld_because": reasons})))
+}

@@ -1,0 +1,139 @@
+//! A node: its directory, its settings, its store and who may log in. The commands and the servers both work on this.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use polder_store::{Act, Setup, Store, SystemClock};
+use polder_taxii::{Access, Collection, Denied, Login, Right};
+
+use crate::auth::Auth;
+use crate::config::{self, Config, Origins};
+use crate::directory::{CollectionEntry, Directory, SourceEntry};
+use crate::failure::Failure;
+
+/// An open node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) origins: Origins,
+    pub(crate) store: Arc<Store>,
+    pub(crate) auth: Auth,
+    directory: RwLock<Directory>,
+    changing: Mutex<()>,
+}
+
+impl Node {
+    /// Opens the node in a directory; this process has it from now on.
+    pub(crate) fn open(dir: &Path, accept_clock: bool) -> Result<Self, Failure> {
+        let (config, origins) = config::load(dir)?;
+        let directory = Directory::load(dir, &config.member)?;
+        let setup = Setup { policy: directory.policy()?, sources: directory.store_sources()?, clock: Arc::new(SystemClock), accept_clock };
+        let store = Arc::new(Store::open(&dir.join("store"), setup)?);
+        let auth = Auth::new(&directory.users)?;
+        Ok(Self { dir: dir.to_owned(), config, origins, store, auth, directory: RwLock::new(directory), changing: Mutex::new(()) })
+    }
+
+    pub(crate) fn directory(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the files and puts the change in force: all of it, or nothing.
+    pub(crate) fn change<T>(&self, by: &str, change: impl FnOnce(&mut Directory) -> Result<T, Failure>) -> Result<T, Failure> {
+        let one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.directory().clone();
+        let mut next = before.clone();
+        let result = change(&mut next)?;
+        let (policy, sources) = (next.policy()?, next.store_sources()?);
+        next.save(&self.dir)?;
+        if let Err(error) = self.store.act(Act::Policy(policy, sources), by) {
+            // The store did not take it, so the files must not claim it.
+            before.save(&self.dir)?;
+            return Err(error.into());
+        }
+        self.auth.reload(&next.users);
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = next;
+        drop(one_at_a_time);
+        Ok(result)
+    }
+
+    /// The recipient that is this node's own organisation.
+    pub(crate) fn owner(&self) -> String {
+        self.directory().owner().to_owned()
+    }
+}
+
+fn collection(entry: &CollectionEntry) -> Collection {
+    let boxed = |names: &Option<Vec<String>>| names.as_ref().map(|n| n.iter().map(|s| s.as_str().into()).collect());
+    let mut rights: Vec<Right> = Vec::new();
+    for recipient in entry.read.iter().chain(&entry.write) {
+        if rights.iter().all(|r| *r.recipient != **recipient) {
+            let everyone = |list: &[String]| list.iter().any(|r| r == "*");
+            let read = entry.read.contains(recipient) || everyone(&entry.read);
+            let write = entry.write.contains(recipient) || everyone(&entry.write);
+            rights.push(Right { recipient: recipient.as_str().into(), list: true, read, write });
+        }
+    }
+    Collection {
+        id: entry.id.as_str().into(),
+        alias: Some(entry.alias.as_str().into()),
+        title: entry.title.as_str().into(),
+        description: Some(entry.description.as_str()).filter(|d| !d.is_empty()).map(Into::into),
+        types: boxed(&entry.types),
+        sources: boxed(&entry.sources),
+        rights,
+    }
+}
+
+impl Access for Node {
+    fn authenticate(&self, authorization: Option<&str>) -> Result<Login, Denied> {
+        let Some(header) = authorization else {
+            let public = self.config.public_recipient.as_deref().ok_or(Denied::Missing)?;
+            return Ok(Login { user: "public".into(), recipient: public.into() });
+        };
+        let caller = self.auth.check(header).ok_or(Denied::Wrong)?;
+        let directory = self.directory();
+        let active = directory.recipients.recipients.iter().any(|r| r.id == *caller.recipient && !r.suspended);
+        // A suspended recipient hears what a stranger hears.
+        if active { Ok(Login { user: caller.user, recipient: caller.recipient }) } else { Err(Denied::Wrong) }
+    }
+
+    fn collections(&self) -> Vec<Collection> {
+        self.directory().collections.collections.iter().map(collection).collect()
+    }
+
+    fn poster_source(&self, login: &Login) -> Result<Box<str>, polder_store::Error> {
+        let unknown = || polder_store::Error::Unknown { kind: "recipient", name: login.recipient.to_string() };
+        let (organisation, holder) = {
+            let directory = self.directory();
+            let entry = directory.recipients.recipients.iter().find(|r| r.id == *login.recipient).ok_or_else(unknown)?;
+            (entry.organisation.clone().ok_or_else(unknown)?, directory.holder.clone())
+        };
+        let matches = |s: &SourceEntry| if organisation == holder { s.kind == "own" } else { s.kind == "member" && s.member.as_ref() == Some(&organisation) };
+        if let Some(known) = self.directory().sources.sources.iter().find(|s| matches(s)) {
+            return Ok(known.name.as_str().into());
+        }
+        let name = if organisation == holder { "own".to_owned() } else { format!("member:{organisation}") };
+        let entry = SourceEntry {
+            name: name.clone(),
+            kind: if organisation == holder { "own" } else { "member" }.to_owned(),
+            member: (organisation != holder).then_some(organisation),
+            default_tlp: None,
+            default_members: Vec::new(),
+        };
+        let made = self.change(&login.user, |d| {
+            if d.sources.sources.iter().all(|s| s.name != entry.name) {
+                d.sources.sources.push(entry);
+            }
+            Ok(())
+        });
+        made.map_err(|e| polder_store::Error::Disk(e.message))?;
+        Ok(name.into())
+    }
+
+    fn title(&self) -> String {
+        let directory = self.directory();
+        let me = directory.alliance.members.iter().find(|m| m.id == directory.holder);
+        me.map(|m| m.name.clone()).filter(|n| !n.is_empty()).unwrap_or_else(|| directory.holder.clone())
+    }
+}

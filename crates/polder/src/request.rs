@@ -1,0 +1,55 @@
+//! What a command asks of a node: the same value whether the node is this process or answers on its control socket.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A request. A body (the file to import, the definition to pin) travels beside it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub(crate) enum Request {
+    Import { source: Option<String>, own: bool, dry_run: bool, place: String },
+    Export { to: String },
+    ObjectGet { id: String, original: bool, all: bool },
+    ObjectFind { words: Vec<String>, object_type: Option<String>, refers_to: Option<String>, since: Option<String>, until: Option<String>, limit: usize },
+    ObjectMark { id: String, level: String, source: Option<String> },
+    MarkingPin,
+    SourceAdd { name: String, kind: String, member: Option<String>, default_tlp: Option<String>, default_members: Vec<String> },
+    SourceSet { name: String, default_tlp: Option<String>, default_members: Vec<String> },
+    SourceList,
+    StandingAdd { id: String, levels: Vec<String>, types: Vec<String>, members: Vec<String>, recipients: Vec<String> },
+    StandingRemove { id: String },
+    StandingList,
+    RecipientAdd { id: String, kind: String, organisation: Option<String>, person: Option<String>, user: Option<String>, password: Option<String> },
+    RecipientSuspend { id: String, suspend: bool },
+    RecipientList,
+    MemberAdd { id: String, name: String, kind: String, client_of: Vec<String>, outside: bool },
+    MemberList,
+    GroupAdd { id: String, members: Vec<String>, persons: Vec<String> },
+    CollectionAdd { alias: String, title: String, types: Option<Vec<String>>, sources: Option<Vec<String>>, read: Vec<String>, write: Vec<String> },
+    CollectionList,
+    Explain { id: String, to: String },
+    Audience { id: String },
+    Queue,
+    Approve { id: String, to: String },
+    Refuse { id: String, to: String },
+    WhoHas { id: String },
+    WhatHas { recipient: String },
+    Summary { recipient: String },
+    Pull { url: String, user: Option<String>, password: Option<String>, token: Option<String>, source: String, collection: Option<String>, ca: Option<String> },
+    Doctor,
+    ConfigShow,
+}
+
+/// An answer: a value to show, or bytes to pass on as they are, and the exit code.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer {
+    pub(crate) value: Value,
+    pub(crate) bytes: Option<Vec<u8>>,
+    pub(crate) exit: u8,
+}
+
+impl Answer {
+    pub(crate) fn ok(value: Value) -> Self {
+        Self { value, ..Self::default() }
+    }
+}

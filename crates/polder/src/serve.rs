@@ -1,0 +1,132 @@
+//! `polder serve`: the TAXII listener and the control socket, until told to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use polder_taxii::{Access, Settings, router};
+use serde_json::{Value, json};
+
+use crate::control;
+use crate::failure::{Failure, file_failure};
+use crate::node::Node;
+
+/// Flags that override the settings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    pub(crate) listen: Option<String>,
+    pub(crate) plain_http: bool,
+    pub(crate) until_stdin_closes: bool,
+}
+
+/// Opens the node and serves it; `ready` hears the addresses once everything answers.
+pub(crate) fn serve(dir: &Path, flags: &Flags, ready: impl FnOnce(&Value)) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut node = Node::open(dir, false)?;
+    if let Some(listen) = &flags.listen {
+        node.config.listen.clone_from(listen);
+    }
+    node.config.plain_http |= flags.plain_http;
+    let node = Arc::new(node);
+    let listener = bind(&node.config.listen)?;
+    let address = listener.local_addr().map_err(|e| Failure::configuration(format!("cannot listen: {e}"), "check `listen`"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::configuration(format!("cannot start: {e}"), "look at the system's limits for threads"))?;
+    runtime.block_on(run(node, listener, (address, started), flags.until_stdin_closes, ready))
+}
+
+fn bind(listen: &str) -> Result<TcpListener, Failure> {
+    let fail = |e: std::io::Error| {
+        let help = match e.kind() {
+            std::io::ErrorKind::AddrInUse => "another program listens there: stop it, or choose another with --listen or `listen` in polder.toml",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
+            _ => "check `listen`: it is ADDRESS:PORT",
+        };
+        Failure::configuration(format!("cannot listen on `{listen}`: {e}"), help)
+    };
+    let listener = TcpListener::bind(listen).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(listener)
+}
+
+async fn run(node: Arc<Node>, listener: TcpListener, (address, started): (SocketAddr, Instant), until_stdin_closes: bool, ready: impl FnOnce(&Value)) -> Result<(), Failure> {
+    let scheme = if node.config.plain_http { "http" } else { "https" };
+    let base = node.config.base_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let settings = Settings {
+        api_root: "api".to_owned(),
+        base_url: base.clone(),
+        page_objects_default: node.config.page_objects_default,
+        page_objects_max: node.config.page_objects_max,
+        content_bytes_max: node.config.content_bytes_max,
+    };
+    let access: Arc<dyn Access> = Arc::clone(&node) as Arc<dyn Access>;
+    let app = router(Arc::clone(&node.store), access, settings);
+    let tls = if node.config.plain_http { None } else { Some(tls_config(&node).await?) };
+    let control = tokio::spawn(control::serve(&node)?);
+    let handle = axum_server::Handle::new();
+    let stopping = handle.clone();
+    tokio::spawn(async move {
+        if until_stdin_closes {
+            tokio::select! {
+                () = stop_signal() => {}
+                () = stdin_closed() => {}
+            }
+        } else {
+            stop_signal().await;
+        }
+        stopping.graceful_shutdown(Some(std::time::Duration::from_secs(2)));
+    });
+    let collection = node.directory().collections.collections.first().map(|c| c.id.clone());
+    let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    ready(&json!({"taxii": format!("{base}/taxii2/"), "api_root": format!("{base}/api/"), "collection": collection, "ready_s": seconds}));
+    let failed = |e: std::io::Error| Failure::configuration(format!("the listener ended: {e}"), "look at the system log");
+    let service = app.into_make_service();
+    let result = match tls {
+        None => axum_server::from_tcp(listener).map_err(failed)?.acceptor(NoDelay).handle(handle).serve(service).await,
+        Some(tls) => axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle).serve(service).await,
+    };
+    control.abort();
+    result.map_err(failed)
+}
+
+/// Answers go out at once: a page is one write, and a client waits for it.
+#[derive(Debug, Clone, Copy)]
+struct NoDelay;
+
+impl<S> axum_server::accept::Accept<tokio::net::TcpStream, S> for NoDelay {
+    type Stream = tokio::net::TcpStream;
+    type Service = S;
+    type Future = std::future::Ready<std::io::Result<(Self::Stream, S)>>;
+
+    fn accept(&self, stream: tokio::net::TcpStream, service: S) -> Self::Future {
+        std::future::ready(stream.set_nodelay(true).map(|()| (stream, service)))
+    }
+}
+
+async fn tls_config(node: &Node) -> Result<axum_server::tls_rustls::RustlsConfig, Failure> {
+    // Already installed is as good.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let (cert, key) = (node.dir.join(&node.config.tls_cert), node.dir.join(&node.config.tls_key));
+    axum_server::tls_rustls::RustlsConfig::from_pem_file(&cert, &key).await.map_err(|e| file_failure(&cert, "use as a certificate", &e))
+}
+
+async fn stdin_closed() {
+    let waited = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()));
+    drop(waited.await);
+}
+
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}

@@ -1,0 +1,144 @@
+//! What changes a collection: POST brings objects in, DELETE takes the caller's own out.
+//!
+//! The rule: one request is one transaction, and its answer is sent when it is on disk. No answer depends on rows of other sources.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use polder_stix::Id;
+use polder_stix::time::{Version, from_us};
+use polder_store::{Act, Outcome, Prepared, Query, Refusal, Versions, prepare};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::access::{Caller, Collection, Rights, find};
+use crate::ask::Ask;
+use crate::error::Failure;
+use crate::read::{query_of, readable};
+use crate::{App, limits, sink};
+
+/// The collection, if the caller may add to it.
+pub(crate) fn writable(app: &App, caller: &Caller, name: &str) -> Result<Collection, Failure> {
+    let (collection, rights) = find(app.access.collections(), caller, name).ok_or_else(Failure::no_collection)?;
+    match rights {
+        Rights { write: true, .. } => Ok(collection),
+        Rights { read: true, .. } => Err(Failure::forbidden("this collection can be read and not added to; ask the operator for the right to write")),
+        Rights { .. } => Err(Failure::no_collection()),
+    }
+}
+
+/// Takes in an envelope.
+pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u8]) -> Result<Response, Failure> {
+    let objects = envelope(body)?;
+    let max = polder_store::limits::COMMIT_OBJECTS_MAX;
+    if objects.len() > max {
+        return Err(Failure::too_large(format!("{} objects, the limit is {max} in one request; send several", objects.len())));
+    }
+    let now_us = app.store.now_us();
+    let stamp = from_us(now_us);
+    let mut ready: Vec<Prepared> = Vec::with_capacity(objects.len());
+    let mut failures = Vec::new();
+    for (n, object) in objects.iter().enumerate() {
+        match prepare(object.get(), now_us) {
+            Ok(prepared) => ready.push(prepared),
+            Err(refusal) => failures.push(refused(n, object.get(), &refusal, &stamp)?),
+        }
+    }
+    let names: Vec<(Id, Option<Version>)> = ready.iter().map(|p| (p.header().id.clone(), p.header().version())).collect();
+    let posted_to = if collection.takes_everything() { None } else { Some(&*collection.id) };
+    let outcomes = if ready.is_empty() { Vec::new() } else { app.store.ingest(&app.access.poster_source(&caller.login)?, posted_to, ready)? };
+    let mut successes = Vec::new();
+    for ((id, version), outcome) in names.into_iter().zip(outcomes) {
+        let version = version.map_or_else(|| stamp.clone(), |v| v.to_string());
+        let mut detail = json!({"id": id.to_string(), "version": version});
+        // Of copies from elsewhere (`Variant`) the poster is told nothing: it may not be allowed to know of them.
+        let (list, message) = match outcome {
+            Outcome::New | Outcome::Variant => (&mut successes, None),
+            Outcome::Known => (&mut successes, Some("already held".to_owned())),
+            Outcome::Conflict => (&mut successes, Some("kept as a variant: you sent other content for this id and version before".to_owned())),
+            Outcome::Refused(reason) => (&mut failures, Some(reason)),
+        };
+        if let (Some(map), Some(message)) = (detail.as_object_mut(), message) {
+            map.insert("message".to_owned(), json!(message));
+        }
+        list.push(detail);
+    }
+    let id = random_uuid()?;
+    let status = json!({
+        "id": id,
+        "status": "complete",
+        "request_timestamp": stamp,
+        "total_count": objects.len(),
+        "success_count": successes.len(),
+        "successes": successes,
+        "failure_count": failures.len(),
+        "failures": failures,
+        "pending_count": 0,
+        "pendings": [],
+    })
+    .to_string();
+    app.store.keep_status(&id, &caller.login.recipient, status.clone())?;
+    Ok(sink::resource(StatusCode::ACCEPTED, status))
+}
+
+/// Takes the caller's own rows of an object out.
+pub(crate) fn delete(app: &App, caller: &Caller, name: &str, object: &str, query: Option<&str>) -> Result<Response, Failure> {
+    let (collection, rights) = readable(app, caller, name)?;
+    if !rights.write {
+        return Err(Failure::forbidden("deleting takes the right to write to this collection; ask the operator for it"));
+    }
+    let ask = Ask::parse(query)?;
+    let id = Id::parse(object).ok_or_else(Failure::no_object)?;
+    let versions = ask.versions.clone().unwrap_or(Versions { all: true, ..Versions::default() });
+    let chosen = Query { added_after_us: None, ..query_of(&collection, &ask, Some(&id), versions) };
+    let (rows, visible) = app.store.deletable(&caller.login.recipient, &chosen)?;
+    if visible == 0 {
+        return Err(Failure::no_object());
+    }
+    if rows.is_empty() {
+        return Err(Failure::forbidden("the object came from somebody else; only who brought it in can delete it"));
+    }
+    app.store.act(Act::Remove(rows), &caller.login.user)?;
+    Ok(sink::resource(StatusCode::OK, "{}".to_owned()))
+}
+
+/// The objects of an envelope, each with its text as received. Text that breaks off keeps nothing.
+fn envelope(body: &[u8]) -> Result<Vec<&RawValue>, Failure> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    // The text is checked to its end before its shape is, so that a request cut short is always a malformed one.
+    let parsed: Result<&RawValue, _> = serde_json::from_slice(body);
+    let whole = parsed.map_err(|e| Failure::bad(format!("not JSON: {e}; nothing was kept")))?;
+    let shape = || Failure::unprocessable("the content is an envelope: a JSON object with a list `objects`; nothing was kept");
+    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(whole.get()).map_err(|_| shape())?;
+    let objects = members.get("objects").ok_or_else(shape)?;
+    serde_json::from_str(objects.get()).map_err(|_| shape())
+}
+
+/// An object that is refused becomes a failure; one without id or type refuses the request.
+fn refused(at: usize, text: &str, refusal: &Refusal, stamp: &str) -> Result<Value, Failure> {
+    let nameless = |what: &str| Failure::unprocessable(format!("object {at} of the envelope has no `{what}`; nothing was kept"));
+    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(|_| Failure::unprocessable(format!("entry {at} of `objects` is not an object; nothing was kept")))?;
+    let said = |name: &str| members.get(name).map(|raw| serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned()));
+    let id = said("id").ok_or_else(|| nameless("id"))?;
+    said("type").ok_or_else(|| nameless("type"))?;
+    let version = said("modified").or_else(|| said("created")).filter(|v| Version::parse(v).is_some());
+    Ok(json!({
+        "id": clipped(&refusal.id.as_ref().map_or(id, Id::to_string)),
+        "version": version.unwrap_or_else(|| stamp.to_owned()),
+        "message": clipped(&format!("{}; {}", refusal.reason, refusal.help)),
+    }))
+}
+
+fn clipped(text: &str) -> String {
+    text.chars().take(limits::MESSAGE_CHARS_MAX).collect()
+}
+
+fn random_uuid() -> Result<String, Failure> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).map_err(|_| Failure::internal())?;
+    // Version 4, variant of RFC 9562.
+    let bits = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    Ok(Id { kind: "x".into(), uuid: bits }.to_string().trim_start_matches("x--").to_owned())
+}

@@ -1,0 +1,37 @@
+//! What is bounded in this crate.
+
+/// Objects on a page when the client does not say.
+pub const PAGE_OBJECTS_DEFAULT: usize = 1_000;
+/// Objects on a page at most.
+pub const PAGE_OBJECTS_MAX: usize = polder_store::limits::PAGE_OBJECTS_MAX;
+/// Bytes of one POST.
+pub const CONTENT_BYTES_MAX: usize = 100 * 1024 * 1024;
+/// How often a page is decided again because the policy moved meanwhile.
+pub const DECISIONS_MAX: usize = 3;
+/// Characters of one message in a status.
+pub const MESSAGE_CHARS_MAX: usize = 500;
+/// Seconds a client is asked to wait when the node cannot serve for now.
+pub const RETRY_AFTER_S: u64 = 30;
+
+/// Bytes of one page a peer may send.
+pub const PULL_PAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of a discovery, API root or collections resource a peer may send.
+pub const PULL_RESOURCE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Pages of one pull; a peer that goes on beyond is sending in circles.
+pub const PULL_PAGES_MAX: u64 = 10_000_000;
+/// Characters of a peer's cursor.
+pub const PULL_NEXT_CHARS_MAX: usize = 4096;
+/// Redirects followed for one request, on the same host only.
+pub const PULL_REDIRECTS_MAX: usize = 5;
+/// Attempts at one request.
+pub const PULL_ATTEMPTS_MAX: u32 = 6;
+/// Longest wait between two attempts, seconds.
+pub const PULL_WAIT_S_MAX: u64 = 120;
+/// Seconds to wait for a connection.
+pub const PULL_CONNECT_S_MAX: u64 = 30;
+/// Seconds to wait for the head of an answer.
+pub const PULL_ANSWER_S_MAX: u64 = 300;
+/// Seconds one page may take to arrive.
+pub const PULL_BODY_S_MAX: u64 = 3600;
+/// Records of a manifest taken in.
+pub const PULL_MANIFEST_RECORDS_MAX: usize = 20_000_000;
