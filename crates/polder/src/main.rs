@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { exit::USAGE } else { exit::OK });
         }
     };
-    logs();
+    logs(matches!(cli.command, Command::Serve { .. }));
     let code = match run(&cli) {
         Ok(code) => code,
         Err(failure) => {
@@ -52,11 +52,12 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Structured logs on stderr; POLDER_LOG sets the level. No log line carries an object's content.
-fn logs() {
+/// Logs on stderr, as JSON where a program reads them; POLDER_LOG sets the level. No log line carries an object's content.
+fn logs(served: bool) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("POLDER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).init();
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    if served { lines.json().init() } else { lines.without_time().with_target(false).init() }
 }
 
 /// Writes to stdout; a reader that went away ends the output, not the program.
@@ -160,6 +161,9 @@ fn show(cli: &Cli, answer: &Answer) -> Result<u8, Failure> {
             say(&if cli.json { format!("{}\n", answer.value) } else { text });
         } else {
             say_bytes(bytes);
+        }
+        if let Some(damaged) = answer.value.get("damaged").and_then(Value::as_u64).filter(|n| *n > 0) {
+            complain(&format!("error: {damaged} objects are damaged on disk and were left out\nhelp: `polder doctor` names them; restore the store from a backup"));
         }
         return Ok(answer.exit);
     }

@@ -67,6 +67,8 @@ pub struct Page {
     pub items: Vec<Item>,
     /// The last position that was looked at, when there is more.
     pub next: Option<u32>,
+    /// Entries that are permitted and whose bytes are damaged, so that they are not there.
+    pub unreadable: usize,
 }
 
 /// A page that was decided, and may go nowhere yet.
@@ -85,7 +87,8 @@ pub struct Released<P> {
     epoch: u64,
 }
 
-/// Decides a page. Rows that may not go, or no longer go in the form the log says, are left out.
+/// Decides a page. Rows that may not go, or no longer go in the form the log says, are left out; so are rows whose body is damaged
+/// (`body_of` gives `None`).
 ///
 /// # Errors
 /// Whatever fetching a body failed with.
@@ -95,24 +98,30 @@ pub fn decide<H: Held, E>(
     next: Option<u32>,
     form: Form,
     id_of: &dyn Fn(u32) -> Id,
-    body_of: &mut dyn FnMut(u32) -> Result<Vec<u8>, E>,
+    body_of: &mut dyn FnMut(u32) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<Decided<Page>, E> {
-    let mut page = Page { items: Vec::with_capacity(entries.len()), next };
+    let mut page = Page { items: Vec::with_capacity(entries.len()), next, unreadable: 0 };
     for entry in entries {
         let judgement = judge.judge(entry.row);
         if !judgement.permits() || judgement.removal.fingerprint() != entry.fingerprint {
             continue;
         }
-        let item = match (form, judgement.verdict) {
-            (Form::Listed, _) => Item { entry, bytes: Vec::new(), mark: Mark::Listed },
-            (Form::Whole, Verdict::Release) => Item { bytes: body_of(entry.row)?, entry, mark: Mark::Full },
-            (Form::Whole, _) => {
-                let denied: BTreeSet<Id> = judgement.removal.targets.iter().map(|t| id_of(*t)).collect();
-                let by = judge.policy().alliance.holder_identity();
-                let Ok(bytes) = redact(&body_of(entry.row)?, &judgement.removal.granular, &denied, judgement.removal.author, by) else { continue };
-                let mark = Mark::Redacted(Sha256::digest(&bytes).into());
-                Item { entry, bytes, mark }
-            }
+        if form == Form::Listed {
+            page.items.push(Item { entry, bytes: Vec::new(), mark: Mark::Listed });
+            continue;
+        }
+        let Some(bytes) = body_of(entry.row)? else {
+            page.unreadable += 1;
+            continue;
+        };
+        let item = if judgement.verdict == Verdict::Release {
+            Item { entry, bytes, mark: Mark::Full }
+        } else {
+            let denied: BTreeSet<Id> = judgement.removal.targets.iter().map(|t| id_of(*t)).collect();
+            let by = judge.policy().alliance.holder_identity();
+            let Ok(bytes) = redact(&bytes, &judgement.removal.granular, &denied, judgement.removal.author, by) else { continue };
+            let mark = Mark::Redacted(Sha256::digest(&bytes).into());
+            Item { entry, bytes, mark }
         };
         page.items.push(item);
     }

@@ -258,6 +258,11 @@ impl Columns {
         self.rows.get(at(row))
     }
 
+    /// Bodies of live rows, each once.
+    pub(crate) fn live_bodies(&self) -> BTreeSet<u32> {
+        self.rows.iter().filter(|r| r.is_live()).map(|r| r.body).collect()
+    }
+
     /// Rows of an object in order of arrival, dead ones too.
     pub(crate) fn rows_of(&self, object: u32) -> impl Iterator<Item = u32> + '_ {
         let first = self.objects.get(at(object)).map_or(NONE, |o| o.first);

@@ -2,6 +2,7 @@
 //!
 //! The rule: what a request changes is recorded by the same code that changes it, so that a reload gives the same state.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 
@@ -84,6 +85,14 @@ impl Engine {
         self.policy.recipients.iter().position(|r| *r.id == *id).and_then(|n| u32::try_from(n).ok())
     }
 
+    /// Sources that the recipient's organisation is the originator of.
+    pub(crate) fn own_sources(&self, recipient: &str) -> Vec<u16> {
+        let organisation = self.policy.recipients.iter().find(|r| *r.id == *recipient).and_then(|r| r.organisation.as_deref());
+        let mine = |origin: &Origin| organisation.is_some() && origin.originator(&self.policy.alliance) == organisation;
+        let sources = self.columns.sources.iter().enumerate();
+        sources.filter(|(_, s)| mine(&s.origin)).filter_map(|(n, _)| u16::try_from(n).ok()).collect()
+    }
+
     pub(crate) fn source(&self, name: &str) -> Option<u16> {
         self.columns.sources.iter().position(|s| *s.name == *name).and_then(|n| u16::try_from(n).ok())
     }
@@ -105,7 +114,7 @@ impl Engine {
         }
     }
 
-    /// One commit. Returns what became of each object, in order.
+    /// One commit. Returns what became of each object, in order. `pending`: where in `records` bodies wait that are not on disk yet.
     pub(crate) fn ingest(
         &mut self,
         source: u16,
@@ -113,7 +122,7 @@ impl Engine {
         objects: Vec<Prepared>,
         stamp_us: i64,
         reader: &mut dyn Reader,
-        records: &mut Vec<Record>,
+        (records, pending): (&mut Vec<Record>, &mut HashMap<u32, usize>),
     ) -> Result<Vec<Outcome>, Error> {
         let tightened = self.redefinitions(source, &objects);
         if !tightened.is_empty() {
@@ -122,21 +131,15 @@ impl Engine {
         let first = self.columns.len();
         let commit = u32::try_from(self.columns.commits.len()).unwrap_or(u32::MAX);
         self.columns.commits.push(Commit { stamp_us, rows_end: first });
-        let mut pending: HashMap<u32, Vec<u8>> = HashMap::new();
         let mut outcomes = Vec::with_capacity(objects.len());
         for object in objects {
-            let (outcome, row) = self.take(source, commit, object, &mut pending, reader, records)?;
+            let (outcome, row) = self.take(source, commit, object, pending, reader, records)?;
             if let (Some(collection), Some(row)) = (collection, row) {
                 if self.posted.entry(collection.into()).or_default().insert(row) {
                     records.push(Record::Posted { collection: collection.into(), row });
                 }
             }
             outcomes.push(outcome);
-        }
-        for (number, bytes) in pending {
-            if let Some(Record::Body { bytes: slot, .. }) = records.iter_mut().find(|r| matches!(r, Record::Body { number: n, .. } if *n == number)) {
-                *slot = bytes;
-            }
         }
         let end = self.columns.len();
         if end == first {
@@ -186,14 +189,14 @@ impl Engine {
         source: u16,
         commit: u32,
         object: Prepared,
-        pending: &mut HashMap<u32, Vec<u8>>,
+        pending: &mut HashMap<u32, usize>,
         reader: &mut dyn Reader,
         records: &mut Vec<Record>,
     ) -> Result<(Outcome, Option<u32>), Error> {
         let number = self.object_number(&object.header.id, records);
         let version = object.header.version();
         let sha32 = u32::from_be_bytes([object.sha256[0], object.sha256[1], object.sha256[2], object.sha256[3]]);
-        let (known, mut outcome, body) = self.compare(source, number, version, sha32, &object.bytes, pending, reader)?;
+        let (known, mut outcome, body) = self.compare(source, number, version, sha32, &object.bytes, (pending, records), reader)?;
         if let Some(row) = known {
             return Ok((Outcome::Known, Some(row)));
         }
@@ -221,8 +224,8 @@ impl Engine {
         let body = body.unwrap_or_else(|| {
             let body = self.bodies;
             self.bodies += 1;
-            pending.insert(body, object.bytes);
-            records.push(Record::Body { number: body, sha256: object.sha256, bytes: Vec::new(), original: object.original });
+            pending.insert(body, records.len());
+            records.push(Record::Body { number: body, sha256: object.sha256, bytes: object.bytes, original: object.original });
             body
         });
         let record = RowRecord {
@@ -268,7 +271,7 @@ impl Engine {
         version: Option<Version>,
         sha32: u32,
         bytes: &[u8],
-        pending: &HashMap<u32, Vec<u8>>,
+        (pending, records): (&HashMap<u32, usize>, &[Record]),
         reader: &mut dyn Reader,
     ) -> Result<(Option<u32>, Outcome, Option<u32>), Error> {
         let mut outcome = Outcome::New;
@@ -282,16 +285,17 @@ impl Engine {
             if held.version() != version || (version.is_none() && same_source && Some(row) != latest_here) {
                 continue;
             }
-            let theirs = match pending.get(&held.body) {
-                Some(bytes) => bytes.clone(),
-                None => match reader.body(held.body) {
-                    Ok(bytes) => bytes,
+            let waiting = pending.get(&held.body).and_then(|at| records.get(*at));
+            let theirs = match waiting {
+                Some(Record::Body { bytes, .. }) => Cow::Borrowed(bytes.as_slice()),
+                _ => match reader.body(held.body) {
+                    Ok(bytes) => Cow::Owned(bytes),
                     // A damaged copy is no reason to refuse a sound one: keep the sound one beside it.
                     Err(Error::Damaged(_)) => continue,
                     Err(e) => return Err(e),
                 },
             };
-            let identical = held.sha32 == sha32 && theirs == bytes;
+            let identical = held.sha32 == sha32 && *theirs == *bytes;
             let same = identical || canonical::digest(&theirs) == canonical::digest(bytes);
             match (same_source, same) {
                 (true, true) => return Ok((Some(row), Outcome::Known, None)),

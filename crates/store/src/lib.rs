@@ -148,6 +148,24 @@ impl Store {
         self.engine().damaged.clone()
     }
 
+    /// Reads every live body and says which are damaged.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn verify(&self) -> Result<Vec<String>, Error> {
+        let bodies = self.engine().columns.live_bodies();
+        self.with_reader(|reader| {
+            let mut damaged = Vec::new();
+            for body in bodies {
+                match reader.body(body) {
+                    Err(Error::Damaged(what)) => damaged.push(what),
+                    other => drop(other?),
+                }
+            }
+            Ok(damaged)
+        })
+    }
+
     /// Brings objects in from a source, in one commit; returns when they are on disk, with what became of each.
     ///
     /// # Errors
@@ -224,7 +242,8 @@ pub(crate) fn policy_fingerprint(policy: &Policy, sources: &[Source]) -> [u8; 32
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // Logs can be worked out again; writing them here only makes the next start quicker.
+        // The writer's connection must be the last, since only a connection that writes can clear the write-ahead log away.
+        self.readers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         self.writer.stop();
     }
 }

@@ -164,8 +164,17 @@ impl Store {
     /// [`Error::Unknown`] recipient, or [`Error::ClockBehind`].
     pub fn deletable(&self, recipient: &str, query: &crate::Query) -> Result<(Vec<u32>, usize), Error> {
         let visible = self.select(recipient, query)?;
-        let own = crate::Query { own_source_only: true, ..query.clone() };
-        let mine = self.select(recipient, &own)?;
+        let engine = self.engine();
+        let own = engine.own_sources(recipient);
+        let mut mine = Vec::new();
+        for number in &visible {
+            let Some(shown) = engine.columns.row(*number) else { continue };
+            // Variants and copies that another one hides go too, or the next would take the deleted one's place.
+            let same = engine.columns.live_rows_of(shown.object).filter(|r| engine.columns.row(*r).is_some_and(|x| x.version() == shown.version() && own.contains(&x.source)));
+            mine.extend(same);
+        }
+        mine.sort_unstable();
+        mine.dedup();
         Ok((mine, visible.len()))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The rule: everything here is counted, ordered and dated over the recipient's own log; nothing else is looked at.
 
-use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Origin, Page, Released, commit, decide};
+use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Page, Released, commit, decide};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
@@ -56,8 +56,6 @@ pub struct Query {
     pub versions: Versions,
     /// Oldest version last, as the versions resource wants it.
     pub newest_version_first: bool,
-    /// Only rows of the asking organisation's own source: what it may delete.
-    pub own_source_only: bool,
 }
 
 struct OnDisk<'s> {
@@ -131,7 +129,7 @@ impl Store {
         let number = engine.recipient(recipient).ok_or_else(unknown)?;
         let mut log = lock(engine.logs.get(number as usize).ok_or_else(unknown)?);
         log.extend(&engine.ground(), number, now_us);
-        let (entries, _) = Selection { engine: &engine, log: &log, query, number }.entries();
+        let (entries, _) = Selection { engine: &engine, log: &log, query }.entries();
         Ok(entries.into_iter().map(|e| e.row).collect())
     }
 
@@ -151,10 +149,17 @@ impl Store {
             if !log.is_current(&ground, now_us) {
                 log.extend(&ground, number, now_us);
             }
-            let (entries, next) = Selection { engine: &engine, log: &log, query, number }.entries();
+            let (entries, next) = Selection { engine: &engine, log: &log, query }.entries();
             let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
             let judge = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &log.cache).ok_or_else(unknown)?;
-            let mut body_of = |row: u32| reader.body(engine.columns.row(row).map_or(u32::MAX, |r| r.body));
+            let mut body_of = |row: u32| match reader.body(engine.columns.row(row).map_or(u32::MAX, |r| r.body)) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(Error::Damaged(what)) => {
+                    tracing::error!(damaged = what, "not served; restore the store from a backup");
+                    Ok(None)
+                }
+                Err(e) => Err(e),
+            };
             decide(&judge, entries, next, form, &|object| engine.columns.id(object), &mut body_of)
         })
     }
@@ -170,7 +175,6 @@ struct Selection<'a> {
     engine: &'a Engine,
     log: &'a ViewLog,
     query: &'a Query,
-    number: u32,
 }
 
 impl Selection<'_> {
@@ -225,16 +229,8 @@ impl Selection<'_> {
     fn filter(&self) -> Filter<'_> {
         let kinds = |names: &Option<Vec<Box<str>>>| names.as_ref().map(|n| n.iter().filter_map(|k| self.engine.columns.kind_known(k)).collect());
         let sources = self.query.sources.as_ref().map(|n| n.iter().filter_map(|s| self.engine.source(s)).collect());
-        let own = self.query.own_source_only.then(|| self.own_sources());
         let posted = self.query.collection.as_ref().and_then(|c| self.engine.posted.get(c));
-        Filter { types: kinds(&self.query.types), collection_types: kinds(&self.query.collection_types), sources, posted, own }
-    }
-
-    fn own_sources(&self) -> Vec<u16> {
-        let organisation = self.engine.policy.recipients.get(self.number as usize).and_then(|r| r.organisation.as_deref());
-        let mine = |origin: &Origin| organisation.is_some() && origin.originator(&self.engine.policy.alliance) == organisation;
-        let sources = self.engine.columns.sources.iter().enumerate();
-        sources.filter(|(_, s)| mine(&s.origin)).filter_map(|(n, _)| u16::try_from(n).ok()).collect()
+        Filter { types: kinds(&self.query.types), collection_types: kinds(&self.query.collection_types), sources, posted }
     }
 
     /// The row at a position, if the question means it.
@@ -272,7 +268,6 @@ struct Filter<'a> {
     collection_types: Option<Vec<u16>>,
     sources: Option<Vec<u16>>,
     posted: Option<&'a std::collections::HashSet<u32>>,
-    own: Option<Vec<u16>>,
 }
 
 impl Filter<'_> {
@@ -280,6 +275,5 @@ impl Filter<'_> {
         let stored = self.sources.as_ref().is_none_or(|s| s.contains(&row.source)) && self.collection_types.as_ref().is_none_or(|t| t.contains(&kind));
         (stored || self.posted.is_some_and(|p| p.contains(&number)))
             && self.types.as_ref().is_none_or(|t| t.contains(&kind))
-            && self.own.as_ref().is_none_or(|o| o.contains(&row.source))
     }
 }

@@ -40,7 +40,7 @@ impl Writer {
     pub(crate) fn start(backend: Box<dyn Backend>, engine: Arc<RwLock<Engine>>, clock: Arc<dyn Clock>, policy: Policy, sources: Vec<Source>) -> Result<Self, Error> {
         let (sender, receiver) = channel();
         let reader = backend.reader()?;
-        let mut work = Work { backend, reader, engine, clock, policy, sources };
+        let mut work = Work { reader, backend, engine, clock, policy, sources };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || work.run(&receiver))?;
         Ok(Self { sender: Mutex::new(sender), thread: Mutex::new(Some(thread)) })
     }
@@ -77,8 +77,9 @@ impl Writer {
 }
 
 struct Work {
-    backend: Box<dyn Backend>,
+    // Dropped before the backend, whose connection must be the last to close.
     reader: Box<dyn Reader>,
+    backend: Box<dyn Backend>,
     engine: Arc<RwLock<Engine>>,
     clock: Arc<dyn Clock>,
     policy: Policy,
@@ -136,6 +137,8 @@ impl Work {
         let engine = Arc::clone(&self.engine);
         let mut engine = engine.write().unwrap_or_else(PoisonError::into_inner);
         let mut records = Vec::new();
+        // Bodies of requests in this group are not on disk yet when the next request is compared with them.
+        let mut pending = std::collections::HashMap::new();
         let mut waiting = Vec::new();
         let mut broken = None;
         for request in requests {
@@ -150,7 +153,7 @@ impl Work {
                         drop(answer.send(Err(Error::Unknown { kind: "source", name: source.into() })));
                         continue;
                     };
-                    match engine.ingest(number, collection.as_deref(), objects, stamp_us, self.reader.as_mut(), &mut records) {
+                    match engine.ingest(number, collection.as_deref(), objects, stamp_us, self.reader.as_mut(), (&mut records, &mut pending)) {
                         Ok(outcomes) => waiting.push(Waiting::Ingest(answer, outcomes)),
                         Err(e) => {
                             drop(answer.send(Err(e.clone())));

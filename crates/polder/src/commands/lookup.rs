@@ -30,9 +30,10 @@ pub(super) fn page(node: &Node, recipient: &str, query: &Query, form: Form) -> R
 pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
     let mut bundle = format!("{{\"type\":\"bundle\",\"id\":\"bundle--{}\",\"objects\":[\n", crate::auth::random_uuid()?).into_bytes();
     let mut query = Query { versions: Versions { all: true, ..Versions::default() }, limit: Some(1000), ..Query::default() };
-    let mut count = 0usize;
+    let (mut count, mut damaged) = (0usize, 0usize);
     loop {
         let page = page(node, recipient, &query, Form::Whole)?;
+        damaged += page.unreadable;
         for item in &page.items {
             if count > 0 {
                 bundle.extend_from_slice(b",\n");
@@ -45,11 +46,15 @@ pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
             None => break,
         }
     }
+    if count == 0 && damaged > 0 {
+        return Err(Failure::configuration("every object is damaged on disk", "restore the store from a backup"));
+    }
     if count == 0 {
         return Err(Failure::new(exit::NO, format!("recipient `{recipient}` may hold nothing"), "`polder release explain OBJECT --to RECIPIENT` says why"));
     }
     bundle.extend_from_slice(b"\n]}\n");
-    Ok(Answer { value: json!({"objects": count}), bytes: Some(bundle), exit: exit::OK })
+    let exit = if damaged > 0 { exit::PARTIAL } else { exit::OK };
+    Ok(Answer { value: json!({"objects": count, "damaged": damaged}), bytes: Some(bundle), exit })
 }
 
 /// One object: its latest version in the owner's view, all copies, or the text as received.

@@ -33,7 +33,7 @@ pub(super) fn run(node: &Node, by: &str, request: Request) -> Result<Answer, Fai
             add_collection(node, by, CollectionEntry { id, alias, title, description: String::new(), types, sources, read, write })
         }
         Request::CollectionList => Ok(list(&node.directory().collections.collections, "collections")),
-        Request::Doctor => Ok(doctor(node)),
+        Request::Doctor => doctor(node),
         Request::ConfigShow => Ok(config_show(node)),
         other => Err(Failure::usage(format!("this node does not know the request {other:?}"), "use the same program version for the node and the command")),
     }
@@ -166,8 +166,9 @@ fn limit(name: &str, value: impl Into<Value>) -> (String, Value) {
     (name.to_owned(), value.into())
 }
 
-fn doctor(node: &Node) -> Answer {
-    let damage = node.store.damage();
+fn doctor(node: &Node) -> Result<Answer, Failure> {
+    let mut damage = node.store.damage();
+    damage.extend(node.store.verify()?);
     let behind_s = node.store.clock_behind_us() / 1_000_000;
     let counts: serde_json::Map<String, Value> = node.store.counts().into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
     let limits: serde_json::Map<String, Value> = [
@@ -191,7 +192,7 @@ fn doctor(node: &Node) -> Answer {
     let clock_ok = behind_s * 1_000_000 <= polder_store::limits::CLOCK_BEHIND_US_MAX;
     let well = damage.is_empty() && clock_ok;
     let value = json!({"well": well, "damage": damage, "clock_behind_s": behind_s, "held": counts, "limits": limits, "dir": node.dir.display().to_string()});
-    Answer { value, bytes: None, exit: if well { exit::OK } else { exit::NO } }
+    Ok(Answer { value, bytes: None, exit: if well { exit::OK } else { exit::NO } })
 }
 
 fn config_show(node: &Node) -> Answer {

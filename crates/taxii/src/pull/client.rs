@@ -25,6 +25,7 @@ pub(super) struct Client {
     base: String,
     host: String,
     authorization: Option<String>,
+    answered: std::cell::Cell<bool>,
 }
 
 /// An answer with status 200, or the status that a caller wanted to judge.
@@ -65,7 +66,7 @@ impl Client {
             Credentials::Bearer(token) => Some(format!("Bearer {token}")),
         };
         let agent = agent(target.ca_file.as_deref(), plain)?;
-        let client = Self { agent, base: format!("{scheme}://{authority}"), host: authority.host().to_ascii_lowercase(), authorization };
+        let client = Self { agent, base: format!("{scheme}://{authority}"), host: authority.host().to_ascii_lowercase(), authorization, answered: std::cell::Cell::new(false) };
         Ok((client, uri.path().to_owned()))
     }
 
@@ -86,10 +87,19 @@ impl Client {
         let mut attempt = 0;
         loop {
             match self.attempt(path, bytes_max, judged) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.answered.set(true);
+                    return Ok(answer);
+                }
                 Err(Again { wait: Some(wait), error }) => {
                     attempt += 1;
-                    if attempt >= limits::PULL_ATTEMPTS_MAX {
+                    let error = match error {
+                        PullError::Link(what) => PullError::Link(format!("`{}`: {what}", self.base)),
+                        other => other,
+                    };
+                    // Somebody who never answered is told about soon; a pull that was under way is worth waiting for.
+                    let patience = if self.answered.get() { limits::PULL_ATTEMPTS_MAX } else { 2 };
+                    if attempt >= patience {
                         return Err(error);
                     }
                     let pause = wait.max(Duration::from_millis(250).saturating_mul(1 << attempt)).min(Duration::from_secs(limits::PULL_WAIT_S_MAX));
