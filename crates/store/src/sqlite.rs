@@ -1,7 +1,7 @@
 //! The store on SQLite: WAL, synchronous=FULL, bodies in a table of their own.
 //!
-//! INVARIANT (a flipped bit is never served): a row carries a checksum over its fields, a body one over its number and bytes; both are
-//! verified whenever they are read.
+//! INVARIANT (a flipped bit is never served): every record carries a checksum over its fields, verified whenever it is read. A damaged
+//! row, body, log or ledger entry costs only itself; a damaged name, marking set or act would change what others mean, so nothing is opened.
 
 use std::path::{Path, PathBuf};
 
@@ -13,26 +13,28 @@ use crate::backend::{Backend, LedgerRecord, Reader, Record, RowRecord};
 
 const FORMAT: i64 = 1;
 const SCHEMA: &str = "
-CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-CREATE TABLE kind(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
-CREATE TABLE object(number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, uuid BLOB NOT NULL);
-CREATE TABLE marking_set(number INTEGER PRIMARY KEY, ids TEXT NOT NULL);
-CREATE TABLE source(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB, checksum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE kind(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE object(number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, uuid BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE marking_set(number INTEGER PRIMARY KEY, ids TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE source(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE body(number INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, checksum INTEGER NOT NULL, bytes BLOB NOT NULL, original BLOB);
 CREATE TABLE row(number INTEGER PRIMARY KEY, object INTEGER NOT NULL, source INTEGER NOT NULL, marking_set INTEGER NOT NULL,
   body INTEGER NOT NULL, body_bytes INTEGER NOT NULL, sha32 INTEGER NOT NULL, version_ns INTEGER, decimals INTEGER NOT NULL,
   lifted INTEGER NOT NULL, commit_number INTEGER NOT NULL, refs BLOB NOT NULL, granular TEXT NOT NULL, dead INTEGER NOT NULL DEFAULT 0,
   checksum INTEGER NOT NULL);
-CREATE TABLE journal(number INTEGER PRIMARY KEY, stamp_us INTEGER NOT NULL, kind TEXT NOT NULL, rows_end INTEGER NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE released(number INTEGER PRIMARY KEY, row INTEGER NOT NULL, recipient TEXT NOT NULL, ids TEXT NOT NULL);
-CREATE TABLE overlay(number INTEGER PRIMARY KEY, object INTEGER NOT NULL, source INTEGER NOT NULL, level TEXT);
-CREATE TABLE pin(id TEXT PRIMARY KEY, bytes BLOB NOT NULL);
-CREATE TABLE posted(collection TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(collection, row)) WITHOUT ROWID;
-CREATE TABLE log_chunk(recipient TEXT NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE(recipient, chunk));
-CREATE TABLE log_state(recipient TEXT PRIMARY KEY, commits INTEGER NOT NULL, windows_us INTEGER NOT NULL, floor_us INTEGER NOT NULL);
+CREATE TABLE journal(number INTEGER PRIMARY KEY, stamp_us INTEGER NOT NULL, kind TEXT NOT NULL, rows_end INTEGER NOT NULL, detail TEXT NOT NULL,
+  checksum INTEGER NOT NULL);
+CREATE TABLE released(number INTEGER PRIMARY KEY, row INTEGER NOT NULL, recipient TEXT NOT NULL, ids TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE overlay(number INTEGER PRIMARY KEY, object INTEGER NOT NULL, source INTEGER NOT NULL, level TEXT, checksum INTEGER NOT NULL);
+CREATE TABLE pin(id TEXT PRIMARY KEY, bytes BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE posted(collection TEXT NOT NULL, row INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY(collection, row)) WITHOUT ROWID;
+CREATE TABLE log_chunk(recipient TEXT NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL, checksum INTEGER NOT NULL, UNIQUE(recipient, chunk));
+CREATE TABLE log_state(recipient TEXT PRIMARY KEY, commits INTEGER NOT NULL, windows_us INTEGER NOT NULL, floor_us INTEGER NOT NULL,
+  checksum INTEGER NOT NULL);
 CREATE TABLE ledger(number INTEGER PRIMARY KEY, recipient TEXT NOT NULL, epoch INTEGER NOT NULL, stamp_us INTEGER NOT NULL,
   listed BLOB NOT NULL, full BLOB NOT NULL, redacted BLOB NOT NULL, checksum INTEGER NOT NULL);
-CREATE TABLE status(id TEXT PRIMARY KEY, recipient TEXT NOT NULL, stamp_us INTEGER NOT NULL, json TEXT NOT NULL);
+CREATE TABLE status(id TEXT PRIMARY KEY, recipient TEXT NOT NULL, stamp_us INTEGER NOT NULL, json TEXT NOT NULL, checksum INTEGER NOT NULL);
 ";
 
 /// A store in one SQLite file.
@@ -81,16 +83,18 @@ fn row_checksum(r: &RowRecord, refs: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn body_checksum(number: u32, bytes: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&number.to_le_bytes());
-    hasher.update(bytes);
-    hasher.finalize()
+fn body_checksum(number: u32, bytes: &[u8], original: Option<&[u8]>) -> u32 {
+    checksum(&[&number.to_le_bytes(), bytes, original.unwrap_or_default()])
 }
 
-fn ledger_checksum(recipient: &str, epoch: u64, listed: &[u8], full: &[u8], redacted: &[u8]) -> u32 {
+fn ledger_checksum((recipient, epoch, stamp_us): (&str, u64, i64), listed: &[u8], full: &[u8], redacted: &[u8]) -> u32 {
+    checksum(&[recipient.as_bytes(), &epoch.to_le_bytes(), &stamp_us.to_le_bytes(), listed, full, redacted])
+}
+
+/// Over parts of any length, each told apart from the next.
+fn checksum(parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    for part in [recipient.as_bytes(), &epoch.to_le_bytes(), listed, full, redacted] {
+    for part in parts {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(part);
     }
