@@ -82,7 +82,7 @@ pub(crate) fn directory() -> Directory {
     }
 }
 
-fn texts(list: &[&str]) -> Vec<String> {
+pub(crate) fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
 
@@ -147,11 +147,19 @@ pub(crate) fn with(object: Value, key: &str, value: &str) -> Value {
     put(object, key, json!(value))
 }
 
+/// An audience marking; `not_before` and `not_after` among the names become its window.
 pub(crate) fn audience(id: &str, names: &Value) -> Value {
-    let names = with(names.clone(), "extension_type", "property-extension");
+    let mut says = json!({"extension_type": "property-extension"});
+    let mut names = names.clone();
+    for edge in ["not_before", "not_after"] {
+        if let Some(at) = names.as_object_mut().and_then(|names| names.remove(edge)) {
+            says = put(says, edge, at);
+        }
+    }
+    let says = put(says, "audience", names);
     json!({
         "type": "marking-definition", "spec_version": "2.1", "id": id, "created": FIRST,
-        "extensions": {"extension-definition--6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0a1": names},
+        "extensions": {"extension-definition--6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0a1": says},
     })
 }
 
@@ -220,7 +228,7 @@ pub(crate) fn in_part(object: Value, marking: &str, selector: &str) -> Value {
     )
 }
 
-fn put(mut object: Value, key: &str, value: Value) -> Value {
+pub(crate) fn put(mut object: Value, key: &str, value: Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.insert(key.to_owned(), value);
     }

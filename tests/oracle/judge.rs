@@ -83,6 +83,47 @@ pub(super) fn all(
     }
 }
 
+/// Tests 1 to 7 for a label put together by hand, on a row of its own; both ways of passing are a release.
+pub(super) fn of_label(case: &super::Case, recipient: &str) -> Verdict {
+    let value =
+        serde_json::json!({"type": case.object_type, "id": format!("{}--0", case.object_type)});
+    let row = Row {
+        number: 0,
+        commit: 0,
+        nth: 0,
+        source: case.source.clone(),
+        value,
+        live: true,
+    };
+    let label = Label {
+        level: case.level,
+        reach: case.reach,
+        audiences: case.audiences.clone(),
+        opaque: case.opaque.clone(),
+        pap: None,
+        not_before_us: case.not_before_us,
+        not_after_us: case.not_after_us,
+    };
+    let grants = case.granted.iter().map(|covers| super::world::Grant {
+        recipient: recipient.to_owned(),
+        row: 0,
+        covers: covers.clone(),
+    });
+    let world = World {
+        directory: case.directory.clone(),
+        grants: grants.collect(),
+        ..World::default()
+    };
+    let Some(recipient) = world.recipient(recipient) else {
+        return Verdict::Withhold;
+    };
+    match answer(&world, &row, &label, recipient, case.now_us) {
+        Answer::Back | Answer::Pass => Verdict::Release,
+        Answer::Withhold => Verdict::Withhold,
+        Answer::Hold => Verdict::Hold,
+    }
+}
+
 /// Granular markings: what the recipient may not hold of a row it may hold.
 fn candidate<'a>(world: &World, row: &'a Row, recipient: &Recipient, now_us: i64) -> Candidate<'a> {
     let mut found = Candidate {
@@ -164,7 +205,7 @@ fn answer(world: &World, row: &Row, label: &Label, recipient: &Recipient, now_us
     }
     if let Some(reach) = label.reach
         && !is_inside(directory, reach, recipient)
-        && !has_standing(directory, row, label, recipient)
+        && !has_standing(directory, row, label, reach, recipient)
     {
         return Answer::Withhold;
     }
@@ -265,13 +306,18 @@ fn is_inside(directory: &Directory, reach: Level, recipient: &Recipient) -> bool
     }
 }
 
-fn has_standing(directory: &Directory, row: &Row, label: &Label, recipient: &Recipient) -> bool {
-    let Some(level) = label.level.filter(|level| *level != Level::Red) else {
-        return false;
-    };
+/// The level that keeps the recipient out is the one a standing release has to name; a row that is RED has none.
+fn has_standing(
+    directory: &Directory,
+    row: &Row,
+    label: &Label,
+    reach: Level,
+    recipient: &Recipient,
+) -> bool {
     row.is_own()
+        && label.level != Some(Level::Red)
         && directory.standing.iter().any(|rule| {
-            rule.levels.contains(&level)
+            rule.levels.contains(&reach)
                 && (rule.types.is_empty() || rule.types.iter().any(|it| it == row.object_type()))
                 && (rule.recipients.contains(&recipient.id)
                     || rule

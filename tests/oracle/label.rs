@@ -144,25 +144,15 @@ fn meaning_of(world: &World, source: &Source, id: &str) -> Meaning {
         .filter(|row| row.is_definition() && row.id() == id && row.source.name == source.name)
         .map(|row| meaning(&row.value))
         .reduce(Meaning::join);
+    // A person who pins again corrects what was pinned before.
     let is_pin = |pin: &&Value| pin.get("id").and_then(Value::as_str) == Some(id);
-    let pinned = world
-        .pins
-        .iter()
-        .filter(is_pin)
-        .map(meaning)
-        .reduce(Meaning::join);
+    let pinned = world.pins.iter().rfind(is_pin).map(meaning);
     match (own, pinned) {
         (None, None) => Meaning::unread(),
         (Some(own), None) => own,
         (None, Some(pinned)) => pinned,
-        (Some(own), Some(pinned)) => {
-            // A pin takes the place of what could not be read, never of what could.
-            let opaque = pinned.opaque;
-            Meaning {
-                opaque,
-                ..own.join(pinned)
-            }
-        }
+        (Some(own), Some(pinned)) if own.opaque => pinned,
+        (Some(own), Some(pinned)) => own.join(pinned),
     }
 }
 

@@ -143,8 +143,28 @@ fn extension(key: &str, value: &Value) -> Meaning {
 }
 
 fn audience(value: &Map<String, Value>) -> Option<Meaning> {
+    // What it says beyond what we know could be a limit, so it is not read at all.
+    let only = |map: &Map<String, Value>, known: &[&str]| {
+        map.keys().all(|key| known.contains(&key.as_str()))
+    };
+    let names = value
+        .get("audience")
+        .map(|names| names.as_object().ok_or(()));
+    let Ok(names) = names.transpose() else {
+        return None;
+    };
+    if !only(
+        value,
+        &["extension_type", "audience", "not_before", "not_after"],
+    ) || !names.is_none_or(|names| only(names, &["members", "groups", "persons", "nodes"]))
+        || !["audience", "not_before", "not_after"]
+            .iter()
+            .any(|key| value.contains_key(*key))
+    {
+        return None;
+    }
     let list = |key: &str| -> Option<BTreeSet<String>> {
-        let Some(list) = value.get(key) else {
+        let Some(list) = names.and_then(|names| names.get(key)) else {
             return Some(BTreeSet::new());
         };
         list.as_array()?
@@ -158,13 +178,14 @@ fn audience(value: &Map<String, Value>) -> Option<Meaning> {
         };
         Some(Some(moment_us(text.as_str()?)?))
     };
+    let audience = Audience {
+        members: list("members")?,
+        groups: list("groups")?,
+        persons: list("persons")?,
+        nodes: list("nodes")?,
+    };
     Some(Meaning {
-        audiences: vec![Audience {
-            members: list("members")?,
-            groups: list("groups")?,
-            persons: list("persons")?,
-            nodes: list("nodes")?,
-        }],
+        audiences: names.map(|_| audience).into_iter().collect(),
         not_before_us: moment("not_before")?,
         not_after_us: moment("not_after")?,
         ..Meaning::default()

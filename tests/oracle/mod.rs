@@ -14,7 +14,7 @@ mod sanity;
 mod view;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -162,6 +162,62 @@ pub(crate) enum Verdict {
     Redact,
     Withhold,
     Hold,
+}
+
+/// A row, live or not, as the tests name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which commit brought it, counted from 0, and as which of its objects.
+    pub(crate) commit: usize,
+    pub(crate) nth: usize,
+    pub(crate) id: String,
+    pub(crate) live: bool,
+}
+
+/// All rows after all events, by number.
+pub(crate) fn places(events: &[Event]) -> Vec<Place> {
+    let mut world = world::World::default();
+    events.iter().for_each(|event| world.apply(event));
+    let place = |row: &world::Row| Place {
+        commit: row.commit,
+        nth: row.nth,
+        id: row.id().to_owned(),
+        live: row.live,
+    };
+    world.rows.iter().map(place).collect()
+}
+
+/// The verdicts on all live rows after all events up to `now_us`.
+pub(crate) fn verdicts(events: &[Event], recipient: &str, now_us: i64) -> BTreeMap<usize, Verdict> {
+    let mut world = world::World::default();
+    for event in events.iter().filter(|event| event.stamp_us <= now_us) {
+        world.apply(event);
+    }
+    let all = judge::all(&world, recipient, now_us);
+    all.into_iter()
+        .map(|(row, (verdict, _))| (row, verdict))
+        .collect()
+}
+
+/// A label put together by hand, on a row without content.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) directory: Directory,
+    pub(crate) source: Source,
+    pub(crate) object_type: &'static str,
+    pub(crate) level: Option<Level>,
+    pub(crate) reach: Option<Level>,
+    pub(crate) audiences: Vec<Audience>,
+    pub(crate) opaque: BTreeSet<String>,
+    pub(crate) granted: Vec<BTreeSet<String>>,
+    pub(crate) not_before_us: Option<i64>,
+    pub(crate) not_after_us: Option<i64>,
+    pub(crate) now_us: i64,
+}
+
+/// What tests 1 to 7 say of the case.
+pub(crate) fn of_label(case: &Case, recipient: &str) -> Verdict {
+    judge::of_label(case, recipient)
 }
 
 /// The verdict on a row after all events up to `now_us`, and what is served. A row that is not live is withheld.

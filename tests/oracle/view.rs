@@ -1,5 +1,5 @@
 //! The view of a recipient over time.
-//! The rule: after every step the log tells exactly what changed in what is shown, each change at a date of its own.
+//! The rule: after every step the log tells exactly what changed in what is shown, each entry at a date of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,19 +55,9 @@ struct Log {
 impl Log {
     fn step(&mut self, world: &World, recipient: &str, now_us: i64) {
         let shown = choose(world, recipient, now_us, &self.shown());
-        let mut leaving: Vec<usize> = (0..self.entries.len())
-            .filter(|place| {
-                let entry = self.entries.get(*place);
-                entry.is_some_and(|it| {
-                    it.left_us.is_none() && shown.get(&it.row) != Some(&it.served)
-                })
-            })
-            .collect();
-        leaving.sort_by_key(|place| self.entries.get(*place).map(|entry| entry.row));
-        for place in leaving {
-            let date = self.date(now_us);
-            if let Some(entry) = self.entries.get_mut(place) {
-                entry.left_us = Some(date);
+        for entry in &mut self.entries {
+            if entry.left_us.is_none() && shown.get(&entry.row) != Some(&entry.served) {
+                entry.left_us = Some(now_us);
             }
         }
         let before = self.shown();

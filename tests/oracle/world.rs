@@ -14,6 +14,8 @@ use super::{Audience, DefaultLabel, Directory, Event, Level, Recipient, Source, 
 pub(super) struct Row {
     pub(super) number: usize,
     pub(super) commit: usize,
+    /// Its place in the commit.
+    pub(super) nth: usize,
     pub(super) source: Source,
     pub(super) value: Value,
     pub(super) live: bool,
@@ -44,7 +46,7 @@ pub(super) struct World {
     pub(super) pins: Vec<Value>,
     pub(super) overlays: Vec<Overlay>,
     pub(super) grants: Vec<Grant>,
-    commits: usize,
+    pub(super) commits: usize,
 }
 
 impl Row {
@@ -94,8 +96,8 @@ impl World {
     pub(super) fn apply(&mut self, event: &Event) {
         match event.what.clone() {
             What::Commit { source, objects } => {
-                for object in objects {
-                    self.receive(&source, object);
+                for (nth, object) in objects.into_iter().enumerate() {
+                    self.receive(&source, object, nth);
                 }
                 self.commits += 1;
             }
@@ -148,10 +150,11 @@ impl World {
         }
     }
 
-    fn receive(&mut self, source: &Source, value: Value) {
+    fn receive(&mut self, source: &Source, value: Value, nth: usize) {
         let new = Row {
             number: self.rows.len(),
             commit: self.commits,
+            nth,
             source: source.clone(),
             value,
             live: true,

@@ -27,9 +27,6 @@ pub(crate) struct Config {
     /// How others reach this node, when it is not the listening address: `https://taxii.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) base_url: Option<String>,
-    /// The recipient that callers without credentials are; none means credentials are needed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) public_recipient: Option<String>,
     /// Objects of a page when the client does not say.
     #[serde(default = "page_default")]
     pub(crate) page_objects_default: usize,
@@ -100,7 +97,7 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Origins), Failure> {
 }
 
 const KEYS: &[&str] =
-    &["member", "listen", "plain_http", "tls_cert", "tls_key", "base_url", "public_recipient", "page_objects_default", "page_objects_max", "content_bytes_max"];
+    &["member", "listen", "plain_http", "tls_cert", "tls_key", "base_url", "page_objects_default", "page_objects_max", "content_bytes_max"];
 
 /// Reads a TOML file of the node, refusing unknown keys with their place.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, Failure> {

@@ -76,7 +76,6 @@ pub(crate) fn init(dir: &Path, plan: &Plan) -> Result<Value, Failure> {
         tls_cert: "tls/cert.pem".to_owned(),
         tls_key: "tls/key.pem".to_owned(),
         base_url: None,
-        public_recipient: None,
         page_objects_default: 1000,
         page_objects_max: 10_000,
         content_bytes_max: 100 * 1024 * 1024,

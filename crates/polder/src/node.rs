@@ -88,8 +88,9 @@ fn collection(entry: &CollectionEntry) -> Collection {
 impl Access for Node {
     fn authenticate(&self, authorization: Option<&str>) -> Result<Login, Denied> {
         let Some(header) = authorization else {
-            let public = self.config.public_recipient.as_deref().ok_or(Denied::Missing)?;
-            return Ok(Login { user: "public".into(), recipient: public.into() });
+            let directory = self.directory();
+            let public = directory.recipients.recipients.iter().find(|r| r.kind == "public" && !r.suspended).ok_or(Denied::Missing)?;
+            return Ok(Login { user: "public".into(), recipient: public.id.as_str().into() });
         };
         let caller = self.auth.check(header).ok_or(Denied::Wrong)?;
         let directory = self.directory();

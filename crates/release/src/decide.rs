@@ -4,12 +4,15 @@
 //! the product.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use polder_stix::{Id, RefKind};
+use serde_json::Value;
 
 use crate::directory::{Alliance, Kind, Origin, Policy, Recipient};
 use crate::label::{Attribution, Label, Principal, Terms};
 use crate::limits;
+use crate::redact::outline_copy;
 use crate::tlp::Level;
 
 /// The four answers. Exhaustive on purpose: a new one must break every caller.
@@ -77,6 +80,8 @@ pub struct Removal {
     pub targets: Vec<u32>,
     /// The author's reference is removed.
     pub author: bool,
+    /// What is left, as a number, where the outline is known; else 0.
+    pub left: u64,
 }
 
 impl Removal {
@@ -92,19 +97,17 @@ impl Removal {
         if self.is_empty() {
             return 0;
         }
-        // FNV-1a: stable over releases, which a view log on disk needs.
-        let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let mut eat = |n: u32| {
-            for byte in n.to_le_bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        self.granular.iter().for_each(|n| eat(*n));
-        eat(u32::MAX);
-        self.targets.iter().for_each(|n| eat(*n));
-        eat(u32::from(self.author));
-        hash.max(1)
+        if self.left != 0 {
+            return self.left;
+        }
+        let numbers = self.granular.iter().chain([&u32::MAX]).chain(&self.targets).chain([u32::from(self.author)].iter()).copied().collect::<Vec<u32>>();
+        fnv(numbers.into_iter().flat_map(u32::to_le_bytes)).max(1)
     }
+}
+
+/// FNV-1a: stable over releases, which a view log on disk needs.
+pub(crate) fn fnv(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The answer for one row.
@@ -150,10 +153,6 @@ pub struct Granular {
     pub label: u32,
     /// It cannot be applied to a part; the row's own label has its marking already.
     pub whole: bool,
-    /// Applying it removes a property the type requires.
-    pub fatal: bool,
-    /// Objects whose [`RefKind::AnyOf`] references lie in what it removes.
-    pub covers: Vec<u32>,
 }
 
 /// What a node holds, at one moment.
@@ -170,6 +169,10 @@ pub trait Held {
     fn references(&self, row: u32) -> &[(u32, RefKind)];
     /// The granular markings of a row, labels joined with the row's effective one.
     fn granular(&self, row: u32) -> Vec<Granular>;
+    /// The outline of a row that has granular markings, or ids where its type requires a text: what of it may go is more than a list of references.
+    fn outline(&self, row: u32) -> Option<&Value>;
+    /// The id of an object.
+    fn id(&self, object: u32) -> Id;
     /// A label and the origin of the rows that carry it.
     fn label(&self, label: u32) -> (&Label, &Origin);
     /// The opaque markings a person has granted this recipient for this row.
@@ -379,30 +382,21 @@ impl<'a, H: Held> Judge<'a, H> {
             Ok(reason) => reason,
         };
         let mut removal = Removal { author: self.hides_author(facts.label), ..Removal::default() };
-        let granular = self.held.granular(row);
-        for (at, mark) in granular.iter().enumerate() {
-            if !mark.whole && self.label_permits(row, &facts, mark.label).is_err() {
-                if mark.fatal {
-                    return Judgement::no(Verdict::Withhold, Reason::RequiredProperty);
-                }
-                removal.granular.push(u32::try_from(at).unwrap_or(u32::MAX));
-            }
-        }
-        let covered = |target: u32| removal.granular.iter().any(|at| granular.get(*at as usize).is_some_and(|g| g.covers.contains(&target)));
+        removal.granular = self.applied(row, &facts);
+        let outline = self.held.outline(row);
         let (mut any_of, mut any_left) = (false, false);
         let mut stack = vec![row];
         for (target, kind) in self.held.references(row) {
             let denied = self.denied(*target, &facts, &mut stack);
             match kind {
                 RefKind::Required if denied => return Judgement::no(Verdict::Withhold, Reason::RequiredReference),
-                RefKind::Required => {}
+                RefKind::Required | RefKind::Optional => {}
                 RefKind::AnyOf => {
                     any_of = true;
-                    any_left |= !denied && !covered(*target);
+                    any_left |= !denied;
                 }
-                RefKind::Optional => {}
             }
-            if denied && removal.targets.last() != Some(target) {
+            if denied {
                 removal.targets.push(*target);
             }
         }
@@ -411,12 +405,30 @@ impl<'a, H: Held> Judge<'a, H> {
         }
         removal.targets.sort_unstable();
         removal.targets.dedup();
+        if let (Some(outline), false) = (outline, removal.is_empty()) {
+            match self.left(outline, &removal) {
+                Some(left) => removal.left = left,
+                None => return Judgement::no(Verdict::Withhold, Reason::RequiredProperty),
+            }
+        }
         let (verdict, reason) = match (removal.granular.is_empty() && !removal.author, removal.targets.is_empty()) {
             (true, true) => (Verdict::Release, reason),
             (true, false) => (Verdict::Redact, Reason::References),
             (false, _) => (Verdict::Redact, Reason::Properties),
         };
         Judgement { verdict, reason, removal }
+    }
+
+    /// Granular markings of the row that the recipient may not hold, by position.
+    fn applied(&self, row: u32, facts: &RowFacts) -> Vec<u32> {
+        let marks = self.held.granular(row);
+        let denied = marks.iter().enumerate().filter(|(_, mark)| !mark.whole && self.label_permits(row, facts, mark.label).is_err());
+        denied.map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect()
+    }
+
+    fn left(&self, outline: &Value, removal: &Removal) -> Option<u64> {
+        let denied: BTreeSet<Id> = removal.targets.iter().map(|target| self.held.id(*target)).collect();
+        outline_copy(outline, &removal.granular, &denied, removal.author)
     }
 
     fn hides_author(&self, label: u32) -> bool {
@@ -454,20 +466,25 @@ impl<'a, H: Held> Judge<'a, H> {
         if stack.len() >= limits::REFERENCE_DEPTH_MAX {
             return false;
         }
-        let granular = self.held.granular(row);
-        let applied: Vec<&Granular> = granular.iter().filter(|g| !g.whole && self.label_permits(row, facts, g.label).is_err()).collect();
-        if applied.iter().any(|g| g.fatal) {
-            return false;
+        let outline = self.held.outline(row);
+        let mut removal = Removal::default();
+        if outline.is_some() {
+            removal.granular = self.applied(row, facts);
         }
         stack.push(row);
         let (mut any_of, mut any_left, mut required) = (false, false, true);
         for (target, kind) in self.held.references(row) {
             match kind {
-                RefKind::Optional => {}
-                RefKind::Required => required &= !self.denied(*target, facts, stack),
-                RefKind::AnyOf => {
-                    any_of = true;
-                    any_left = any_left || (!applied.iter().any(|g| g.covers.contains(target)) && !self.denied(*target, facts, stack));
+                RefKind::Optional if outline.is_none() => {}
+                RefKind::AnyOf if outline.is_none() && any_left => {}
+                _ => {
+                    let denied = self.denied(*target, facts, stack);
+                    required &= *kind != RefKind::Required || !denied;
+                    any_of |= *kind == RefKind::AnyOf;
+                    any_left |= *kind == RefKind::AnyOf && !denied;
+                    if denied {
+                        removal.targets.push(*target);
+                    }
                 }
             }
             if !required {
@@ -475,6 +492,7 @@ impl<'a, H: Held> Judge<'a, H> {
             }
         }
         stack.pop();
-        required && (!any_of || any_left)
+        let whole = outline.is_none_or(|outline| removal.is_empty() || self.left(outline, &removal).is_some());
+        required && (!any_of || any_left) && whole
     }
 }

@@ -16,6 +16,6 @@ pub use decide::{Granular, Held, Judge, Judgement, LabelCache, LabelVerdict, Rea
 pub use directory::{Alliance, Group, Kind, Member, Origin, Policy, Recipient, Standing};
 pub use label::{Attribution, Audience, Binding, Label, Principal, Terms};
 pub use marking::{DefaultLabel, Definitions, Meaning, compile, compile_definition, meaning_of_content, predefined};
-pub use redact::{RawGranular, RedactError, analyse_granular, redact};
+pub use redact::{RawGranular, RedactError, analyse_granular, outline, outline_copy, redact};
 pub use sealed::{Decided, Entry, Form, Gate, Item, Ledger, Mark, Outbound, Page, Refused, Released, commit, decide};
 pub use tlp::{Level, Pap};

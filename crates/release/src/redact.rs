@@ -28,17 +28,13 @@ pub struct RawGranular {
     pub marking: Id,
     /// It cannot be applied to a part, so it counts for the whole object.
     pub whole: bool,
-    /// Applying it removes a property the type requires.
-    pub fatal: bool,
-    /// Ids in what it removes, where one of several must stay.
-    pub covers: Vec<Id>,
 }
 
 /// Reads the granular markings that carry a `marking_ref`, in order. What cannot be read counts for the whole object, under `unreadable`.
 #[must_use]
 pub fn analyse_granular(object: &Value, unreadable: &Id) -> Vec<RawGranular> {
     let list = object.get("granular_markings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let whole = |marking: Id| RawGranular { marking, whole: true, fatal: false, covers: Vec::new() };
+    let whole = |marking: Id| RawGranular { marking, whole: true };
     if list.len() > limits::GRANULAR_MAX {
         return vec![whole(unreadable.clone())];
     }
@@ -56,10 +52,7 @@ pub fn analyse_granular(object: &Value, unreadable: &Id) -> Vec<RawGranular> {
         let resolves = |p: &Vec<Step>| selector::resolve(object, p).is_some();
         match paths {
             Some(paths) if paths.iter().all(resolves) => {
-                let mut copy = object.clone();
-                remove(&mut copy, &paths);
-                let fatal = missing_required(&copy, object).is_some();
-                out.push(RawGranular { marking, whole: false, fatal, covers: any_of_ids(object, &paths) });
+                out.push(RawGranular { marking, whole: false });
             }
             _ => out.push(whole(marking)),
         }
@@ -88,24 +81,30 @@ fn removal_paths(entry: &Value) -> Option<Vec<Vec<Step>>> {
     paths.filter(|p| !p.is_empty())
 }
 
-fn any_of_ids(object: &Value, paths: &[Vec<Step>]) -> Vec<Id> {
-    let mut ids = BTreeSet::new();
-    for path in paths {
-        if let Some(Step::Key(top)) = path.first() {
-            if matches!(top.as_str(), "object_refs" | "src_ref" | "dst_ref") {
-                collect_ids(selector::resolve(object, path), &mut ids);
-            }
-        }
-    }
-    ids.into_iter().collect()
+/// The object without its texts: all that deciding about a copy needs. Ids, names of properties and granular markings stay.
+#[must_use]
+pub fn outline(object: &Value) -> Value {
+    let part = |(key, value): (&String, &Value)| {
+        let kept = matches!(key.as_str(), "type" | "id" | "granular_markings");
+        (key.clone(), if kept { value.clone() } else { outline_of(value) })
+    };
+    object.as_object().map_or(Value::Null, |map| map.iter().map(part).collect())
 }
 
-fn collect_ids(value: Option<&Value>, ids: &mut BTreeSet<Id>) {
+fn outline_of(value: &Value) -> Value {
     match value {
-        Some(Value::String(s)) => ids.extend(Id::parse(s)),
-        Some(Value::Array(list)) => list.iter().for_each(|v| collect_ids(Some(v), ids)),
-        _ => {}
+        Value::String(text) if Id::parse(text).is_some() => value.clone(),
+        Value::Array(list) => list.iter().map(outline_of).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), outline_of(value))).collect(),
+        _ => Value::Null,
     }
+}
+
+/// What would be left of an object with this outline, as a number that differs when what is left differs; `None` when no copy can be made.
+#[must_use]
+pub fn outline_copy(outline: &Value, granular: &[u32], denied: &BTreeSet<Id>, hide_author: bool) -> Option<u64> {
+    let bytes = serde_json::to_vec(&without(outline, granular, denied, hide_author).ok()?).ok()?;
+    Some(crate::decide::fnv(bytes).max(1))
 }
 
 /// Makes the copy: applies the granular markings at those positions, removes every string that is one of `denied`, and says who derived it.
@@ -113,7 +112,15 @@ fn collect_ids(value: Option<&Value>, ids: &mut BTreeSet<Id>) {
 /// # Errors
 /// [`RedactError`]; the row must then be withheld.
 pub fn redact(body: &[u8], granular: &[u32], denied: &BTreeSet<Id>, hide_author: bool, derived_by: Option<&str>) -> Result<Vec<u8>, RedactError> {
-    let mut object: Value = serde_json::from_slice(body).map_err(|_| RedactError::Body)?;
+    let object: Value = serde_json::from_slice(body).map_err(|_| RedactError::Body)?;
+    let mut copy = without(&object, granular, denied, hide_author)?;
+    say_derived(copy.as_object_mut().ok_or(RedactError::Body)?, derived_by)?;
+    serde_json::to_vec(&copy).map_err(|_| RedactError::Body)
+}
+
+/// The object without what is to go.
+fn without(before: &Value, granular: &[u32], denied: &BTreeSet<Id>, hide_author: bool) -> Result<Value, RedactError> {
+    let mut object = before.clone();
     let mut paths: Vec<Vec<Step>> = Vec::new();
     let entries = object.get("granular_markings").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut kept = Vec::new();
@@ -135,8 +142,7 @@ pub fn redact(body: &[u8], granular: &[u32], denied: &BTreeSet<Id>, hide_author:
         map.shift_remove("granular_markings");
     }
     let removed = remove(&mut object, &paths);
-    let before: Value = serde_json::from_slice(body).map_err(|_| RedactError::Body)?;
-    if let Some(property) = missing_required(&object, &before) {
+    if let Some(property) = missing_required(&object, before) {
         return Err(RedactError::Required(property.to_owned()));
     }
     let map = object.as_object_mut().ok_or(RedactError::Body)?;
@@ -144,8 +150,7 @@ pub fn redact(body: &[u8], granular: &[u32], denied: &BTreeSet<Id>, hide_author:
     if !kept.is_empty() {
         map.insert("granular_markings".to_owned(), Value::Array(kept));
     }
-    say_derived(map, derived_by)?;
-    serde_json::to_vec(&object).map_err(|_| RedactError::Body)
+    Ok(object)
 }
 
 fn say_derived(map: &mut Map<String, Value>, derived_by: Option<&str>) -> Result<(), RedactError> {
@@ -278,7 +283,6 @@ fn missing_required(object: &Value, before: &Value) -> Option<&'static str> {
     let needs_one: &[&'static str] = match kind {
         "network-traffic" => &["src_ref", "dst_ref"],
         "file" => &["hashes", "name"],
-        "observed-data" => &["object_refs", "objects"],
         "malware-analysis" => &["result", "analysis_sco_refs"],
         _ => return None,
     };
@@ -298,7 +302,7 @@ fn required_properties(kind: &str) -> &'static [&'static str] {
         "malware" => &["spec_version", "created", "modified", "is_family"],
         "malware-analysis" => &["spec_version", "created", "modified", "product"],
         "note" => &["spec_version", "created", "modified", "content", "object_refs"],
-        "observed-data" => &["spec_version", "created", "modified", "first_observed", "last_observed", "number_observed"],
+        "observed-data" => &["spec_version", "created", "modified", "first_observed", "last_observed", "number_observed", "object_refs"],
         "opinion" => &["spec_version", "created", "modified", "opinion", "object_refs"],
         "report" => &["spec_version", "created", "modified", "name", "published", "object_refs"],
         "relationship" => &["spec_version", "created", "modified", "relationship_type", "source_ref", "target_ref"],
@@ -350,11 +354,27 @@ mod tests {
     fn what_is_required_cannot_leave() {
         let i = json!({"type":"indicator","id":A,"spec_version":"2.1","created":"x","modified":"x","pattern":"p","pattern_type":"stix","valid_from":"x","granular_markings":[{"marking_ref":M,"selectors":["pattern"]}]});
         assert_eq!(run(&i, &[0], &[]), Err(RedactError::Required("pattern".into())));
-        assert!(analyse_granular(&i, &Id::parse(M).unwrap())[0].fatal);
+        assert_eq!(outline_copy(&outline(&i), &[0], &BTreeSet::new(), false), None);
         let n = json!({"type":"note","id":"note--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20","spec_version":"2.1","created":"x","modified":"x","content":"c","object_refs":[A,B],"granular_markings":[{"marking_ref":M,"selectors":["object_refs.[0]"]},{"marking_ref":M,"selectors":["nothing"]}]});
         let g = analyse_granular(&n, &Id::parse(M).unwrap());
-        assert_eq!((g[0].whole, g[0].fatal, g[0].covers.len(), g[1].whole), (false, false, 1, true));
+        assert_eq!((g[0].whole, g[1].whole), (false, true));
         assert_eq!(run(&n, &[], &[A, B]), Err(RedactError::Required("object_refs".into())));
         assert_eq!(run(&n, &[0], &[]).unwrap()["object_refs"], json!([B]));
+    }
+
+    #[test]
+    fn an_outline_is_decided_like_its_object() {
+        let o = json!({"type":"network-traffic","id":"network-traffic--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20","protocols":["ipv4","tcp"],"x_note":"secret","src_ref":A,
+            "granular_markings":[{"marking_ref":M,"selectors":["protocols.[0]"]},{"marking_ref":M,"selectors":["protocols.[1]"]},{"marking_ref":M,"selectors":["x_note"]},
+                {"marking_ref":M,"selectors":["x_note"]}]});
+        let line = outline(&o);
+        assert!(!line.to_string().contains("secret"));
+        let none = BTreeSet::new();
+        // Each of two parts of a required list may go, not both.
+        assert!(run(&o, &[0], &[]).is_ok() && outline_copy(&line, &[0], &none, false).is_some());
+        assert!(run(&o, &[0, 1], &[]).is_err() && outline_copy(&line, &[0, 1], &none, false).is_none());
+        // What has gone already makes no difference.
+        assert_eq!(outline_copy(&line, &[2], &none, false), outline_copy(&line, &[2, 3], &none, false));
+        assert_ne!(outline_copy(&line, &[0], &none, false), outline_copy(&line, &[1, 2], &none, false));
     }
 }

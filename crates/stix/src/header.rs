@@ -50,6 +50,8 @@ pub struct Header {
     pub granular: bool,
     /// Every reference to another object, sorted, each once.
     pub references: Vec<Reference>,
+    /// An id stands where some type requires a text or a list of texts.
+    pub id_for_text: bool,
 }
 
 impl Header {
@@ -104,8 +106,15 @@ enum Slot {
     CreatedBy,
     ObjectRefs,
     SrcDst,
+    Text,
     Other,
 }
+
+/// Properties that some type requires and that are no references.
+const REQUIRED_TEXTS: [&str; 20] = [
+    "name", "content", "contents", "context", "extension_types", "first_observed", "is_family", "is_multipart", "last_observed", "number", "number_observed",
+    "opinion", "path", "pattern", "pattern_type", "product", "protocols", "published", "relationship_type", "schema",
+];
 
 impl Slot {
     fn of_top_level(key: &str) -> Self {
@@ -125,6 +134,8 @@ impl Slot {
             "created_by_ref" => Self::CreatedBy,
             "object_refs" => Self::ObjectRefs,
             "src_ref" | "dst_ref" => Self::SrcDst,
+            "valid_from" | "value" | "version" | "hashes" | "result" => Self::Text,
+            key if REQUIRED_TEXTS.contains(&key) => Self::Text,
             _ => Self::Other,
         }
     }
@@ -221,6 +232,7 @@ impl Found {
                 None => Err(Error::Property { property, problem: format!("`{}` is not a UTC timestamp like 2026-01-31T12:00:00.000Z", clip(&t)) }),
             },
         };
+        let id_for_text = self.references.iter().any(|(slot, _)| *slot == Slot::Text);
         let references = self.references.into_iter().map(|(slot, target)| Reference { target, kind: slot.ref_kind(&kind) });
         // Who holds an object may see it named in itself; it counts only as one of several that may stay.
         let mut references: Vec<Reference> = references.filter(|r| r.target != id || r.kind == RefKind::AnyOf).collect();
@@ -241,6 +253,7 @@ impl Found {
             markings,
             granular: self.granular,
             references,
+            id_for_text,
         })
     }
 }

@@ -171,8 +171,8 @@ pub struct RowRecord {
     pub commit: u32,
     /// References.
     pub references: Vec<(u32, RefKind)>,
-    /// Granular markings, as JSON; empty for none.
-    pub granular: String,
+    /// Outline of an object with granular markings, as JSON; empty for others.
+    pub outline: String,
     /// A tombstone.
     pub dead: bool,
 }
@@ -217,6 +217,15 @@ pub trait Backend: Send {
 
 /// A connection that reads bodies.
 pub trait Reader: Send {
+    /// Keeps one view of the disk for the bodies of one page, so that each does not cost the locks of its own.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn begin_page(&mut self) -> Result<(), Error>;
+
+    /// Lets that view go.
+    fn end_page(&mut self);
+
     /// The bytes of a body, verified.
     ///
     /// # Errors

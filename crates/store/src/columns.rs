@@ -10,6 +10,7 @@ use hashbrown::hash_table::Entry as TableEntry;
 use polder_release::{Alliance, DefaultLabel, Definitions, Granular, Held, Label, Meaning, Origin, RowFacts, compile, compile_definition};
 use polder_stix::time::Version;
 use polder_stix::{Id, IdRef, RefKind};
+use serde_json::Value;
 
 /// No row, no reference.
 const NONE: u32 = u32::MAX;
@@ -79,8 +80,6 @@ pub struct Source {
 pub(crate) struct GranularColumn {
     pub(crate) marking: Id,
     pub(crate) whole: bool,
-    pub(crate) fatal: bool,
-    pub(crate) covers: Vec<u32>,
     label: u32,
 }
 
@@ -97,13 +96,13 @@ pub(crate) struct NewRow {
     pub(crate) body_bytes: u32,
     pub(crate) sha32: u32,
     pub(crate) references: Vec<(u32, RefKind)>,
-    pub(crate) granular: Vec<GranularColumn>,
+    pub(crate) outline: Option<Value>,
     pub(crate) meaning: Option<Meaning>,
 }
 
 impl GranularColumn {
-    pub(crate) fn new(marking: Id, whole: bool, fatal: bool, covers: Vec<u32>) -> Self {
-        Self { marking, whole, fatal, covers, label: NONE }
+    pub(crate) fn new(marking: Id, whole: bool) -> Self {
+        Self { marking, whole, label: NONE }
     }
 }
 
@@ -129,6 +128,7 @@ pub(crate) struct Columns {
     labels_of_source: HashMap<u16, BTreeSet<u32>>,
     effective: HashMap<u32, Vec<(u32, u32)>>,
     granular: HashMap<u32, Vec<GranularColumn>>,
+    outlines: HashMap<u32, Value>,
     meanings: HashMap<u32, Meaning>,
     overlays: HashMap<(u32, u16), DefaultLabel>,
     pinned: HashMap<Id, Meaning>,
@@ -167,6 +167,7 @@ impl Columns {
             labels_of_source: HashMap::new(),
             effective: HashMap::new(),
             granular: HashMap::new(),
+            outlines: HashMap::new(),
             meanings: HashMap::new(),
             overlays: HashMap::new(),
             pinned: HashMap::new(),
@@ -321,8 +322,12 @@ impl Columns {
             self.next_referrer.push(head);
         }
         self.reference_ends.push(number(self.references.len()));
-        if !new.granular.is_empty() {
-            self.granular.insert(row, new.granular);
+        if let Some(outline) = new.outline {
+            let marks = crate::ingest::granular_columns(&outline);
+            if !marks.is_empty() {
+                self.granular.insert(row, marks);
+            }
+            self.outlines.insert(row, outline);
         }
         if let Some(meaning) = new.meaning {
             self.meanings.insert(row, meaning);
@@ -673,7 +678,15 @@ impl Held for AsOf<'_> {
 
     fn granular(&self, row: u32) -> Vec<Granular> {
         let marks = self.columns.granular_of(row).iter();
-        marks.map(|g| Granular { label: g.label, whole: g.whole, fatal: g.fatal, covers: g.covers.clone() }).collect()
+        marks.map(|g| Granular { label: g.label, whole: g.whole }).collect()
+    }
+
+    fn outline(&self, row: u32) -> Option<&Value> {
+        self.columns.outlines.get(&row)
+    }
+
+    fn id(&self, object: u32) -> Id {
+        self.columns.id(object)
     }
 
     fn label(&self, label: u32) -> (&Label, &Origin) {

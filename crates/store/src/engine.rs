@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::backend::{Backend, Reader, Record, RowRecord};
-use crate::columns::{Columns, Commit, GranularColumn, NewRow, Source};
-use crate::ingest::{Outcome, Prepared, granular_columns, granular_text, sorted};
+use crate::columns::{Columns, Commit, NewRow, Source};
+use crate::ingest::{Outcome, Prepared, sorted};
 use crate::limits;
 use crate::logs;
 use crate::viewlog::{Ground, ViewLog};
@@ -214,11 +214,6 @@ impl Engine {
             let ids: Vec<String> = object.header.markings.iter().map(Id::to_string).collect();
             records.push(Record::Set { number: set, ids: ids.join(" ") });
         }
-        let granular: Vec<GranularColumn> = object
-            .granular
-            .iter()
-            .map(|g| GranularColumn::new(g.marking.clone(), g.whole, g.fatal, g.covers.iter().map(|id| self.object_number(id, records)).collect()))
-            .collect();
         let body_bytes = u32::try_from(object.bytes.len()).unwrap_or(u32::MAX);
         let lifted = object.original.is_some();
         let body = body.unwrap_or_else(|| {
@@ -240,11 +235,11 @@ impl Engine {
             lifted,
             commit,
             references: references.clone(),
-            granular: granular_text(&granular),
+            outline: object.outline.as_ref().map(Value::to_string).unwrap_or_default(),
             dead: false,
         };
         let meaning = object.meaning;
-        let new = NewRow { object: number, source, set, version, lifted, commit, body, body_bytes, sha32, references, granular, meaning };
+        let new = NewRow { object: number, source, set, version, lifted, commit, body, body_bytes, sha32, references, outline: object.outline, meaning };
         let row = self.columns.push(new);
         records.push(Record::Row(Box::new(record)));
         Ok((outcome, Some(row)))
@@ -568,8 +563,8 @@ impl Engine {
                 }
             }
         }
-        let granular = granular_columns(&row.granular);
-        dead |= granular.is_none();
+        let outline = (!row.outline.is_empty()).then(|| serde_json::from_str::<Value>(&row.outline).ok());
+        dead |= matches!(outline, Some(None));
         let new = NewRow {
             object: row.object,
             source: row.source,
@@ -581,7 +576,7 @@ impl Engine {
             body_bytes: row.body_bytes,
             sha32: row.sha32,
             references: row.references.clone(),
-            granular: granular.unwrap_or_default(),
+            outline: outline.flatten(),
             meaning,
         };
         let number = self.columns.push(new);

@@ -1,6 +1,6 @@
 //! Objects made ready at the door, outside any lock: header, lift, digest, granular markings, what a definition means.
 
-use polder_release::{Meaning, RawGranular, analyse_granular, meaning_of_content, predefined};
+use polder_release::{Meaning, analyse_granular, meaning_of_content, outline, predefined};
 use polder_stix::{Header, Id, RefKind, lift, read_header};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ pub struct Prepared {
     pub(crate) bytes: Vec<u8>,
     pub(crate) original: Option<Vec<u8>>,
     pub(crate) sha256: [u8; 32],
-    pub(crate) granular: Vec<RawGranular>,
+    pub(crate) outline: Option<Value>,
     pub(crate) meaning: Option<Meaning>,
 }
 
@@ -73,7 +73,7 @@ pub fn prepare(text: &str, now_us: i64) -> Result<Prepared, Box<Refusal>> {
         },
     };
     let is_definition = &*header.id.kind == "marking-definition";
-    let value: Option<Value> = if is_definition || header.granular { serde_json::from_slice(&bytes).ok() } else { None };
+    let value: Option<Value> = if is_definition || header.granular || header.id_for_text { serde_json::from_slice(&bytes).ok() } else { None };
     let meaning = value.as_ref().filter(|_| is_definition).map(meaning_of_content);
     if let (Some(level), Some(said)) = (predefined(&header.id), &meaning) {
         if *said != Meaning::of_level(level) {
@@ -81,28 +81,15 @@ pub fn prepare(text: &str, now_us: i64) -> Result<Prepared, Box<Refusal>> {
             return refuse(Some(&header.id), reason, "give the marking an id of its own");
         }
     }
-    let unreadable = Id { kind: "marking-definition".into(), uuid: 0 };
-    let granular = value.as_ref().filter(|_| header.granular).map(|v| analyse_granular(v, &unreadable)).unwrap_or_default();
+    let outline = value.as_ref().filter(|_| header.granular || header.id_for_text).map(outline);
     let sha256 = Sha256::digest(&bytes).into();
-    Ok(Prepared { header, bytes, original, sha256, granular, meaning })
+    Ok(Prepared { header, bytes, original, sha256, outline, meaning })
 }
 
-/// Granular markings as kept with the row: marking, whole, fatal, and the numbers of covered objects.
-pub(crate) fn granular_text(marks: &[GranularColumn]) -> String {
-    if marks.is_empty() {
-        return String::new();
-    }
-    let list: Vec<Value> = marks.iter().map(|m| serde_json::json!([m.marking.to_string(), m.whole, m.fatal, m.covers])).collect();
-    Value::Array(list).to_string()
-}
-
-/// The inverse of [`granular_text`]; `None` when it is not what that writes.
-pub(crate) fn granular_columns(text: &str) -> Option<Vec<GranularColumn>> {
-    if text.is_empty() {
-        return Some(Vec::new());
-    }
-    let list: Vec<(String, bool, bool, Vec<u32>)> = serde_json::from_str(text).ok()?;
-    list.into_iter().map(|(id, whole, fatal, covers)| Some(GranularColumn::new(Id::parse(&id)?, whole, fatal, covers))).collect()
+/// The granular markings of an object with that outline.
+pub(crate) fn granular_columns(outline: &Value) -> Vec<GranularColumn> {
+    let unreadable = Id { kind: "marking-definition".into(), uuid: 0 };
+    analyse_granular(outline, &unreadable).into_iter().map(|mark| GranularColumn::new(mark.marking, mark.whole)).collect()
 }
 
 /// What became of one object of a request.

@@ -152,6 +152,7 @@ impl Store {
             let (entries, next) = Selection { engine: &engine, log: &log, query }.entries();
             let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
             let judge = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &log.cache).ok_or_else(unknown)?;
+            reader.begin_page()?;
             let mut body_of = |row: u32| match reader.body(engine.columns.row(row).map_or(u32::MAX, |r| r.body)) {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(Error::Damaged(what)) => {
@@ -160,7 +161,9 @@ impl Store {
                 }
                 Err(e) => Err(e),
             };
-            decide(&judge, entries, next, form, &|object| engine.columns.id(object), &mut body_of)
+            let decided = decide(&judge, entries, next, form, &|object| engine.columns.id(object), &mut body_of);
+            reader.end_page();
+            decided
         })
     }
 

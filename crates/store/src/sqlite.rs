@@ -21,7 +21,7 @@ CREATE TABLE source(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum INT
 CREATE TABLE body(number INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, checksum INTEGER NOT NULL, bytes BLOB NOT NULL, original BLOB);
 CREATE TABLE row(number INTEGER PRIMARY KEY, object INTEGER NOT NULL, source INTEGER NOT NULL, marking_set INTEGER NOT NULL,
   body INTEGER NOT NULL, body_bytes INTEGER NOT NULL, sha32 INTEGER NOT NULL, version_ns INTEGER, decimals INTEGER NOT NULL,
-  lifted INTEGER NOT NULL, commit_number INTEGER NOT NULL, refs BLOB NOT NULL, granular TEXT NOT NULL, dead INTEGER NOT NULL DEFAULT 0,
+  lifted INTEGER NOT NULL, commit_number INTEGER NOT NULL, refs BLOB NOT NULL, outline TEXT NOT NULL, dead INTEGER NOT NULL DEFAULT 0,
   checksum INTEGER NOT NULL);
 CREATE TABLE journal(number INTEGER PRIMARY KEY, stamp_us INTEGER NOT NULL, kind TEXT NOT NULL, rows_end INTEGER NOT NULL, detail TEXT NOT NULL,
   checksum INTEGER NOT NULL);
@@ -79,8 +79,8 @@ fn row_checksum(r: &RowRecord, refs: &[u8]) -> u32 {
     hasher.update(&ns.to_le_bytes());
     hasher.update(&[decimals]);
     hasher.update(refs);
-    hasher.update(r.granular.as_bytes());
-    hasher.finalize()
+    hasher.update(r.outline.as_bytes());
+    if r.dead { !hasher.finalize() } else { hasher.finalize() }
 }
 
 fn body_checksum(number: u32, bytes: &[u8], original: Option<&[u8]>) -> u32 {
@@ -192,50 +192,83 @@ impl Backend for Sqlite {
     }
 }
 
-fn write_one(t: &Connection, record: Record) -> Result<(), Error> {
+/// The checksum of a record that is kept in a row of its own table, over everything it says.
+fn record_checksum(record: &Record) -> u32 {
     match record {
-        Record::Kind { number, name } => t.prepare_cached("INSERT INTO kind VALUES(?,?)")?.execute(params![number, name])?,
-        Record::Object { number, kind, uuid } => t.prepare_cached("INSERT INTO object VALUES(?,?,?)")?.execute(params![number, kind, uuid.to_be_bytes()])?,
-        Record::Set { number, ids } => t.prepare_cached("INSERT INTO marking_set VALUES(?,?)")?.execute(params![number, ids])?,
-        Record::Source { number, name } => t.prepare_cached("INSERT INTO source VALUES(?,?)")?.execute(params![number, name])?,
+        Record::Kind { number, name } => checksum(&[b"kind", &number.to_le_bytes(), name.as_bytes()]),
+        Record::Object { number, kind, uuid } => checksum(&[b"object", &number.to_le_bytes(), &kind.to_le_bytes(), &uuid.to_le_bytes()]),
+        Record::Set { number, ids } => checksum(&[b"set", &number.to_le_bytes(), ids.as_bytes()]),
+        Record::Source { number, name } => checksum(&[b"source", &number.to_le_bytes(), name.as_bytes()]),
+        Record::Journal { number, stamp_us, kind, rows_end, detail } => {
+            checksum(&[b"journal", &number.to_le_bytes(), &stamp_us.to_le_bytes(), kind.as_bytes(), &rows_end.to_le_bytes(), detail.as_bytes()])
+        }
+        Record::Grant { row, recipient, ids } => checksum(&[b"grant", &row.to_le_bytes(), recipient.as_bytes(), ids.as_bytes()]),
+        Record::Overlay { object, source, level } => {
+            checksum(&[b"overlay", &object.to_le_bytes(), &source.to_le_bytes(), level.as_deref().unwrap_or_default().as_bytes()])
+        }
+        Record::Pin { id, bytes } => checksum(&[b"pin", id.as_bytes(), bytes]),
+        Record::Posted { collection, row } => checksum(&[b"posted", collection.as_bytes(), &row.to_le_bytes()]),
+        Record::LogChunk { recipient, chunk, bytes } => checksum(&[b"chunk", recipient.as_bytes(), &chunk.to_le_bytes(), bytes]),
+        Record::LogState { recipient, commits, windows_us, floor_us } => {
+            checksum(&[b"state", recipient.as_bytes(), &commits.to_le_bytes(), &windows_us.to_le_bytes(), &floor_us.to_le_bytes()])
+        }
+        Record::Status { id, recipient, stamp_us, json } => {
+            checksum(&[b"status", id.as_bytes(), recipient.as_bytes(), &stamp_us.to_le_bytes(), json.as_bytes()])
+        }
+        Record::Meta { key, value } => checksum(&[b"meta", key.as_bytes(), value]),
+        // These carry checksums of their own, or are no rows.
+        Record::Body { .. } | Record::Row(_) | Record::Ledger(_) | Record::Remove { .. } => 0,
+    }
+}
+
+fn write_one(t: &Connection, record: Record) -> Result<(), Error> {
+    let sum = record_checksum(&record);
+    match record {
+        Record::Kind { number, name } => t.prepare_cached("INSERT INTO kind VALUES(?,?,?)")?.execute(params![number, name, sum])?,
+        Record::Object { number, kind, uuid } => t.prepare_cached("INSERT INTO object VALUES(?,?,?,?)")?.execute(params![number, kind, uuid.to_be_bytes(), sum])?,
+        Record::Set { number, ids } => t.prepare_cached("INSERT INTO marking_set VALUES(?,?,?)")?.execute(params![number, ids, sum])?,
+        Record::Source { number, name } => t.prepare_cached("INSERT INTO source VALUES(?,?,?)")?.execute(params![number, name, sum])?,
         Record::Body { number, sha256, bytes, original } => {
-            let checksum = body_checksum(number, &bytes);
+            let checksum = body_checksum(number, &bytes, original.as_deref());
             t.prepare_cached("INSERT INTO body VALUES(?,?,?,?,?)")?.execute(params![number, sha256, checksum, bytes, original])?
         }
         Record::Row(r) => write_row(t, &r)?,
         Record::Journal { number, stamp_us, kind, rows_end, detail } => {
-            t.prepare_cached("INSERT INTO journal VALUES(?,?,?,?,?)")?.execute(params![number, stamp_us, kind, rows_end, detail])?
+            t.prepare_cached("INSERT INTO journal VALUES(?,?,?,?,?,?)")?.execute(params![number, stamp_us, kind, rows_end, detail, sum])?
         }
-        Record::Remove { rows, bodies } => {
-            for row in rows {
-                t.prepare_cached("UPDATE row SET dead=1 WHERE number=?")?.execute([row])?;
-            }
-            for body in bodies {
-                t.prepare_cached("DELETE FROM body WHERE number=?")?.execute([body])?;
-            }
-            0
-        }
+        Record::Remove { rows, bodies } => remove(t, &rows, &bodies)?,
         Record::Grant { row, recipient, ids } => {
-            t.prepare_cached("INSERT INTO released(row, recipient, ids) VALUES(?,?,?)")?.execute(params![row, recipient, ids])?
+            t.prepare_cached("INSERT INTO released(row, recipient, ids, checksum) VALUES(?,?,?,?)")?.execute(params![row, recipient, ids, sum])?
         }
         Record::Overlay { object, source, level } => {
-            t.prepare_cached("INSERT INTO overlay(object, source, level) VALUES(?,?,?)")?.execute(params![object, source, level])?
+            t.prepare_cached("INSERT INTO overlay(object, source, level, checksum) VALUES(?,?,?,?)")?.execute(params![object, source, level, sum])?
         }
-        Record::Pin { id, bytes } => t.prepare_cached("INSERT OR REPLACE INTO pin VALUES(?,?)")?.execute(params![id, bytes])?,
-        Record::Posted { collection, row } => t.prepare_cached("INSERT OR IGNORE INTO posted VALUES(?,?)")?.execute(params![collection, row])?,
+        Record::Pin { id, bytes } => t.prepare_cached("INSERT OR REPLACE INTO pin VALUES(?,?,?)")?.execute(params![id, bytes, sum])?,
+        Record::Posted { collection, row } => t.prepare_cached("INSERT OR IGNORE INTO posted VALUES(?,?,?)")?.execute(params![collection, row, sum])?,
         Record::LogChunk { recipient, chunk, bytes } => {
-            t.prepare_cached("INSERT OR REPLACE INTO log_chunk VALUES(?,?,?)")?.execute(params![recipient, chunk, bytes])?
+            t.prepare_cached("INSERT OR REPLACE INTO log_chunk VALUES(?,?,?,?)")?.execute(params![recipient, chunk, bytes, sum])?
         }
         Record::LogState { recipient, commits, windows_us, floor_us } => {
-            t.prepare_cached("INSERT OR REPLACE INTO log_state VALUES(?,?,?,?)")?.execute(params![recipient, commits, windows_us, floor_us])?
+            t.prepare_cached("INSERT OR REPLACE INTO log_state VALUES(?,?,?,?,?)")?.execute(params![recipient, commits, windows_us, floor_us, sum])?
         }
         Record::Ledger(l) => write_ledger(t, &l)?,
         Record::Status { id, recipient, stamp_us, json } => {
-            t.prepare_cached("INSERT OR REPLACE INTO status VALUES(?,?,?,?)")?.execute(params![id, recipient, stamp_us, json])?
+            t.prepare_cached("INSERT OR REPLACE INTO status VALUES(?,?,?,?,?)")?.execute(params![id, recipient, stamp_us, json, sum])?
         }
-        Record::Meta { key, value } => t.prepare_cached("INSERT OR REPLACE INTO meta VALUES(?,?)")?.execute(params![key, value])?,
+        Record::Meta { key, value } => t.prepare_cached("INSERT OR REPLACE INTO meta VALUES(?,?,?)")?.execute(params![key, value, sum])?,
     };
     Ok(())
+}
+
+/// A tombstone's checksum is the complement of the row's, so that no flipped bit brings a row back.
+fn remove(t: &Connection, rows: &[u32], bodies: &[u32]) -> Result<usize, Error> {
+    for row in rows {
+        t.prepare_cached("UPDATE row SET dead=1, checksum=~checksum & 4294967295 WHERE number=? AND dead=0")?.execute([row])?;
+    }
+    for body in bodies {
+        t.prepare_cached("DELETE FROM body WHERE number=?")?.execute([body])?;
+    }
+    Ok(0)
 }
 
 fn write_row(t: &Connection, r: &RowRecord) -> Result<usize, Error> {
@@ -244,7 +277,7 @@ fn write_row(t: &Connection, r: &RowRecord) -> Result<usize, Error> {
     let (ns, decimals) = r.version.map_or((None, 0), |(ns, d)| (Some(ns), d));
     let mut statement = t.prepare_cached("INSERT INTO row VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
     Ok(statement.execute(params![
-        r.number, r.object, r.source, r.set, r.body, r.body_bytes, r.sha32, ns, decimals, r.lifted, r.commit, refs, r.granular, r.dead, checksum
+        r.number, r.object, r.source, r.set, r.body, r.body_bytes, r.sha32, ns, decimals, r.lifted, r.commit, refs, r.outline, r.dead, checksum
     ])?)
 }
 
@@ -256,7 +289,7 @@ fn write_ledger(t: &Connection, l: &LedgerRecord) -> Result<usize, Error> {
         redacted.extend_from_slice(digest);
     }
     let epoch = i64::try_from(l.epoch).unwrap_or(i64::MAX);
-    let checksum = ledger_checksum(&l.recipient, l.epoch, &listed, &full, &redacted);
+    let checksum = ledger_checksum((&l.recipient, l.epoch, l.stamp_us), &listed, &full, &redacted);
     let mut statement = t.prepare_cached("INSERT INTO ledger(recipient, epoch, stamp_us, listed, full, redacted, checksum) VALUES(?,?,?,?,?,?,?)")?;
     Ok(statement.execute(params![l.recipient, epoch, l.stamp_us, listed, full, redacted, checksum])?)
 }
@@ -271,36 +304,55 @@ fn for_each(c: &Connection, sql: &str, each: &mut dyn FnMut(&rusqlite::Row<'_>) 
     Ok(())
 }
 
+/// Gives a record on if its checksum, in that column, is right; numbered ones must follow one another.
+fn give(take: &mut dyn FnMut(Record), r: &rusqlite::Row<'_>, column: usize, expected: Option<&mut u32>, record: Record) -> rusqlite::Result<()> {
+    let number = match &record {
+        Record::Kind { number, .. } | Record::Source { number, .. } => u32::from(*number),
+        Record::Object { number, .. } | Record::Set { number, .. } | Record::Journal { number, .. } => *number,
+        _ => 0,
+    };
+    let follows = expected.is_none_or(|expected| std::mem::replace(expected, number.saturating_add(1)) == number);
+    if !follows || r.get::<_, i64>(column)? != i64::from(record_checksum(&record)) {
+        return Err(rusqlite::Error::IntegralValueOutOfRange(column, i64::from(number)));
+    }
+    take(record);
+    Ok(())
+}
+
+/// Runs a query whose records others depend on: one that is damaged or missing is damage to all.
+fn for_each_sound(c: &Connection, sql: &str, what: &str, each: &mut dyn FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>) -> Result<(), Error> {
+    for_each(c, sql, each).map_err(|e| Error::Damaged(format!("{what}: {e}")))
+}
+
 fn load_names(c: &Connection, take: &mut dyn FnMut(Record)) -> Result<(), Error> {
-    for_each(c, "SELECT key, value FROM meta", &mut |r| {
-        take(Record::Meta { key: r.get(0)?, value: r.get(1)? });
-        Ok(())
+    for_each_sound(c, "SELECT key, value, checksum FROM meta", "settings", &mut |r| give(take, r, 2, None, Record::Meta { key: r.get(0)?, value: r.get(1)? }))?;
+    let mut next = 0;
+    for_each_sound(c, "SELECT number, name, checksum FROM kind ORDER BY number", "types", &mut |r| {
+        give(take, r, 2, Some(&mut next), Record::Kind { number: r.get(0)?, name: r.get(1)? })
     })?;
-    for_each(c, "SELECT number, name FROM kind ORDER BY number", &mut |r| {
-        take(Record::Kind { number: r.get(0)?, name: r.get(1)? });
-        Ok(())
+    next = 0;
+    for_each_sound(c, "SELECT number, kind, uuid, checksum FROM object ORDER BY number", "objects", &mut |r| {
+        give(take, r, 3, Some(&mut next), Record::Object { number: r.get(0)?, kind: r.get(1)?, uuid: u128::from_be_bytes(r.get(2)?) })
     })?;
-    for_each(c, "SELECT number, kind, uuid FROM object ORDER BY number", &mut |r| {
-        take(Record::Object { number: r.get(0)?, kind: r.get(1)?, uuid: u128::from_be_bytes(r.get(2)?) });
-        Ok(())
+    next = 0;
+    for_each_sound(c, "SELECT number, ids, checksum FROM marking_set ORDER BY number", "marking sets", &mut |r| {
+        give(take, r, 2, Some(&mut next), Record::Set { number: r.get(0)?, ids: r.get(1)? })
     })?;
-    for_each(c, "SELECT number, ids FROM marking_set ORDER BY number", &mut |r| {
-        take(Record::Set { number: r.get(0)?, ids: r.get(1)? });
-        Ok(())
+    next = 0;
+    for_each_sound(c, "SELECT number, name, checksum FROM source ORDER BY number", "sources", &mut |r| {
+        give(take, r, 2, Some(&mut next), Record::Source { number: r.get(0)?, name: r.get(1)? })
     })?;
-    for_each(c, "SELECT number, name FROM source ORDER BY number", &mut |r| {
-        take(Record::Source { number: r.get(0)?, name: r.get(1)? });
-        Ok(())
-    })?;
-    for_each(c, "SELECT number, stamp_us, kind, rows_end, detail FROM journal ORDER BY number", &mut |r| {
-        take(Record::Journal { number: r.get(0)?, stamp_us: r.get(1)?, kind: r.get(2)?, rows_end: r.get(3)?, detail: r.get(4)? });
-        Ok(())
+    next = 1;
+    for_each_sound(c, "SELECT number, stamp_us, kind, rows_end, detail, checksum FROM journal ORDER BY number", "journal", &mut |r| {
+        let record = Record::Journal { number: r.get(0)?, stamp_us: r.get(1)?, kind: r.get(2)?, rows_end: r.get(3)?, detail: r.get(4)? };
+        give(take, r, 5, Some(&mut next), record)
     })
 }
 
 fn load_rows(c: &Connection, take: &mut dyn FnMut(Record), damaged: &mut Vec<String>) -> Result<(), Error> {
-    let sql = "SELECT number, object, source, marking_set, body, body_bytes, sha32, version_ns, decimals, lifted, commit_number, refs, granular, dead, checksum FROM row ORDER BY number";
-    for_each(c, sql, &mut |r| {
+    let sql = "SELECT number, object, source, marking_set, body, body_bytes, sha32, version_ns, decimals, lifted, commit_number, refs, outline, dead, checksum FROM row ORDER BY number";
+    let mut next = 0u32;
+    for_each_sound(c, sql, "rows", &mut |r| {
         let refs: Vec<u8> = r.get(11)?;
         let ns: Option<i64> = r.get(7)?;
         let decimals: u8 = r.get(8)?;
@@ -317,9 +369,13 @@ fn load_rows(c: &Connection, take: &mut dyn FnMut(Record), damaged: &mut Vec<Str
             lifted: r.get(9)?,
             commit: r.get(10)?,
             references: Vec::new(),
-            granular: r.get(12)?,
+            outline: r.get(12)?,
             dead: r.get(13)?,
         };
+        // Numbers are places: were a row missing, all later ones would be taken for others.
+        if std::mem::replace(&mut next, row.number.saturating_add(1)) != row.number {
+            return Err(rusqlite::Error::IntegralValueOutOfRange(0, i64::from(row.number)));
+        }
         let intact = r.get::<_, u32>(14)? == row_checksum(&row, &refs);
         match references.filter(|_| intact) {
             Some(references) => row.references = references,
@@ -334,38 +390,40 @@ fn load_rows(c: &Connection, take: &mut dyn FnMut(Record), damaged: &mut Vec<Str
 }
 
 fn load_rest(c: &Connection, take: &mut dyn FnMut(Record), damaged: &mut Vec<String>) -> Result<(), Error> {
-    for_each(c, "SELECT row, recipient, ids FROM released ORDER BY number", &mut |r| {
-        take(Record::Grant { row: r.get(0)?, recipient: r.get(1)?, ids: r.get(2)? });
-        Ok(())
+    for_each_sound(c, "SELECT row, recipient, ids, checksum FROM released ORDER BY number", "grants", &mut |r| {
+        give(take, r, 3, None, Record::Grant { row: r.get(0)?, recipient: r.get(1)?, ids: r.get(2)? })
     })?;
-    for_each(c, "SELECT object, source, level FROM overlay ORDER BY number", &mut |r| {
-        take(Record::Overlay { object: r.get(0)?, source: r.get(1)?, level: r.get(2)? });
-        Ok(())
+    for_each_sound(c, "SELECT object, source, level, checksum FROM overlay ORDER BY number", "overlays", &mut |r| {
+        give(take, r, 3, None, Record::Overlay { object: r.get(0)?, source: r.get(1)?, level: r.get(2)? })
     })?;
-    for_each(c, "SELECT id, bytes FROM pin", &mut |r| {
-        take(Record::Pin { id: r.get(0)?, bytes: r.get(1)? });
-        Ok(())
+    for_each_sound(c, "SELECT id, bytes, checksum FROM pin", "pins", &mut |r| give(take, r, 2, None, Record::Pin { id: r.get(0)?, bytes: r.get(1)? }))?;
+    for_each_sound(c, "SELECT collection, row, checksum FROM posted", "collections", &mut |r| {
+        give(take, r, 2, None, Record::Posted { collection: r.get(0)?, row: r.get(1)? })
     })?;
-    for_each(c, "SELECT collection, row FROM posted", &mut |r| {
-        take(Record::Posted { collection: r.get(0)?, row: r.get(1)? });
-        Ok(())
+    let mut known = std::collections::HashSet::new();
+    for_each_sound(c, "SELECT recipient, commits, windows_us, floor_us, checksum FROM log_state", "view logs", &mut |r| {
+        known.insert(r.get::<_, Box<str>>(0)?);
+        give(take, r, 4, None, Record::LogState { recipient: r.get(0)?, commits: r.get(1)?, windows_us: r.get(2)?, floor_us: r.get(3)? })
     })?;
-    for_each(c, "SELECT recipient, commits, windows_us, floor_us FROM log_state", &mut |r| {
-        take(Record::LogState { recipient: r.get(0)?, commits: r.get(1)?, windows_us: r.get(2)?, floor_us: r.get(3)? });
-        Ok(())
-    })?;
-    for_each(c, "SELECT recipient, chunk, bytes FROM log_chunk ORDER BY recipient, chunk", &mut |r| {
-        take(Record::LogChunk { recipient: r.get(0)?, chunk: r.get(1)?, bytes: r.get(2)? });
-        Ok(())
+    for_each_sound(c, "SELECT recipient, chunk, bytes, checksum FROM log_chunk ORDER BY recipient, chunk", "view logs", &mut |r| {
+        let (recipient, chunk): (Box<str>, u32) = (r.get(0)?, r.get(1)?);
+        let record = Record::LogChunk { recipient: recipient.clone(), chunk, bytes: r.get(2)? };
+        if r.get::<_, i64>(3)? != i64::from(record_checksum(&record)) && known.contains(&recipient) {
+            // An empty chunk is none: the log of this recipient starts anew.
+            take(Record::LogChunk { recipient, chunk, bytes: Vec::new() });
+            return Ok(());
+        }
+        give(take, r, 3, None, record)
     })?;
     for_each(c, "SELECT number, recipient, epoch, stamp_us, listed, full, redacted, checksum FROM ledger ORDER BY number", &mut |r| {
         let recipient: Box<str> = r.get(1)?;
         let epoch = u64::try_from(r.get::<_, i64>(2)?).unwrap_or(0);
         let (listed, full, redacted): (Vec<u8>, Vec<u8>, Vec<u8>) = (r.get(4)?, r.get(5)?, r.get(6)?);
-        let intact = ledger_checksum(&recipient, epoch, &listed, &full, &redacted) == r.get::<_, u32>(7)?;
+        let stamp_us: i64 = r.get(3)?;
+        let intact = ledger_checksum((&recipient, epoch, stamp_us), &listed, &full, &redacted) == r.get::<_, u32>(7)?;
         match (unpack(&listed), unpack(&full), unpack_redacted(&redacted)) {
             (Some(listed), Some(full), Some(redacted)) if intact => {
-                take(Record::Ledger(LedgerRecord { recipient, epoch, stamp_us: r.get(3)?, listed, full, redacted }));
+                take(Record::Ledger(LedgerRecord { recipient, epoch, stamp_us, listed, full, redacted }));
             }
             _ => damaged.push(format!("ledger entry {} does not match its checksum", r.get::<_, i64>(0)?)),
         }
@@ -386,11 +444,20 @@ struct SqliteReader {
 }
 
 impl Reader for SqliteReader {
+    fn begin_page(&mut self) -> Result<(), Error> {
+        Ok(self.connection.prepare_cached("BEGIN")?.execute([]).map(|_| ())?)
+    }
+
+    fn end_page(&mut self) {
+        // Reads have nothing to commit; a failure here leaves the view open only until the connection closes.
+        drop(self.connection.prepare_cached("COMMIT").and_then(|mut s| s.execute([])));
+    }
+
     fn body(&mut self, number: u32) -> Result<Vec<u8>, Error> {
-        let mut statement = self.connection.prepare_cached("SELECT bytes, checksum FROM body WHERE number=?")?;
-        let found: Option<(Vec<u8>, u32)> = statement.query_row([number], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+        let mut statement = self.connection.prepare_cached("SELECT bytes, checksum, original FROM body WHERE number=?")?;
+        let found: Option<(Vec<u8>, u32, Option<Vec<u8>>)> = statement.query_row([number], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional()?;
         match found {
-            Some((bytes, checksum)) if body_checksum(number, &bytes) == checksum => Ok(bytes),
+            Some((bytes, checksum, original)) if body_checksum(number, &bytes, original.as_deref()) == checksum => Ok(bytes),
             Some(_) => Err(Error::Damaged(format!("body {number} does not match its checksum and is not served"))),
             None => Err(Error::Damaged(format!("body {number} is missing"))),
         }

@@ -26,8 +26,12 @@ pub(crate) enum Shape {
 pub(crate) fn page(store: &Store, recipient: &str, query: &Query, shape: Shape, cursors: &Cursors) -> Result<Option<Response>, Failure> {
     let form = if shape == Shape::Envelope { Form::Whole } else { Form::Listed };
     let page = passed(store, recipient, query, form)?;
+    if page.unreadable > 0 {
+        tracing::error!(rows = page.unreadable, "damaged rows were left out of an answer");
+    }
     if page.items.is_empty() && page.next.is_none() {
-        return Ok(None);
+        // What is damaged is there, so the answer is not that there is nothing.
+        return if page.unreadable > 0 { Err(Failure::internal()) } else { Ok(None) };
     }
     let mut response = answer(StatusCode::OK, written(&page, shape, cursors));
     let dates = || page.items.iter().map(|i| i.entry.date_us);

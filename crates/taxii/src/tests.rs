@@ -79,7 +79,7 @@ fn setup(clock: Arc<ManualClock>) -> Setup {
     let member = |id: &str| (Box::from(id), Member { id: id.into(), identity: None, client_of: BTreeSet::new(), in_alliance: true });
     let alliance = Alliance { holder: "home".into(), members: BTreeMap::from([member("home"), member("north"), member("south")]), groups: BTreeMap::new() };
     let recipients = ["home", "north", "south"].map(|id| Recipient::new(id, Kind::Organisation, Some(id))).to_vec();
-    let open = DefaultLabel { level: Some(Level::Clear), audience: Audience::Any };
+    let open = DefaultLabel { level: Some(Level::Clear), audience: Audience::default() };
     let source = |name: &str, origin| Source { name: name.into(), origin, default: open.clone() };
     let sources = vec![source("own", Origin::Own), source("north", Origin::Member("north".into())), source("south", Origin::Member("south".into()))];
     Setup { policy: Policy { alliance, recipients, standing: Vec::new() }, sources, clock, accept_clock: false }

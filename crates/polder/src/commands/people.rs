@@ -112,9 +112,24 @@ fn add_recipient(node: &Node, by: &str, entry: RecipientEntry, user: Option<Stri
             map.insert("password".into(), login.password.as_str().into());
             map.insert("token".into(), login.token.as_str().into());
         }
+        if entry.kind == "public" {
+            open_to_public(d, &entry.id, &mut value);
+        }
         d.recipients.recipients.push(entry);
         Ok(Answer::ok(value))
     })
+}
+
+/// `*` means everyone with a login, so the public needs a right of its own: in the collections that every login may read.
+fn open_to_public(d: &mut crate::directory::Directory, id: &str, value: &mut Value) {
+    let mut opened = Vec::new();
+    for collection in d.collections.collections.iter_mut().filter(|c| c.read.iter().any(|r| r == "*")) {
+        collection.read.push(id.to_owned());
+        opened.push(collection.alias.clone());
+    }
+    if let Some(map) = value.as_object_mut() {
+        map.insert("reads_without_credentials".to_owned(), json!(opened));
+    }
 }
 
 fn suspend_recipient(node: &Node, by: &str, id: &str, suspend: bool) -> Result<Answer, Failure> {
