@@ -1,11 +1,22 @@
 //! The one integration binary.
 
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod decision;
+#[cfg(test)]
+mod demo_expected;
+#[cfg(test)]
 mod kill;
+#[cfg(test)]
 mod laws;
+#[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod scripts;
+#[cfg(test)]
 mod store_vs_oracle;
+#[cfg(test)]
 mod worlds_store;
+#[cfg(test)]
 mod worlds_taxii;

@@ -24,11 +24,7 @@ fn row(number: u32) -> RowRecord {
         version: Some((1_700_000_000_000_000_000, 3)),
         lifted: false,
         commit: 0,
-        references: vec![
-            (0, RefKind::Required),
-            (3, RefKind::AnyOf),
-            (9, RefKind::Optional),
-        ],
+        references: vec![(0, RefKind::Required), (3, RefKind::AnyOf), (9, RefKind::Optional)],
         outline: format!("outline of row {number}"),
         dead: false,
     }
@@ -36,85 +32,28 @@ fn row(number: u32) -> RowRecord {
 
 /// One record of each kind, in the order in which they are given back. Bodies are not.
 fn records() -> Vec<Record> {
-    let ledger = LedgerRecord {
-        recipient: "bravo".into(),
-        epoch: 3,
-        stamp_us: 5,
-        listed: vec![1, 2],
-        full: vec![7],
-        redacted: vec![(8, DIGEST)],
-    };
+    let ledger = LedgerRecord { recipient: "bravo".into(), epoch: 3, stamp_us: 5, listed: vec![1, 2], full: vec![7], redacted: vec![(8, DIGEST)] };
     vec![
-        Record::Meta {
-            key: "key".into(),
-            value: b"value".to_vec(),
-        },
-        Record::Kind {
-            number: 0,
-            name: "indicator".into(),
-        },
-        Record::Object {
-            number: 0,
-            kind: 0,
-            uuid: 0x1234_5678_9abc_def0_1122_3344_5566_7788,
-        },
-        Record::Set {
-            number: 0,
-            ids: SET.to_owned(),
-        },
-        Record::Source {
-            number: 0,
-            name: "own".into(),
-        },
-        Record::Journal {
-            number: 1,
-            stamp_us: 4,
-            kind: "arrive".into(),
-            rows_end: 2,
-            detail: "detail of the act".to_owned(),
-        },
+        Record::Meta { key: "key".into(), value: b"value".to_vec() },
+        Record::Kind { number: 0, name: "indicator".into() },
+        Record::Object { number: 0, kind: 0, uuid: 0x1234_5678_9abc_def0_1122_3344_5566_7788 },
+        Record::Set { number: 0, ids: SET.to_owned() },
+        Record::Source { number: 0, name: "own".into() },
+        Record::Journal { number: 1, stamp_us: 4, kind: "arrive".into(), rows_end: 2, detail: "detail of the act".to_owned() },
         Record::Row(Box::new(row(0))),
         Record::Row(Box::new(row(1))),
-        Record::Grant {
-            row: 1,
-            recipient: "bravo".into(),
-            ids: SET.to_owned(),
-        },
-        Record::Overlay {
-            object: 0,
-            source: 0,
-            level: Some("amber".into()),
-        },
-        Record::Pin {
-            id: SET.into(),
-            bytes: b"{\"a pinned definition\":1}".to_vec(),
-        },
-        Record::Posted {
-            collection: "collection".into(),
-            row: 1,
-        },
-        Record::LogState {
-            recipient: "bravo".into(),
-            commits: 1,
-            windows_us: 2,
-            floor_us: 3,
-        },
-        Record::LogChunk {
-            recipient: "bravo".into(),
-            chunk: 0,
-            bytes: b"a chunk of a log".to_vec(),
-        },
+        Record::Grant { row: 1, recipient: "bravo".into(), ids: SET.to_owned() },
+        Record::Overlay { object: 0, source: 0, level: Some("amber".into()) },
+        Record::Pin { id: SET.into(), bytes: b"{\"a pinned definition\":1}".to_vec() },
+        Record::Posted { collection: "collection".into(), row: 1 },
+        Record::LogState { recipient: "bravo".into(), commits: 1, windows_us: 2, floor_us: 3 },
+        Record::LogChunk { recipient: "bravo".into(), chunk: 0, bytes: b"a chunk of a log".to_vec() },
         Record::Ledger(ledger),
     ]
 }
 
 fn body(number: u32) -> Record {
-    Record::Body {
-        number,
-        sha256: [9; 32],
-        bytes: [BODY, &number.to_be_bytes()].concat(),
-        original: (number == 1).then(|| b"as received".to_vec()),
-    }
+    Record::Body { number, sha256: [9; 32], bytes: [BODY, &number.to_be_bytes()].concat(), original: (number == 1).then(|| b"as received".to_vec()) }
 }
 
 fn all_of(backend: &mut dyn Backend) -> Result<(Vec<Record>, Vec<String>), Error> {
@@ -123,85 +62,36 @@ fn all_of(backend: &mut dyn Backend) -> Result<(Vec<Record>, Vec<String>), Error
     Ok((all, damaged))
 }
 
+/// What a write that fails, and a status, leave behind.
+fn failures(backend: &mut dyn Backend) {
+    // All or none: the second row has a number that is taken, so the third is not kept either.
+    let kept = backend.write(vec![Record::Row(Box::new(row(2))), Record::Row(Box::new(row(0))), Record::Row(Box::new(row(3)))]);
+    assert!(kept.is_err());
+    assert_eq!(all_of(backend).unwrap().0, records(), "a write that fails keeps nothing");
+    backend.write(vec![Record::Status { id: "s".into(), recipient: "bravo".into(), stamp_us: 1, json: "{}".to_owned() }]).unwrap();
+    let mut reader = backend.reader().unwrap();
+    assert_eq!(reader.status("s", "bravo").unwrap().as_deref(), Some("{}"));
+    assert_eq!(reader.status("s", "charlie").unwrap(), None, "a status is for who posted");
+}
+
 /// The suite. `open` opens the same engine again and again.
 fn suite<B: Backend>(open: &dyn Fn() -> B) {
     let mut backend = open();
     assert_eq!(all_of(&mut backend).unwrap().0, []);
-    backend
-        .write(records().into_iter().chain([body(0), body(1)]).collect())
-        .unwrap();
-    assert_eq!(
-        all_of(&mut backend).unwrap(),
-        (records(), vec![]),
-        "what was written is given back"
-    );
+    backend.write(records().into_iter().chain([body(0), body(1)]).collect()).unwrap();
+    assert_eq!(all_of(&mut backend).unwrap(), (records(), vec![]), "what was written is given back");
     let mut reader = backend.reader().unwrap();
-    assert_eq!(
-        reader.body(1).unwrap(),
-        [BODY, &1u32.to_be_bytes()].concat()
-    );
-    assert_eq!(
-        (reader.original(0).unwrap(), reader.original(1).unwrap()),
-        (None, Some(b"as received".to_vec()))
-    );
-    assert!(
-        matches!(reader.body(9), Err(Error::Damaged(_))),
-        "a body that is not there"
-    );
-    // All or none: the second row has a number that is taken, so the third is not kept either.
-    let kept = backend.write(vec![
-        Record::Row(Box::new(row(2))),
-        Record::Row(Box::new(row(0))),
-        Record::Row(Box::new(row(3))),
-    ]);
-    assert!(kept.is_err());
-    assert_eq!(
-        all_of(&mut backend).unwrap().0,
-        records(),
-        "a write that fails keeps nothing"
-    );
-    backend
-        .write(vec![Record::Status {
-            id: "s".into(),
-            recipient: "bravo".into(),
-            stamp_us: 1,
-            json: "{}".to_owned(),
-        }])
-        .unwrap();
-    assert_eq!(reader.status("s", "bravo").unwrap().as_deref(), Some("{}"));
-    assert_eq!(
-        reader.status("s", "charlie").unwrap(),
-        None,
-        "a status is for who posted"
-    );
-    backend
-        .write(vec![Record::Remove {
-            rows: vec![0],
-            bodies: vec![0],
-        }])
-        .unwrap();
+    assert_eq!(reader.body(1).unwrap(), [BODY, &1u32.to_be_bytes()].concat());
+    assert_eq!((reader.original(0).unwrap(), reader.original(1).unwrap()), (None, Some(b"as received".to_vec())));
+    assert!(matches!(reader.body(9), Err(Error::Damaged(_))), "a body that is not there");
+    failures(&mut backend);
+    backend.write(vec![Record::Remove { rows: vec![0], bodies: vec![0] }]).unwrap();
     drop((backend, reader));
     let mut backend = open();
     let (all, damaged) = all_of(&mut backend).unwrap();
-    let dead: Vec<_> = all
-        .iter()
-        .filter_map(|record| {
-            if let Record::Row(row) = record {
-                Some((row.number, row.dead))
-            } else {
-                None
-            }
-        })
-        .collect();
-    assert_eq!(
-        (dead, damaged),
-        (vec![(0, true), (1, false)], vec![]),
-        "a removed row stays as a tombstone"
-    );
-    assert!(
-        backend.reader().unwrap().body(0).is_err(),
-        "and its body goes"
-    );
+    let dead: Vec<_> = all.iter().filter_map(|record| if let Record::Row(row) = record { Some((row.number, row.dead)) } else { None }).collect();
+    assert_eq!((dead, damaged), (vec![(0, true), (1, false)], vec![]), "a removed row stays as a tombstone");
+    assert!(backend.reader().unwrap().body(0).is_err(), "and its body goes");
 }
 
 #[test]
@@ -214,19 +104,14 @@ fn sqlite_conforms() {
 fn file(dir: &Path) -> PathBuf {
     let path = dir.join("store.db");
     let mut backend = Sqlite::open(&path).unwrap();
-    backend
-        .write(records().into_iter().chain([body(0), body(1)]).collect())
-        .unwrap();
+    backend.write(records().into_iter().chain([body(0), body(1)]).collect()).unwrap();
     path
 }
 
 /// Flips a bit of the first place where these bytes stand.
 fn damage(path: &Path, what: &[u8]) {
     let mut bytes = std::fs::read(path).unwrap();
-    let at = bytes
-        .windows(what.len())
-        .position(|window| window == what)
-        .expect("the bytes stand in the file");
+    let at = bytes.windows(what.len()).position(|window| window == what).expect("the bytes stand in the file");
     bytes[at + what.len() / 2] ^= 4;
     std::fs::write(path, bytes).unwrap();
 }
@@ -247,16 +132,7 @@ fn a_damaged_row_is_given_as_dead() {
     let path = file(dir.path());
     damage(&path, row(1).outline.as_bytes());
     let (all, damaged) = all_of(&mut Sqlite::open(&path).unwrap()).unwrap();
-    let dead: Vec<_> = all
-        .iter()
-        .filter_map(|record| {
-            if let Record::Row(row) = record {
-                Some(row.dead)
-            } else {
-                None
-            }
-        })
-        .collect();
+    let dead: Vec<_> = all.iter().filter_map(|record| if let Record::Row(row) = record { Some(row.dead) } else { None }).collect();
     assert_eq!((dead, damaged.len()), (vec![false, true], 1));
 }
 
@@ -294,35 +170,23 @@ fn a_flipped_bit_is_noticed_wherever_it_is() {
         let Ok((all, damaged)) = all_of(&mut backend) else {
             continue;
         };
-        let unlike: Vec<_> = all
-            .iter()
-            .filter(|record| !is_dead(record) && !records().contains(record))
-            .cloned()
-            .collect();
+        let unlike: Vec<_> = all.iter().filter(|record| !is_dead(record) && !records().contains(record)).cloned().collect();
         if !unlike.is_empty() && damaged.is_empty() {
             silent.push((at, unlike));
         }
         if let Ok(mut reader) = backend.reader() {
             for number in [0, 1] {
                 let read = reader.body(number);
-                assert!(
-                    read.is_err() || read.unwrap() == [BODY, &number.to_be_bytes()].concat(),
-                    "a false body after byte {at}"
-                );
+                assert!(read.is_err() || read.unwrap() == [BODY, &number.to_be_bytes()].concat(), "a false body after byte {at}");
             }
         }
     }
-    assert!(
-        silent.is_empty(),
-        "{} silent changes: {silent:?}",
-        silent.len()
-    );
+    assert!(silent.is_empty(), "{} silent changes: {silent:?}", silent.len());
 }
 
 /// Given in a form that says it is lost: a row as dead, a part of a log as empty, which makes the log start anew.
 fn is_dead(record: &Record) -> bool {
-    matches!(record, Record::Row(row) if row.dead)
-        || matches!(record, Record::LogChunk { bytes, .. } if bytes.is_empty())
+    matches!(record, Record::Row(row) if row.dead) || matches!(record, Record::LogChunk { bytes, .. } if bytes.is_empty())
 }
 
 #[test]
@@ -333,10 +197,7 @@ fn a_newer_format_is_refused() {
     // The user version stands at byte 60 of the file's header (SQLite file format, section 1.3).
     bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(
-        Sqlite::open(&path),
-        Err(Error::Newer { found: 99, .. })
-    ));
+    assert!(matches!(Sqlite::open(&path), Err(Error::Newer { found: 99, .. })));
 }
 
 #[test]
@@ -349,10 +210,7 @@ fn a_second_process_finds_it_locked() {
         accept_clock: false,
     };
     let first = polder_store::Store::open(dir.path(), setup()).unwrap();
-    assert!(matches!(
-        polder_store::Store::open(dir.path(), setup()),
-        Err(Error::Locked(_))
-    ));
+    assert!(matches!(polder_store::Store::open(dir.path(), setup()), Err(Error::Locked(_))));
     drop(first);
     assert!(polder_store::Store::open(dir.path(), setup()).is_ok());
 }

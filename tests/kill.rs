@@ -17,17 +17,8 @@ use crate::store_vs_oracle::setting;
 const CHILD: &str = "POLDER_KILL_CHILD";
 
 fn open(dir: &std::path::Path) -> Result<Store, String> {
-    let own = polder_store::Source {
-        name: "own".into(),
-        origin: polder_release::Origin::Own,
-        default: polder_release::DefaultLabel::default(),
-    };
-    let setup = Setup {
-        policy: policy(&directory()),
-        sources: vec![own],
-        clock: Arc::new(SystemClock),
-        accept_clock: false,
-    };
+    let own = polder_store::Source { name: "own".into(), origin: polder_release::Origin::Own, default: polder_release::DefaultLabel::default() };
+    let setup = Setup { policy: policy(&directory()), sources: vec![own], clock: Arc::new(SystemClock), accept_clock: false };
     Store::open(dir, setup).map_err(|error| error.to_string())
 }
 
@@ -47,12 +38,7 @@ fn object(number: u64) -> String {
 fn child() {
     let dir = std::env::var_os(CHILD).expect("only the parent starts this");
     let store = open(dir.as_ref()).unwrap();
-    let first = u64::try_from(
-        read_all(&store, "alpha", Form::Listed, 10_000)
-            .unwrap()
-            .len(),
-    )
-    .unwrap();
+    let first = u64::try_from(read_all(&store, "alpha", Form::Listed, 10_000).unwrap().len()).unwrap();
     let mut out = std::io::stdout().lock();
     for number in first.. {
         let prepared = prepare(&object(number), store.now_us()).unwrap();
@@ -78,11 +64,7 @@ fn run_and_kill(dir: &std::path::Path, random: &mut Random) -> Vec<u64> {
     let output = child.stdout.take().unwrap();
     let listener = std::thread::spawn(move || {
         let number = |line: String| line.strip_prefix("acknowledged ")?.parse().ok();
-        BufReader::new(output)
-            .lines()
-            .map_while(Result::ok)
-            .filter_map(number)
-            .collect()
+        BufReader::new(output).lines().map_while(Result::ok).filter_map(number).collect()
     });
     std::thread::sleep(Duration::from_micros(20_000 + random.next() % 90_000));
     child.kill().unwrap();
@@ -112,16 +94,10 @@ fn nothing_acknowledged_is_lost() {
             check(&all, most).unwrap_or_else(|why| panic!("kill {kill}, {recipient}: {why}"));
         }
         let verdicts = store.verdicts("bravo").unwrap();
-        assert!(
-            verdicts.iter().all(|(.., judgement)| judgement.permits()),
-            "kill {kill}"
-        );
+        assert!(verdicts.iter().all(|(.., judgement)| judgement.permits()), "kill {kill}");
     }
     println!("{kills} kills, {told} acknowledgements, {most} objects in the last store");
-    assert!(
-        u64::try_from(told).unwrap() > kills,
-        "hardly anything was acknowledged: {told}"
-    );
+    assert!(u64::try_from(told).unwrap() > kills, "hardly anything was acknowledged: {told}");
 }
 
 /// Every object up to the last acknowledged one, whole, in order, at rising dates.
@@ -134,12 +110,5 @@ fn check(all: &[Item], acknowledged: u64) -> Result<(), String> {
             return Err(format!("object {number} is not what was sent"));
         }
     }
-    if all
-        .windows(2)
-        .all(|two| two[0].entry.date_us < two[1].entry.date_us)
-    {
-        Ok(())
-    } else {
-        Err("dates do not rise".to_owned())
-    }
+    if all.windows(2).all(|two| two[0].entry.date_us < two[1].entry.date_us) { Ok(()) } else { Err("dates do not rise".to_owned()) }
 }

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polder_release as release;
 use polder_release::{
-    Alliance, Attribution, Audience, Binding, DefaultLabel, Definitions, Label, LabelVerdict,
-    Level, Meaning, Origin, Pap, Principal, Recipient, Standing, Terms, compile,
-    meaning_of_content, test_label,
+    Alliance, Attribution, Audience, Binding, DefaultLabel, Definitions, Label, LabelVerdict, Level, Meaning, Origin, Pap, Principal, Recipient, Standing,
+    Terms, compile, meaning_of_content, test_label,
 };
 use polder_stix::Id;
 use proptest::prelude::*;
@@ -17,13 +16,7 @@ use crate::oracle::alliance::{audience, directory, put, statement};
 use crate::scripts::{Do, Node, Random, Step, policy, script, sources};
 
 const NOW_US: i64 = 1000;
-const LEVELS: [Level; 5] = [
-    Level::Clear,
-    Level::Green,
-    Level::Amber,
-    Level::AmberStrict,
-    Level::Red,
-];
+const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
 
 /// One who is a client of the holder without being a member: AMBER reaches it and GREEN does not (docs/decision.md section 4.6), so a stricter
 /// level can let it in. The one exception to the laws below, shown by `a_client_outside_the_alliance_is_the_exception`.
@@ -31,11 +24,9 @@ const OUTSIDE_CLIENT: &str = "echo";
 
 fn principal() -> impl Strategy<Value = Principal> {
     prop_oneof![
-        prop::sample::select(vec!["alpha", "bravo", "charlie", "echo"])
-            .prop_map(|id| Principal::Member(id.into())),
+        prop::sample::select(vec!["alpha", "bravo", "charlie", "echo"]).prop_map(|id| Principal::Member(id.into())),
         Just(Principal::Group("cell".into())),
-        prop::sample::select(vec!["pid-alpha", "pid-charlie"])
-            .prop_map(|id| Principal::Person(id.into())),
+        prop::sample::select(vec!["pid-alpha", "pid-charlie"]).prop_map(|id| Principal::Person(id.into())),
         Just(Principal::Node("node-bravo".into())),
     ]
 }
@@ -45,59 +36,28 @@ fn level() -> impl Strategy<Value = Level> {
 }
 
 fn marking() -> impl Strategy<Value = Id> {
-    (1u128..4).prop_map(|uuid| Id {
-        kind: "marking-definition".into(),
-        uuid,
-    })
+    (1u128..4).prop_map(|uuid| Id { kind: "marking-definition".into(), uuid })
 }
 
 fn binding() -> impl Strategy<Value = Binding> {
     // A level binds at least as much as it reaches.
-    (level(), prop::option::of(level())).prop_map(|(level, reach)| Binding {
-        level,
-        reach: reach.map(|reach| reach.min(level)),
-    })
+    (level(), prop::option::of(level())).prop_map(|(level, reach)| Binding { level, reach: reach.map(|reach| reach.min(level)) })
 }
 
 fn label() -> impl Strategy<Value = Label> {
     let name = |all: &'static [&'static str]| prop::sample::select(all).prop_map(Box::<str>::from);
-    let realm =
-        prop_oneof![20 => Just(Box::<str>::from("")), 1 => Just(Box::<str>::from("exercise"))];
-    let tlp =
-        prop::collection::btree_map(prop::option::of(name(&["alpha", "bravo"])), binding(), 0..3);
+    let realm = prop_oneof![20 => Just(Box::<str>::from("")), 1 => Just(Box::<str>::from("exercise"))];
+    let tlp = prop::collection::btree_map(prop::option::of(name(&["alpha", "bravo"])), binding(), 0..3);
     let sets = prop::collection::btree_set(prop::collection::btree_set(principal(), 0..4), 0..3);
     let pap = prop::option::of(prop::sample::select(vec![Pap::Clear, Pap::Amber, Pap::Red]));
-    let attribution = prop::sample::select(vec![
-        Attribution::Free,
-        Attribution::Required,
-        Attribution::Forbidden,
-    ]);
-    let edge = || {
-        prop::option::weighted(
-            0.2,
-            prop::sample::select(vec![NOW_US - 1, NOW_US, NOW_US + 1]),
-        )
-    };
-    let limits = (
-        0u8..2,
-        prop::collection::btree_set(name(&["nuclear", "health"]), 0..2),
-        pap,
-        attribution,
-    );
+    let attribution = prop::sample::select(vec![Attribution::Free, Attribution::Required, Attribution::Forbidden]);
+    let edge = || prop::option::weighted(0.2, prop::sample::select(vec![NOW_US - 1, NOW_US, NOW_US + 1]));
+    let limits = (0u8..2, prop::collection::btree_set(name(&["nuclear", "health"]), 0..2), pap, attribution);
     let opaque = prop::collection::btree_set(marking(), 0..2);
     (realm, tlp, sets, limits, (edge(), edge()), opaque).prop_map(
-        |(
-            realm,
-            mut tlp,
-            sets,
-            (class, categories, pap, attribution),
-            (not_before_us, not_after_us),
-            opaque,
-        )| {
+        |(realm, mut tlp, sets, (class, categories, pap, attribution), (not_before_us, not_after_us), opaque)| {
             // Only where an audience was named does a level reach further than itself.
-            tlp.values_mut()
-                .filter(|_| sets.is_empty())
-                .for_each(|binding| binding.reach = Some(binding.level));
+            tlp.values_mut().filter(|_| sets.is_empty()).for_each(|binding| binding.reach = Some(binding.level));
             Label::Terms(Terms {
                 realm,
                 policy: "".into(),
@@ -116,20 +76,13 @@ fn label() -> impl Strategy<Value = Label> {
 }
 
 fn origin() -> impl Strategy<Value = Origin> {
-    prop::sample::select(vec![
-        Origin::Own,
-        Origin::Member("bravo".into()),
-        Origin::Feed,
-    ])
+    prop::sample::select(vec![Origin::Own, Origin::Member("bravo".into()), Origin::Feed])
 }
 
 /// Recipients of every kind, some of whom may hold more than others.
 fn recipients() -> Vec<Recipient> {
     let mut all = policy(&directory()).recipients;
-    for recipient in all
-        .iter_mut()
-        .filter(|r| ["bravo", "p-charlie", "p-alpha"].contains(&&*r.id))
-    {
+    for recipient in all.iter_mut().filter(|r| ["bravo", "p-charlie", "p-alpha"].contains(&&*r.id)) {
         recipient.class_max = 1;
         recipient.categories = BTreeSet::from(["health".into()]);
     }
@@ -141,28 +94,13 @@ fn alliance() -> Alliance {
 }
 
 /// May the recipient hold an indicator with this label, with these standing releases and this grant?
-fn permits(
-    label: &Label,
-    origin: &Origin,
-    recipient: &Recipient,
-    standing: &[Standing],
-    granted: &BTreeSet<Id>,
-) -> bool {
+fn permits(label: &Label, origin: &Origin, recipient: &Recipient, standing: &[Standing], granted: &BTreeSet<Id>) -> bool {
     let alliance = alliance();
-    let covered = || {
-        label
-            .terms()
-            .is_some_and(|terms| terms.opaque.is_subset(granted))
-    };
+    let covered = || label.terms().is_some_and(|terms| terms.opaque.is_subset(granted));
     match test_label(label, origin, recipient, &alliance, NOW_US) {
         LabelVerdict::ReadBack | LabelVerdict::Permit => true,
         LabelVerdict::Opaque => covered(),
-        LabelVerdict::IfStanding(level, opaque) => {
-            standing
-                .iter()
-                .any(|rule| rule.adds(level, "indicator", recipient, &alliance))
-                && (!opaque || covered())
-        }
+        LabelVerdict::IfStanding(level, opaque) => standing.iter().any(|rule| rule.adds(level, "indicator", recipient, &alliance)) && (!opaque || covered()),
         LabelVerdict::Deny(_) => false,
     }
 }
@@ -191,45 +129,24 @@ impl Definitions for Known {
 }
 
 fn id(uuid: u128) -> Id {
-    Id {
-        kind: "marking-definition".into(),
-        uuid,
-    }
+    Id { kind: "marking-definition".into(), uuid }
 }
 
 /// The content of a marking-definition, readable or not.
 fn content() -> impl Strategy<Value = Value> {
     let name = id(1).to_string();
     let (one, two, three) = (name.clone(), name.clone(), name);
-    let text = prop::sample::select(vec![
-        "TLP:GREEN",
-        "tlp amber",
-        "PAP:RED",
-        "TLP:RED only",
-        "TLPRED",
-        "be kind",
-        "TLP:",
-    ]);
+    let text = prop::sample::select(vec!["TLP:GREEN", "tlp amber", "PAP:RED", "TLP:RED only", "TLPRED", "be kind", "TLP:"]);
     prop_oneof![
         text.prop_map(move |text| statement(&one, text)),
-        prop::collection::vec(prop::sample::select(vec!["bravo", "charlie"]), 0..3)
-            .prop_map(move |names| audience(&two, &json!({"members": names}))),
-        (
-            prop::sample::select(vec!["tlp", "TLP", "iep", "acs", "statement"]),
-            prop::sample::select(vec![json!("green"), json!(7), json!(null), json!({})])
-        )
+        prop::collection::vec(prop::sample::select(vec!["bravo", "charlie"]), 0..3).prop_map(move |names| audience(&two, &json!({"members": names}))),
+        (prop::sample::select(vec!["tlp", "TLP", "iep", "acs", "statement"]), prop::sample::select(vec![json!("green"), json!(7), json!(null), json!({})]))
             .prop_map(move |(kind, said)| put(
                 put(statement(&three, "x"), "definition_type", json!(kind)),
                 "definition",
                 json!({"tlp": said.clone(), "statement": said})
             )),
-        prop::sample::select(vec![
-            json!({}),
-            json!({"extensions": 1}),
-            json!({"extensions": {"x": {}}}),
-            json!({"name": 1}),
-            json!({"name": "ours"})
-        ]),
+        prop::sample::select(vec![json!({}), json!({"extensions": 1}), json!({"extensions": {"x": {}}}), json!({"name": 1}), json!({"name": "ours"})]),
     ]
 }
 
@@ -296,23 +213,14 @@ proptest! {
 #[test]
 fn a_client_outside_the_alliance_is_the_exception() {
     let of = |level| {
-        let binding = Binding {
-            level,
-            reach: Some(level),
-        };
-        Label::Terms(Terms {
-            tlp: BTreeMap::from([(None, binding)]),
-            ..Terms::default()
-        })
+        let binding = Binding { level, reach: Some(level) };
+        Label::Terms(Terms { tlp: BTreeMap::from([(None, binding)]), ..Terms::default() })
     };
     let (green, amber) = (of(Level::Green), of(Level::Amber));
     let all = recipients();
     let client = all.iter().find(|r| &*r.id == OUTSIDE_CLIENT).unwrap();
     let may = |label: &Label| permits(label, &Origin::Feed, client, &[], &BTreeSet::new());
-    assert_eq!(
-        (may(&green), may(&amber), may(&green.join(&amber))),
-        (false, true, true)
-    );
+    assert_eq!((may(&green), may(&amber), may(&green.join(&amber))), (false, true, true));
 }
 
 /// What is decided about the rows of a source, in order of arrival.
@@ -320,27 +228,12 @@ fn decided(steps: &[Step], source: &str, recipient: &str) -> Vec<String> {
     let node = Node::of(steps).unwrap();
     node.at(steps.last().unwrap().at_us + 60_000_000);
     let mut rows: Vec<(u32, String)> = Vec::new();
-    let ids: BTreeSet<Id> = node
-        .store()
-        .verdicts(recipient)
-        .unwrap()
-        .into_iter()
-        .map(|(id, ..)| id)
-        .collect();
-    for explained in ids
-        .iter()
-        .flat_map(|id| node.store().explain(id, recipient).unwrap())
-    {
+    let ids: BTreeSet<Id> = node.store().verdicts(recipient).unwrap().into_iter().map(|(id, ..)| id).collect();
+    for explained in ids.iter().flat_map(|id| node.store().explain(id, recipient).unwrap()) {
         if &*explained.row.source == source {
             // References are removed in the order of numbers, which stay inside.
             let removed: BTreeSet<&Id> = explained.removed_references.iter().collect();
-            let told = (
-                &explained.row.id,
-                &explained.row.version,
-                &explained.judgement.verdict,
-                removed,
-                &explained.removed_for,
-            );
+            let told = (&explained.row.id, &explained.row.version, &explained.judgement.verdict, removed, &explained.removed_for);
             rows.push((explained.row.row, format!("{told:?}")));
         }
     }
@@ -358,8 +251,7 @@ fn sources_do_not_meddle_with_each_other() {
         let steps = script(&mut random, length);
         let number = 1 + random.below(4);
         let recipient = *random.pick(&["bravo", "charlie", "echo", "p-charlie"]);
-        let keep =
-            |step: &&Step| !matches!(&step.what, Do::Commit { source, .. } if *source != number);
+        let keep = |step: &&Step| !matches!(&step.what, Do::Commit { source, .. } if *source != number);
         let alone: Vec<Step> = steps.iter().filter(keep).cloned().collect();
         // Without its recipient there is nothing to compare.
         let known = |step: &Step| !matches!(&step.what, Do::Directory(it) if it.recipients.iter().all(|r| r.id != recipient));
@@ -369,11 +261,7 @@ fn sources_do_not_meddle_with_each_other() {
         let name = &sources()[number].name;
         let found = decided(&alone, name, recipient);
         compared += found.len();
-        assert_eq!(
-            decided(&steps, name, recipient),
-            found,
-            "seed {seed}: {name} for {recipient}"
-        );
+        assert_eq!(decided(&steps, name, recipient), found, "seed {seed}: {name} for {recipient}");
     }
     assert!(compared > 100, "only {compared} rows were compared");
 }

@@ -23,27 +23,13 @@ struct Open;
 
 impl Access for Open {
     fn authenticate(&self, authorization: Option<&str>) -> Result<Login, Denied> {
-        let name = authorization
-            .ok_or(Denied::Missing)?
-            .strip_prefix("Bearer ")
-            .ok_or(Denied::Wrong)?;
-        Ok(Login {
-            user: name.into(),
-            recipient: name.into(),
-        })
+        let name = authorization.ok_or(Denied::Missing)?.strip_prefix("Bearer ").ok_or(Denied::Wrong)?;
+        Ok(Login { user: name.into(), recipient: name.into() })
     }
 
     fn collections(&self) -> Vec<Collection> {
-        let right = || Right {
-            recipient: "*".into(),
-            list: true,
-            read: true,
-            write: true,
-        };
-        let collection = |number: u32,
-                          alias: &str,
-                          types: Option<&str>,
-                          sources: Option<Vec<Box<str>>>| Collection {
+        let right = || Right { recipient: "*".into(), list: true, read: true, write: true };
+        let collection = |number: u32, alias: &str, types: Option<&str>, sources: Option<Vec<Box<str>>>| Collection {
             id: format!("10000000-0000-4000-8000-00000000000{number}").into(),
             alias: Some(alias.into()),
             title: alias.into(),
@@ -74,14 +60,8 @@ pub(crate) struct Taxii;
 
 impl Observer for Taxii {
     fn observe(&self, store: &Arc<Store>, recipient: &str) -> Vec<u8> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let server = router(
-            Arc::clone(store),
-            Arc::new(Open),
-            Settings::at("https://node.example"),
-        );
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let server = router(Arc::clone(store), Arc::new(Open), Settings::at("https://node.example"));
         let mut seen = String::new();
         for path in paths() {
             for method in ["GET", "HEAD"] {
@@ -102,38 +82,20 @@ fn paths() -> Vec<String> {
     let absent = ["malware--00000000-0000-4000-8000-0000000000ff", "no-id"];
     let mut paths = Vec::new();
     for (methods, template) in ROUTES {
-        assert!(
-            methods.starts_with("GET") || methods.starts_with("DELETE, GET"),
-            "a route that is not read: {template}"
-        );
+        assert!(methods.starts_with("GET") || methods.starts_with("DELETE, GET"), "a route that is not read: {template}");
         let path = template.replace("{root}", "api");
-        let collections: &[&str] = if path.contains("/collections/{id}") {
-            &COLLECTIONS
-        } else {
-            &["10000000-0000-4000-8000-00000000000f"]
-        };
+        let collections: &[&str] = if path.contains("/collections/{id}") { &COLLECTIONS } else { &["10000000-0000-4000-8000-00000000000f"] };
         for collection in collections.iter().chain(&["unknown"]) {
             let path = path.replace("{id}", collection);
             if path.contains("{object-id}") {
-                paths.extend(
-                    IDS.iter()
-                        .chain(&absent)
-                        .map(|id| path.replace("{object-id}", id)),
-                );
+                paths.extend(IDS.iter().chain(&absent).map(|id| path.replace("{object-id}", id)));
             } else {
                 paths.push(path);
             }
         }
     }
-    for (route, collection) in [
-        ("objects", ALL),
-        ("manifest", ALL),
-        ("objects", "own"),
-        ("manifest", "malware"),
-    ] {
-        let asked = questions()
-            .into_iter()
-            .map(|question| format!("/api/collections/{collection}/{route}/?{question}"));
+    for (route, collection) in [("objects", ALL), ("manifest", ALL), ("objects", "own"), ("manifest", "malware")] {
+        let asked = questions().into_iter().map(|question| format!("/api/collections/{collection}/{route}/?{question}"));
         paths.extend(asked);
     }
     paths
@@ -155,9 +117,7 @@ fn questions() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    all.extend(
-        (0..20).map(|s| format!("added_after=2026-01-01T00:00:{:02}.000000Z&limit=3", s * 3)),
-    );
+    all.extend((0..20).map(|s| format!("added_after=2026-01-01T00:00:{:02}.000000Z&limit=3", s * 3)));
     all.extend(IDS.map(|id| format!("match[id]={id}&match[version]=all")));
     all
 }
@@ -177,21 +137,11 @@ async fn follow(server: &Router, method: &str, path: &str, recipient: &str) -> S
         let response = server.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
-        let next = serde_json::from_str::<Value>(&body)
-            .ok()
-            .and_then(|body| body["next"].as_str().map(str::to_owned));
-        let body = next
-            .as_ref()
-            .map_or(body.clone(), |next| body.replace(next.as_str(), "CURSOR"));
-        told.push_str(&format!(
-            "{method} {path}: {} {:?} {body}\n",
-            parts.status, parts.headers
-        ));
+        let next = serde_json::from_str::<Value>(&body).ok().and_then(|body| body["next"].as_str().map(str::to_owned));
+        let body = next.as_ref().map_or(body.clone(), |next| body.replace(next.as_str(), "CURSOR"));
+        told.push_str(&format!("{method} {path}: {} {:?} {body}\n", parts.status, parts.headers));
         let Some(next) = next else { break };
-        uri = format!(
-            "{path}{}next={next}",
-            if path.contains('?') { "&" } else { "?" }
-        );
+        uri = format!("{path}{}next={next}", if path.contains('?') { "&" } else { "?" });
     }
     told
 }
@@ -208,14 +158,9 @@ fn hidden_work_shows_nowhere_in_taxii() {
         if differs(&Taxii, &nodes, pair.recipient) {
             // The nodes have answered deletions, so they are made anew.
             let nodes = crate::worlds_store::nodes(&pair).unwrap();
-            let look = |node: &Node| {
-                String::from_utf8(Taxii.observe(node.store(), pair.recipient)).unwrap()
-            };
+            let look = |node: &Node| String::from_utf8(Taxii.observe(node.store(), pair.recipient)).unwrap();
             let (one, other) = (look(&nodes.0), look(&nodes.1));
-            let line = one
-                .lines()
-                .zip(other.lines())
-                .find(|(one, other)| one != other);
+            let line = one.lines().zip(other.lines()).find(|(one, other)| one != other);
             panic!("seed {seed}, {}: {line:#?}", pair.recipient);
         }
     }
@@ -229,21 +174,11 @@ fn the_observer_sees_what_is_shown() {
     for seed in 95_000..95_010 {
         let Some(pair) = pair(seed) else { continue };
         let (node, _) = nodes(&pair).unwrap();
-        let shown = crate::scripts::read_all(
-            node.store(),
-            pair.recipient,
-            polder_release::Form::Whole,
-            100,
-        )
-        .unwrap_or_default();
+        let shown = crate::scripts::read_all(node.store(), pair.recipient, polder_release::Form::Whole, 100).unwrap_or_default();
         let seen = String::from_utf8(Taxii.observe(node.store(), pair.recipient)).unwrap();
         objects += shown.len();
         for item in shown {
-            assert!(
-                seen.contains(&item.entry.id.to_string())
-                    && seen.contains(&polder_stix::time::from_us(item.entry.date_us)),
-                "{item:?}"
-            );
+            assert!(seen.contains(&item.entry.id.to_string()) && seen.contains(&polder_stix::time::from_us(item.entry.date_us)), "{item:?}");
         }
     }
     assert!(objects > 10, "only {objects} objects were shown");

@@ -24,10 +24,7 @@ const FIRST: &str = "2025-01-01T00:00:00.000Z";
 /// Alpha holds; bravo, charlie and delta are members, delta and the outsider echo are clients of alpha, the outsider
 /// foxtrot is one of bravo.
 pub(crate) fn directory() -> Directory {
-    let member = |id: &str, client_of: &[&str]| Member {
-        id: id.to_owned(),
-        client_of: texts(client_of),
-    };
+    let member = |id: &str, client_of: &[&str]| Member { id: id.to_owned(), client_of: texts(client_of) };
     let recipient = |id: &str, kind, organisation: Option<&str>, person: Option<&str>| Recipient {
         id: id.to_owned(),
         kind,
@@ -36,47 +33,20 @@ pub(crate) fn directory() -> Directory {
         active: true,
     };
     let organisation = |id: &str| recipient(id, Kind::Organisation, Some(id), None);
-    let mut recipients: Vec<Recipient> = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"]
-        .into_iter()
-        .map(organisation)
-        .collect();
+    let mut recipients: Vec<Recipient> = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"].into_iter().map(organisation).collect();
     recipients.push(recipient("node-bravo", Kind::Node, Some("bravo"), None));
-    recipients.push(recipient(
-        "siem-charlie",
-        Kind::PartnerSystem,
-        Some("charlie"),
-        None,
-    ));
-    for (id, house, person) in [
-        ("p-alpha", "alpha", "pid-alpha"),
-        ("p-bravo", "bravo", "pid-bravo"),
-        ("p-charlie", "charlie", "pid-charlie"),
-    ] {
+    recipients.push(recipient("siem-charlie", Kind::PartnerSystem, Some("charlie"), None));
+    for (id, house, person) in [("p-alpha", "alpha", "pid-alpha"), ("p-bravo", "bravo", "pid-bravo"), ("p-charlie", "charlie", "pid-charlie")] {
         recipients.push(recipient(id, Kind::Person, Some(house), Some(person)));
     }
     recipients.push(recipient("public", Kind::Public, None, None));
-    recipients.push(Recipient {
-        active: false,
-        ..recipient("gone", Kind::Organisation, Some("bravo"), None)
-    });
+    recipients.push(Recipient { active: false, ..recipient("gone", Kind::Organisation, Some("bravo"), None) });
     Directory {
         holder: "alpha".to_owned(),
         holder_identity: "identity--00000000-0000-4000-8000-0000000000aa".to_owned(),
-        members: vec![
-            member("alpha", &[]),
-            member("bravo", &[]),
-            member("charlie", &[]),
-            member("delta", &["alpha"]),
-        ],
-        other_clients: vec![
-            ("echo".to_owned(), texts(&["alpha"])),
-            ("foxtrot".to_owned(), texts(&["bravo"])),
-        ],
-        groups: vec![Group {
-            id: "cell".to_owned(),
-            members: texts(&["bravo"]),
-            persons: texts(&["pid-charlie"]),
-        }],
+        members: vec![member("alpha", &[]), member("bravo", &[]), member("charlie", &[]), member("delta", &["alpha"])],
+        other_clients: vec![("echo".to_owned(), texts(&["alpha"])), ("foxtrot".to_owned(), texts(&["bravo"]))],
+        groups: vec![Group { id: "cell".to_owned(), members: texts(&["bravo"]), persons: texts(&["pid-charlie"]) }],
         recipients,
         standing: Vec::new(),
     }
@@ -87,43 +57,20 @@ pub(crate) fn texts(list: &[&str]) -> Vec<String> {
 }
 
 pub(crate) fn own(objects: Vec<Value>) -> What {
-    What::Commit {
-        source: Source {
-            name: "own".to_owned(),
-            kind: SourceKind::Own,
-        },
-        objects,
-    }
+    What::Commit { source: Source { name: "own".to_owned(), kind: SourceKind::Own }, objects }
 }
 
 pub(crate) fn from_bravo(objects: Vec<Value>) -> What {
     let kind = SourceKind::Member("bravo".to_owned());
-    What::Commit {
-        source: Source {
-            name: "bravo".to_owned(),
-            kind,
-        },
-        objects,
-    }
+    What::Commit { source: Source { name: "bravo".to_owned(), kind }, objects }
 }
 
 pub(crate) fn feed(objects: Vec<Value>) -> What {
-    What::Commit {
-        source: Source {
-            name: "feed".to_owned(),
-            kind: SourceKind::Feed,
-        },
-        objects,
-    }
+    What::Commit { source: Source { name: "feed".to_owned(), kind: SourceKind::Feed }, objects }
 }
 
 pub(crate) fn overlay(source: &str, level: Level) -> What {
-    What::Overlay {
-        source: source.to_owned(),
-        object: INDICATOR.to_owned(),
-        level: Some(level),
-        audience: None,
-    }
+    What::Overlay { source: source.to_owned(), object: INDICATOR.to_owned(), level: Some(level), audience: None }
 }
 
 pub(crate) fn indicator(markings: &[&str]) -> Value {
@@ -132,11 +79,7 @@ pub(crate) fn indicator(markings: &[&str]) -> Value {
         "description": "seen at the gate", "pattern": "[ipv4-addr:value = '192.0.2.1']", "pattern_type": "stix",
         "valid_from": FIRST,
     });
-    if markings.is_empty() {
-        object
-    } else {
-        put(object, "object_marking_refs", json!(markings))
-    }
+    if markings.is_empty() { object } else { put(object, "object_marking_refs", json!(markings)) }
 }
 
 pub(crate) fn later(object: Value) -> Value {
@@ -221,11 +164,7 @@ pub(crate) fn with_labels(object: Value) -> Value {
 }
 
 pub(crate) fn in_part(object: Value, marking: &str, selector: &str) -> Value {
-    put(
-        object,
-        "granular_markings",
-        json!([{"marking_ref": marking, "selectors": [selector]}]),
-    )
+    put(object, "granular_markings", json!([{"marking_ref": marking, "selectors": [selector]}]))
 }
 
 pub(crate) fn put(mut object: Value, key: &str, value: Value) -> Value {

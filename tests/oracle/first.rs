@@ -32,16 +32,7 @@ pub(super) use told;
 
 /// All sentences. Alpha is the holder.
 pub(crate) fn sentences() -> Vec<Sentence> {
-    [
-        first_hop(),
-        versions(),
-        later_hops(),
-        audiences(),
-        persons(),
-        windows(),
-        rules::sentences(),
-    ]
-    .concat()
+    [first_hop(), versions(), later_hops(), audiences(), persons(), windows(), rules::sentences()].concat()
 }
 
 /// The sentence and its world, whose directory comes first and whose stamps end before now.
@@ -53,19 +44,8 @@ pub(super) fn say(
 ) -> Sentence {
     let acts = [What::SetDirectory(directory())].into_iter().chain(acts);
     let stamps = NOW_US - 1_000_000..;
-    let world = stamps
-        .zip(acts)
-        .map(|(stamp_us, what)| Event { stamp_us, what })
-        .collect();
-    Sentence {
-        sentence,
-        world,
-        recipient,
-        row,
-        now_us: NOW_US,
-        expected,
-        gone,
-    }
+    let world = stamps.zip(acts).map(|(stamp_us, what)| Event { stamp_us, what }).collect();
+    Sentence { sentence, world, recipient, row, now_us: NOW_US, expected, gone }
 }
 
 fn first_hop() -> Vec<Sentence> {
@@ -91,12 +71,7 @@ fn first_hop() -> Vec<Sentence> {
 }
 
 fn versions() -> Vec<Sentence> {
-    let then = |first: &str, second: &str| {
-        vec![
-            own(vec![indicator(&[first])]),
-            own(vec![later(indicator(&[second]))]),
-        ]
-    };
+    let then = |first: &str, second: &str| vec![own(vec![indicator(&[first])]), own(vec![later(indicator(&[second]))])];
     let variant = || with(indicator(&[GREEN]), "description", "another text");
     told! {
         "of two levels the stricter holds": vec![own(vec![indicator(&[GREEN, AMBER])])], "bravo" 0 => Withhold;
@@ -113,12 +88,7 @@ fn versions() -> Vec<Sentence> {
 
 fn later_hops() -> Vec<Sentence> {
     let of = |marking: &str| vec![from_bravo(vec![indicator(&[marking])])];
-    let named = || {
-        vec![from_bravo(vec![
-            audience(NAMED, &names(&["charlie"])),
-            indicator(&[AMBER, NAMED]),
-        ])]
-    };
+    let named = || vec![from_bravo(vec![audience(NAMED, &names(&["charlie"])), indicator(&[AMBER, NAMED])])];
     told! {
         "GREEN of a member may go on inside the community": of(GREEN), "charlie" 0 => Release;
         "AMBER of a member stays with the holder and its clients: a client": of(AMBER), "echo" 0 => Release;
@@ -134,20 +104,9 @@ fn later_hops() -> Vec<Sentence> {
 }
 
 fn audiences() -> Vec<Sentence> {
-    let to = |names: Value, level: &str| {
-        vec![own(vec![
-            audience(NAMED, &names),
-            indicator(&[level, NAMED]),
-        ])]
-    };
+    let to = |names: Value, level: &str| vec![own(vec![audience(NAMED, &names), indicator(&[level, NAMED])])];
     let bravo = || names(&["bravo"]);
-    let both = |other: Value| {
-        vec![own(vec![
-            audience(NAMED, &bravo()),
-            audience(OTHER, &other),
-            indicator(&[NAMED, OTHER]),
-        ])]
-    };
+    let both = |other: Value| vec![own(vec![audience(NAMED, &bravo()), audience(OTHER, &other), indicator(&[NAMED, OTHER])])];
     told! {
         "the giver may name a member for its AMBER": to(bravo(), AMBER), "bravo" 1 => Release;
         "a person of a named member is of it": to(bravo(), AMBER), "p-bravo" 1 => Release;
@@ -165,13 +124,7 @@ fn audiences() -> Vec<Sentence> {
 
 fn persons() -> Vec<Sentence> {
     let red = |names: Value| vec![own(vec![audience(NAMED, &names), indicator(&[RED, NAMED])])];
-    let twice = |names: Value, others: Value| {
-        vec![own(vec![
-            audience(NAMED, &names),
-            audience(OTHER, &others),
-            indicator(&[RED, NAMED, OTHER]),
-        ])]
-    };
+    let twice = |names: Value, others: Value| vec![own(vec![audience(NAMED, &names), audience(OTHER, &others), indicator(&[RED, NAMED, OTHER])])];
     let person = || json!({"persons": ["pid-charlie"]});
     told! {
         "RED is for persons: a named organisation is not enough": red(names(&["bravo"])), "bravo" 1 => Withhold;
@@ -212,19 +165,8 @@ fn the_oracle_keeps_every_sentence() {
 #[cfg(test)]
 fn check(it: &Sentence) -> Option<String> {
     let (verdict, served) = super::verdict(&it.world, it.recipient, it.row, it.now_us);
-    let is_left = |gone: &&&str| {
-        served
-            .as_ref()
-            .is_none_or(|served| served.pointer(gone).is_some())
-    };
+    let is_left = |gone: &&&str| served.as_ref().is_none_or(|served| served.pointer(gone).is_some());
     let left: Vec<_> = it.gone.iter().filter(is_left).collect();
-    let kept = verdict == it.expected
-        && left.is_empty()
-        && it.gone.is_empty() == (verdict != Verdict::Redact);
-    (!kept).then(|| {
-        format!(
-            "{}: expected {:?}, found {verdict:?}; left {left:?}",
-            it.sentence, it.expected
-        )
-    })
+    let kept = verdict == it.expected && left.is_empty() && it.gone.is_empty() == (verdict != Verdict::Redact);
+    (!kept).then(|| format!("{}: expected {:?}, found {verdict:?}; left {left:?}", it.sentence, it.expected))
 }

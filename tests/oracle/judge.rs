@@ -28,11 +28,7 @@ struct Candidate<'a> {
 }
 
 /// The verdict on every live row.
-pub(super) fn all(
-    world: &World,
-    recipient: &str,
-    now_us: i64,
-) -> BTreeMap<usize, (Verdict, Option<Value>)> {
+pub(super) fn all(world: &World, recipient: &str, now_us: i64) -> BTreeMap<usize, (Verdict, Option<Value>)> {
     let mut verdicts = BTreeMap::new();
     let mut candidates = Vec::new();
     let Some(recipient) = world.recipient(recipient) else {
@@ -55,25 +51,12 @@ pub(super) fn all(
     }
     // Every candidate counts as permitted until a reference takes it down; repeated until none falls. This gives a
     // cycle the benefit of the doubt, as the page does for a row under examination, and does not depend on an order.
-    let back = verdicts
-        .iter()
-        .filter(|(_, (verdict, _))| *verdict == Verdict::Release)
-        .map(|(row, _)| *row);
+    let back = verdicts.iter().filter(|(_, (verdict, _))| *verdict == Verdict::Release).map(|(row, _)| *row);
     let back: BTreeSet<usize> = back.collect();
-    let mut held: BTreeSet<usize> = candidates
-        .iter()
-        .map(|it| it.row.number)
-        .chain(back.iter().copied())
-        .collect();
+    let mut held: BTreeSet<usize> = candidates.iter().map(|it| it.row.number).chain(back.iter().copied()).collect();
     loop {
-        let outcomes: Vec<_> = candidates
-            .iter()
-            .map(|it| (it.row.number, serve(world, it, &held)))
-            .collect();
-        let standing = outcomes
-            .iter()
-            .filter(|(_, (_, served))| served.is_some())
-            .map(|(row, _)| *row);
+        let outcomes: Vec<_> = candidates.iter().map(|it| (it.row.number, serve(world, it, &held))).collect();
+        let standing = outcomes.iter().filter(|(_, (_, served))| served.is_some()).map(|(row, _)| *row);
         let standing: BTreeSet<usize> = standing.chain(back.iter().copied()).collect();
         if &standing & &held == held {
             verdicts.extend(outcomes);
@@ -85,16 +68,8 @@ pub(super) fn all(
 
 /// Tests 1 to 7 for a label put together by hand, on a row of its own; both ways of passing are a release.
 pub(super) fn of_label(case: &super::Case, recipient: &str) -> Verdict {
-    let value =
-        serde_json::json!({"type": case.object_type, "id": format!("{}--0", case.object_type)});
-    let row = Row {
-        number: 0,
-        commit: 0,
-        nth: 0,
-        source: case.source.clone(),
-        value,
-        live: true,
-    };
+    let value = serde_json::json!({"type": case.object_type, "id": format!("{}--0", case.object_type)});
+    let row = Row { number: 0, commit: 0, nth: 0, source: case.source.clone(), value, live: true };
     let label = Label {
         level: case.level,
         reach: case.reach,
@@ -104,16 +79,8 @@ pub(super) fn of_label(case: &super::Case, recipient: &str) -> Verdict {
         not_before_us: case.not_before_us,
         not_after_us: case.not_after_us,
     };
-    let grants = case.granted.iter().map(|covers| super::world::Grant {
-        recipient: recipient.to_owned(),
-        row: 0,
-        covers: covers.clone(),
-    });
-    let world = World {
-        directory: case.directory.clone(),
-        grants: grants.collect(),
-        ..World::default()
-    };
+    let grants = case.granted.iter().map(|covers| super::world::Grant { recipient: recipient.to_owned(), row: 0, covers: covers.clone() });
+    let world = World { directory: case.directory.clone(), grants: grants.collect(), ..World::default() };
     let Some(recipient) = world.recipient(recipient) else {
         return Verdict::Withhold;
     };
@@ -126,11 +93,7 @@ pub(super) fn of_label(case: &super::Case, recipient: &str) -> Verdict {
 
 /// Granular markings: what the recipient may not hold of a row it may hold.
 fn candidate<'a>(world: &World, row: &'a Row, recipient: &Recipient, now_us: i64) -> Candidate<'a> {
-    let mut found = Candidate {
-        row,
-        paths: BTreeSet::new(),
-        applied: BTreeSet::new(),
-    };
+    let mut found = Candidate { row, paths: BTreeSet::new(), applied: BTreeSet::new() };
     for entry in granular::of_parts(&row.value) {
         let label = label::of_entry(world, &row.source, &entry.marking);
         if answer(world, row, &label, recipient, now_us) != Answer::Pass {
@@ -142,27 +105,16 @@ fn candidate<'a>(world: &World, row: &'a Row, recipient: &Recipient, now_us: i64
 }
 
 /// What is served of a candidate when exactly these rows are held.
-fn serve(
-    world: &World,
-    candidate: &Candidate<'_>,
-    held: &BTreeSet<usize>,
-) -> (Verdict, Option<Value>) {
+fn serve(world: &World, candidate: &Candidate<'_>, held: &BTreeSet<usize>) -> (Verdict, Option<Value>) {
     let row = candidate.row;
     let taken = |path: &Path| candidate.paths.iter().any(|taken| path.starts_with(taken));
-    let denied = references::of(&row.value)
-        .into_iter()
-        .filter(|(path, target)| !taken(path) && references::is_denied(world, row, target, held))
-        .map(|(path, _)| path);
+    let denied =
+        references::of(&row.value).into_iter().filter(|(path, target)| !taken(path) && references::is_denied(world, row, target, held)).map(|(path, _)| path);
     let paths: BTreeSet<Path> = candidate.paths.iter().cloned().chain(denied).collect();
     if paths.is_empty() {
         return (Verdict::Release, Some(row.value.clone()));
     }
-    match removal::without(
-        &row.value,
-        &paths,
-        &candidate.applied,
-        &world.directory.holder_identity,
-    ) {
+    match removal::without(&row.value, &paths, &candidate.applied, &world.directory.holder_identity) {
         Some(copy) => (Verdict::Redact, Some(copy)),
         None => (Verdict::Withhold, None),
     }
@@ -188,17 +140,12 @@ fn answer(world: &World, row: &Row, label: &Label, recipient: &Recipient, now_us
     if early || late {
         return Answer::Withhold;
     }
-    if !label
-        .audiences
-        .iter()
-        .all(|audience| is_named(directory, audience, recipient))
-    {
+    if !label.audiences.iter().all(|audience| is_named(directory, audience, recipient)) {
         return Answer::Withhold;
     }
     if label.level == Some(Level::Red) {
         let mut sets = label.audiences.iter();
-        let matched = !label.audiences.is_empty()
-            && sets.all(|audience| is_named_in_person(directory, audience, recipient));
+        let matched = !label.audiences.is_empty() && sets.all(|audience| is_named_in_person(directory, audience, recipient));
         if !(matched && row.is_own()) {
             return Answer::Withhold;
         }
@@ -210,21 +157,11 @@ fn answer(world: &World, row: &Row, label: &Label, recipient: &Recipient, now_us
         return Answer::Withhold;
     }
     let granted = |covers: &BTreeSet<String>| label.opaque.is_subset(covers);
-    let grants = world
-        .grants
-        .iter()
-        .filter(|it| it.recipient == recipient.id && it.row == row.number);
-    if label.opaque.is_empty()
-        || is_of(recipient, &directory.holder)
-        || grants.into_iter().any(|grant| granted(&grant.covers))
-    {
+    let grants = world.grants.iter().filter(|it| it.recipient == recipient.id && it.row == row.number);
+    if label.opaque.is_empty() || is_of(recipient, &directory.holder) || grants.into_iter().any(|grant| granted(&grant.covers)) {
         return Answer::Pass;
     }
-    if row.is_own() {
-        Answer::Hold
-    } else {
-        Answer::Withhold
-    }
+    if row.is_own() { Answer::Hold } else { Answer::Withhold }
 }
 
 fn is_of(recipient: &Recipient, organisation: &str) -> bool {
@@ -232,52 +169,31 @@ fn is_of(recipient: &Recipient, organisation: &str) -> bool {
 }
 
 fn organisation_of(recipient: &Recipient) -> Option<&str> {
-    recipient
-        .organisation
-        .as_deref()
-        .filter(|_| recipient.kind != Kind::Public)
+    recipient.organisation.as_deref().filter(|_| recipient.kind != Kind::Public)
 }
 
 fn person_of(recipient: &Recipient) -> Option<&str> {
-    recipient
-        .person
-        .as_deref()
-        .filter(|_| recipient.kind == Kind::Person)
+    recipient.person.as_deref().filter(|_| recipient.kind == Kind::Person)
 }
 
 fn is_member(directory: &Directory, organisation: &str) -> bool {
-    organisation == directory.holder
-        || directory
-            .members
-            .iter()
-            .any(|member| member.id == organisation)
+    organisation == directory.holder || directory.members.iter().any(|member| member.id == organisation)
 }
 
 fn is_client_of_holder(directory: &Directory, organisation: &str) -> bool {
-    let members = directory
-        .members
-        .iter()
-        .map(|member| (&member.id, &member.client_of));
-    let others = directory
-        .other_clients
-        .iter()
-        .map(|(id, client_of)| (id, client_of));
-    members
-        .chain(others)
-        .any(|(id, client_of)| id == organisation && client_of.contains(&directory.holder))
+    let members = directory.members.iter().map(|member| (&member.id, &member.client_of));
+    let others = directory.other_clients.iter().map(|(id, client_of)| (id, client_of));
+    members.chain(others).any(|(id, client_of)| id == organisation && client_of.contains(&directory.holder))
 }
 
 fn is_named(directory: &Directory, audience: &Audience, recipient: &Recipient) -> bool {
     let organisation = organisation_of(recipient);
-    let as_member =
-        organisation.is_some_and(|id| audience.members.contains(id) && is_member(directory, id));
+    let as_member = organisation.is_some_and(|id| audience.members.contains(id) && is_member(directory, id));
     let in_group = directory
         .groups
         .iter()
         .filter(|group| audience.groups.contains(&group.id))
-        .any(|group| {
-            organisation.is_some_and(|id| group.members.iter().any(|member| member == id))
-        });
+        .any(|group| organisation.is_some_and(|id| group.members.iter().any(|member| member == id)));
     as_member || in_group || is_named_in_person(directory, audience, recipient)
 }
 
@@ -307,22 +223,12 @@ fn is_inside(directory: &Directory, reach: Level, recipient: &Recipient) -> bool
 }
 
 /// The level that keeps the recipient out is the one a standing release has to name; a row that is RED has none.
-fn has_standing(
-    directory: &Directory,
-    row: &Row,
-    label: &Label,
-    reach: Level,
-    recipient: &Recipient,
-) -> bool {
+fn has_standing(directory: &Directory, row: &Row, label: &Label, reach: Level, recipient: &Recipient) -> bool {
     row.is_own()
         && label.level != Some(Level::Red)
         && directory.standing.iter().any(|rule| {
             rule.levels.contains(&reach)
                 && (rule.types.is_empty() || rule.types.iter().any(|it| it == row.object_type()))
-                && (rule.recipients.contains(&recipient.id)
-                    || rule
-                        .members
-                        .iter()
-                        .any(|member| is_of(recipient, member) && is_member(directory, member)))
+                && (rule.recipients.contains(&recipient.id) || rule.members.iter().any(|member| is_of(recipient, member) && is_member(directory, member)))
         })
 }

@@ -50,24 +50,12 @@ impl Label {
 
 /// The join of the row with the same and later versions of its object in its source, and the overlay.
 pub(super) fn effective(world: &World, row: &Row) -> Label {
-    let rows = world
-        .live()
-        .filter(|other| {
-            other.id() == row.id() && other.source.name == row.source.name && other.is_at_least(row)
-        })
-        .map(|other| of_row(world, other));
-    let overlays = world
-        .overlays
-        .iter()
-        .filter(|overlay| overlay.object == row.id() && overlay.source == row.source.name)
-        .map(|overlay| {
-            let label = Label {
-                level: overlay.level,
-                audiences: overlay.audience.iter().cloned().collect(),
-                ..Label::default()
-            };
-            label.with_reach(&row.source)
-        });
+    let rows =
+        world.live().filter(|other| other.id() == row.id() && other.source.name == row.source.name && other.is_at_least(row)).map(|other| of_row(world, other));
+    let overlays = world.overlays.iter().filter(|overlay| overlay.object == row.id() && overlay.source == row.source.name).map(|overlay| {
+        let label = Label { level: overlay.level, audiences: overlay.audience.iter().cloned().collect(), ..Label::default() };
+        label.with_reach(&row.source)
+    });
     rows.chain(overlays).fold(Label::default(), Label::join)
 }
 
@@ -88,25 +76,16 @@ fn of_row(world: &World, row: &Row) -> Label {
     }
     let mut label = read(world, &row.source, &ids).join(floor);
     if label.is_unmarked() {
-        let default = world
-            .defaults
-            .get(&row.source.name)
-            .cloned()
-            .unwrap_or_default();
+        let default = world.defaults.get(&row.source.name).cloned().unwrap_or_default();
         if default.level.is_none() && default.audience.is_none() {
             let holder = BTreeSet::from([world.directory.holder.clone()]);
-            label.audiences.push(Audience {
-                members: holder,
-                ..Audience::default()
-            });
+            label.audiences.push(Audience { members: holder, ..Audience::default() });
         } else {
             label.level = default.level;
             label.audiences.extend(default.audience);
         }
     }
-    let whole = granular::of_whole_object(&row.value)
-        .into_iter()
-        .map(|id| of_entry(world, &row.source, &id));
+    let whole = granular::of_whole_object(&row.value).into_iter().map(|id| of_entry(world, &row.source, &id));
     whole.fold(label.with_reach(&row.source), Label::join)
 }
 
@@ -118,11 +97,7 @@ fn read(world: &World, source: &Source, ids: &BTreeSet<String>) -> Label {
             level: meaning.level,
             reach: None,
             audiences: meaning.audiences,
-            opaque: if meaning.opaque {
-                BTreeSet::from([id.clone()])
-            } else {
-                BTreeSet::new()
-            },
+            opaque: if meaning.opaque { BTreeSet::from([id.clone()]) } else { BTreeSet::new() },
             pap: meaning.pap,
             not_before_us: meaning.not_before_us,
             not_after_us: meaning.not_after_us,
@@ -134,16 +109,10 @@ fn read(world: &World, source: &Source, ids: &BTreeSet<String>) -> Label {
 /// What an id means to rows of a source.
 fn meaning_of(world: &World, source: &Source, id: &str) -> Meaning {
     if let Some(level) = predefined(id) {
-        return Meaning {
-            level: Some(level),
-            ..Meaning::default()
-        };
+        return Meaning { level: Some(level), ..Meaning::default() };
     }
-    let own = world
-        .live()
-        .filter(|row| row.is_definition() && row.id() == id && row.source.name == source.name)
-        .map(|row| meaning(&row.value))
-        .reduce(Meaning::join);
+    let own =
+        world.live().filter(|row| row.is_definition() && row.id() == id && row.source.name == source.name).map(|row| meaning(&row.value)).reduce(Meaning::join);
     // A person who pins again corrects what was pinned before.
     let is_pin = |pin: &&Value| pin.get("id").and_then(Value::as_str) == Some(id);
     let pinned = world.pins.iter().rfind(is_pin).map(meaning);
@@ -158,9 +127,5 @@ fn meaning_of(world: &World, source: &Source, id: &str) -> Meaning {
 
 fn marking_refs(object: &Value) -> BTreeSet<String> {
     let refs = object.get("object_marking_refs").and_then(Value::as_array);
-    refs.into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    refs.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

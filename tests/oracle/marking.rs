@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use super::{Audience, Level};
 
 pub(super) const TLP_EXTENSION: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
-pub(super) const AUDIENCE_EXTENSION: &str =
-    "extension-definition--6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0a1";
+pub(super) const AUDIENCE_EXTENSION: &str = "extension-definition--6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0a1";
 
 /// The joined meaning of content. Nothing set and not opaque: a statement, which says nothing about release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,24 +24,15 @@ pub(crate) struct Meaning {
 
 impl Meaning {
     pub(super) fn unread() -> Self {
-        Self {
-            opaque: true,
-            ..Self::default()
-        }
+        Self { opaque: true, ..Self::default() }
     }
 
     fn level(level: Option<Level>) -> Self {
-        level.map_or_else(Self::unread, |level| Self {
-            level: Some(level),
-            ..Self::default()
-        })
+        level.map_or_else(Self::unread, |level| Self { level: Some(level), ..Self::default() })
     }
 
     fn pap(pap: Option<Level>) -> Self {
-        pap.map_or_else(Self::unread, |pap| Self {
-            pap: Some(pap),
-            ..Self::default()
-        })
+        pap.map_or_else(Self::unread, |pap| Self { pap: Some(pap), ..Self::default() })
     }
 
     pub(super) fn join(self, other: Self) -> Self {
@@ -62,17 +52,10 @@ pub(crate) fn meaning(definition: &Value) -> Meaning {
     let mut parts = Vec::new();
     match definition.get("extensions") {
         None => {}
-        Some(Value::Object(extensions)) => {
-            parts.extend(extensions.iter().map(|(key, value)| extension(key, value)))
-        }
+        Some(Value::Object(extensions)) => parts.extend(extensions.iter().map(|(key, value)| extension(key, value))),
         Some(_) => parts.push(Meaning::unread()),
     }
-    let inner = |key: &str| {
-        definition
-            .get("definition")
-            .and_then(|content| content.get(key))
-            .and_then(Value::as_str)
-    };
+    let inner = |key: &str| definition.get("definition").and_then(|content| content.get(key)).and_then(Value::as_str);
     match definition.get("definition_type").map(Value::as_str) {
         None => {}
         Some(Some("tlp")) => parts.push(Meaning::level(inner("tlp").and_then(tlp_level))),
@@ -88,28 +71,17 @@ pub(crate) fn meaning(definition: &Value) -> Meaning {
         Some(Value::String(name)) => parts.extend(named(name)),
         Some(_) => parts.push(Meaning::unread()),
     }
-    parts
-        .into_iter()
-        .reduce(Meaning::join)
-        .unwrap_or_else(Meaning::unread)
+    parts.into_iter().reduce(Meaning::join).unwrap_or_else(Meaning::unread)
 }
 
 /// The level of a predefined TLP marking, of version 1 or 2.
 pub(super) fn predefined(id: &str) -> Option<Level> {
     Some(match id.strip_prefix("marking-definition--")? {
-        "613f2e26-407d-48c7-9eca-b8e91df99dc9" | "94868c89-83c2-464b-929b-a1a8aa3c8487" => {
-            Level::Clear
-        }
-        "34098fce-860f-48ae-8e50-ebd3cc5e41da" | "bab4a63c-aed9-4cf5-a766-dfca5abac2bb" => {
-            Level::Green
-        }
-        "f88d31f6-486f-44da-b317-01333bde0b82" | "55d920b0-5e8b-4f79-9ee9-91f868d9b421" => {
-            Level::Amber
-        }
+        "613f2e26-407d-48c7-9eca-b8e91df99dc9" | "94868c89-83c2-464b-929b-a1a8aa3c8487" => Level::Clear,
+        "34098fce-860f-48ae-8e50-ebd3cc5e41da" | "bab4a63c-aed9-4cf5-a766-dfca5abac2bb" => Level::Green,
+        "f88d31f6-486f-44da-b317-01333bde0b82" | "55d920b0-5e8b-4f79-9ee9-91f868d9b421" => Level::Amber,
         "939a9414-2ddd-4d32-a0cd-375ea402b003" => Level::AmberStrict,
-        "5e57c739-391a-4eb3-b6be-7d15ca92d5ed" | "e828b379-4e03-4974-9ac4-e53a884c97c1" => {
-            Level::Red
-        }
+        "5e57c739-391a-4eb3-b6be-7d15ca92d5ed" | "e828b379-4e03-4974-9ac4-e53a884c97c1" => Level::Red,
         _ => return None,
     })
 }
@@ -128,38 +100,22 @@ pub(super) fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
 
 fn extension(key: &str, value: &Value) -> Meaning {
     match key {
-        TLP_EXTENSION => Meaning::level(
-            value
-                .get("tlp_2_0")
-                .and_then(Value::as_str)
-                .and_then(tlp_level),
-        ),
-        AUDIENCE_EXTENSION => value
-            .as_object()
-            .and_then(audience)
-            .unwrap_or_else(Meaning::unread),
+        TLP_EXTENSION => Meaning::level(value.get("tlp_2_0").and_then(Value::as_str).and_then(tlp_level)),
+        AUDIENCE_EXTENSION => value.as_object().and_then(audience).unwrap_or_else(Meaning::unread),
         _ => Meaning::unread(),
     }
 }
 
 fn audience(value: &Map<String, Value>) -> Option<Meaning> {
     // What it says beyond what we know could be a limit, so it is not read at all.
-    let only = |map: &Map<String, Value>, known: &[&str]| {
-        map.keys().all(|key| known.contains(&key.as_str()))
-    };
-    let names = value
-        .get("audience")
-        .map(|names| names.as_object().ok_or(()));
+    let only = |map: &Map<String, Value>, known: &[&str]| map.keys().all(|key| known.contains(&key.as_str()));
+    let names = value.get("audience").map(|names| names.as_object().ok_or(()));
     let Ok(names) = names.transpose() else {
         return None;
     };
-    if !only(
-        value,
-        &["extension_type", "audience", "not_before", "not_after"],
-    ) || !names.is_none_or(|names| only(names, &["members", "groups", "persons", "nodes"]))
-        || !["audience", "not_before", "not_after"]
-            .iter()
-            .any(|key| value.contains_key(*key))
+    if !only(value, &["extension_type", "audience", "not_before", "not_after"])
+        || !names.is_none_or(|names| only(names, &["members", "groups", "persons", "nodes"]))
+        || !["audience", "not_before", "not_after"].iter().any(|key| value.contains_key(*key))
     {
         return None;
     }
@@ -167,10 +123,7 @@ fn audience(value: &Map<String, Value>) -> Option<Meaning> {
         let Some(list) = names.and_then(|names| names.get(key)) else {
             return Some(BTreeSet::new());
         };
-        list.as_array()?
-            .iter()
-            .map(|id| id.as_str().map(str::to_owned))
-            .collect()
+        list.as_array()?.iter().map(|id| id.as_str().map(str::to_owned)).collect()
     };
     let moment = |key: &str| -> Option<Option<i64>> {
         let Some(text) = value.get(key) else {
@@ -178,12 +131,7 @@ fn audience(value: &Map<String, Value>) -> Option<Meaning> {
         };
         Some(Some(moment_us(text.as_str()?)?))
     };
-    let audience = Audience {
-        members: list("members")?,
-        groups: list("groups")?,
-        persons: list("persons")?,
-        nodes: list("nodes")?,
-    };
+    let audience = Audience { members: list("members")?, groups: list("groups")?, persons: list("persons")?, nodes: list("nodes")? };
     Some(Meaning {
         audiences: names.map(|_| audience).into_iter().collect(),
         not_before_us: moment("not_before")?,
@@ -200,20 +148,14 @@ fn named(text: &str) -> Option<Meaning> {
         (name.len() < rest.len()).then(|| name.to_owned())
     };
     if let Some(rest) = text.strip_prefix("tlp") {
-        return Some(Meaning::level(
-            level(rest).and_then(|name| tlp_level(&name)),
-        ));
+        return Some(Meaning::level(level(rest).and_then(|name| tlp_level(&name))));
     }
     let rest = text.strip_prefix("pap")?;
     Some(Meaning::pap(level(rest).and_then(|name| pap_level(&name))))
 }
 
 fn tlp_level(name: &str) -> Option<Level> {
-    if name.eq_ignore_ascii_case("amber+strict") {
-        Some(Level::AmberStrict)
-    } else {
-        pap_level(name)
-    }
+    if name.eq_ignore_ascii_case("amber+strict") { Some(Level::AmberStrict) } else { pap_level(name) }
 }
 
 fn pap_level(name: &str) -> Option<Level> {
@@ -229,9 +171,7 @@ fn pap_level(name: &str) -> Option<Level> {
 /// A STIX timestamp in microseconds, rounded up: the first whole microsecond that is not before it.
 pub(super) fn moment_us(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-    let (time, fraction) = time
-        .split_once('.')
-        .map_or((time, None), |(time, fraction)| (time, Some(fraction)));
+    let (time, fraction) = time.split_once('.').map_or((time, None), |(time, fraction)| (time, Some(fraction)));
     let fraction = fraction.unwrap_or("0");
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
     let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
@@ -254,17 +194,9 @@ pub(super) fn moment_us(text: &str) -> Option<i64> {
     let mut days = day - 1;
     // Counting every year is slow and plainly right.
     days += (1..month).map(|month| length(year, month)).sum::<i64>();
-    days += (0..year)
-        .map(|year| if leap(year) { 366 } else { 365 })
-        .sum::<i64>();
-    days -= (0..1970)
-        .map(|year| if leap(year) { 366 } else { 365 })
-        .sum::<i64>();
-    let micros: i64 = fraction
-        .bytes()
-        .chain([b'0'; 6])
-        .take(6)
-        .fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0'));
+    days += (0..year).map(|year| if leap(year) { 366 } else { 365 }).sum::<i64>();
+    days -= (0..1970).map(|year| if leap(year) { 366 } else { 365 }).sum::<i64>();
+    let micros: i64 = fraction.bytes().chain([b'0'; 6]).take(6).fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0'));
     let rest = i64::from(fraction.bytes().skip(6).any(|byte| byte != b'0'));
     Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micros + rest)
 }

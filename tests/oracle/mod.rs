@@ -130,29 +130,13 @@ pub(crate) struct Event {
 /// A commit or an act.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
-    Commit {
-        source: Source,
-        objects: Vec<Value>,
-    },
+    Commit { source: Source, objects: Vec<Value> },
     SetDirectory(Directory),
-    SetDefault {
-        source: String,
-        default: Option<DefaultLabel>,
-    },
+    SetDefault { source: String, default: Option<DefaultLabel> },
     Pin(Value),
-    Overlay {
-        source: String,
-        object: String,
-        level: Option<Level>,
-        audience: Option<Audience>,
-    },
-    Grant {
-        recipient: String,
-        row: usize,
-    },
-    Remove {
-        rows: Vec<usize>,
-    },
+    Overlay { source: String, object: String, level: Option<Level>, audience: Option<Audience> },
+    Grant { recipient: String, row: usize },
+    Remove { rows: Vec<usize> },
 }
 
 /// The answer for one row and one recipient.
@@ -178,12 +162,7 @@ pub(crate) struct Place {
 pub(crate) fn places(events: &[Event]) -> Vec<Place> {
     let mut world = world::World::default();
     events.iter().for_each(|event| world.apply(event));
-    let place = |row: &world::Row| Place {
-        commit: row.commit,
-        nth: row.nth,
-        id: row.id().to_owned(),
-        live: row.live,
-    };
+    let place = |row: &world::Row| Place { commit: row.commit, nth: row.nth, id: row.id().to_owned(), live: row.live };
     world.rows.iter().map(place).collect()
 }
 
@@ -194,9 +173,7 @@ pub(crate) fn verdicts(events: &[Event], recipient: &str, now_us: i64) -> BTreeM
         world.apply(event);
     }
     let all = judge::all(&world, recipient, now_us);
-    all.into_iter()
-        .map(|(row, (verdict, _))| (row, verdict))
-        .collect()
+    all.into_iter().map(|(row, (verdict, _))| (row, verdict)).collect()
 }
 
 /// A label put together by hand, on a row without content.
@@ -221,17 +198,10 @@ pub(crate) fn of_label(case: &Case, recipient: &str) -> Verdict {
 }
 
 /// The verdict on a row after all events up to `now_us`, and what is served. A row that is not live is withheld.
-pub(crate) fn verdict(
-    events: &[Event],
-    recipient: &str,
-    row: usize,
-    now_us: i64,
-) -> (Verdict, Option<Value>) {
+pub(crate) fn verdict(events: &[Event], recipient: &str, row: usize, now_us: i64) -> (Verdict, Option<Value>) {
     let mut world = world::World::default();
     for event in events.iter().filter(|event| event.stamp_us <= now_us) {
         world.apply(event);
     }
-    judge::all(&world, recipient, now_us)
-        .remove(&row)
-        .unwrap_or((Verdict::Withhold, None))
+    judge::all(&world, recipient, now_us).remove(&row).unwrap_or((Verdict::Withhold, None))
 }

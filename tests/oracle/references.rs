@@ -18,11 +18,7 @@ pub(super) fn of(object: &Value) -> Vec<(Path, String)> {
 /// Is the target there, in the scope of the row, and in no row that is held?
 pub(super) fn is_denied(world: &World, row: &Row, target: &str, held: &BTreeSet<usize>) -> bool {
     let in_scope = |other: &&Row| row.is_own() || other.source.name == row.source.name;
-    let mut rows = world
-        .live()
-        .filter(|other| other.id() == target)
-        .filter(in_scope)
-        .peekable();
+    let mut rows = world.live().filter(|other| other.id() == target).filter(in_scope).peekable();
     rows.peek().is_some() && !rows.any(|other| held.contains(&other.number))
 }
 
@@ -37,8 +33,7 @@ fn walk(value: &Value, here: &Path, found: &mut Vec<(Path, String)>) {
         }
         Value::Object(map) => {
             for (key, inner) in map {
-                let exempt =
-                    ["id", "object_marking_refs", "granular_markings"].contains(&key.as_str());
+                let exempt = ["id", "object_marking_refs", "granular_markings"].contains(&key.as_str());
                 if !(here.is_empty() && exempt) {
                     walk(inner, &below(Step::Key(key.clone())), found);
                 }
@@ -58,7 +53,5 @@ fn is_id(text: &str) -> bool {
     !kind.is_empty()
         && kind.bytes().all(letters)
         && groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups
-            .iter()
-            .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-pub(super) const DERIVED_EXTENSION: &str =
-    "extension-definition--6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0a2";
+pub(super) const DERIVED_EXTENSION: &str = "extension-definition--6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0a2";
 
 /// One step into a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,10 +19,7 @@ pub(super) type Path = Vec<Step>;
 /// A selector as a path.
 pub(super) fn read_selector(selector: &str) -> Path {
     let index = |part: &str| part.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    selector
-        .split('.')
-        .map(|part| index(part).map_or_else(|| Step::Key(part.to_owned()), Step::Index))
-        .collect()
+    selector.split('.').map(|part| index(part).map_or_else(|| Step::Key(part.to_owned()), Step::Index)).collect()
 }
 
 pub(super) fn resolves(object: &Value, path: &[Step]) -> bool {
@@ -40,24 +36,14 @@ pub(super) fn resolves(object: &Value, path: &[Step]) -> bool {
 }
 
 /// The object without the paths and without the granular entries applied; nothing if it lost what its type requires.
-pub(super) fn without(
-    object: &Value,
-    paths: &BTreeSet<Path>,
-    applied: &BTreeSet<usize>,
-    by: &str,
-) -> Option<Value> {
+pub(super) fn without(object: &Value, paths: &BTreeSet<Path>, applied: &BTreeSet<usize>, by: &str) -> Option<Value> {
     let mut gone = BTreeSet::new();
     let Value::Object(mut copy) = rebuild(object, &Vec::new(), paths, &mut gone)? else {
         return None;
     };
     if let Some(Value::Array(entries)) = object.get("granular_markings") {
-        let kept = entries
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !applied.contains(index));
-        let kept: Vec<Value> = kept
-            .filter_map(|(_, entry)| point_again(entry, &gone))
-            .collect();
+        let kept = entries.iter().enumerate().filter(|(index, _)| !applied.contains(index));
+        let kept: Vec<Value> = kept.filter_map(|(_, entry)| point_again(entry, &gone)).collect();
         if kept.is_empty() {
             copy.remove("granular_markings");
         } else {
@@ -69,22 +55,13 @@ pub(super) fn without(
         return None;
     }
     let derived = json!({"extension_type": "property-extension", "derived_by": by});
-    let extensions = copy
-        .entry("extensions")
-        .or_insert_with(|| Value::Object(Map::new()));
-    extensions
-        .as_object_mut()?
-        .insert(DERIVED_EXTENSION.to_owned(), derived);
+    let extensions = copy.entry("extensions").or_insert_with(|| Value::Object(Map::new()));
+    extensions.as_object_mut()?.insert(DERIVED_EXTENSION.to_owned(), derived);
     Some(Value::Object(copy))
 }
 
 /// The value without the paths and without the containers that this emptied, all of which are noted as gone.
-fn rebuild(
-    value: &Value,
-    here: &Path,
-    paths: &BTreeSet<Path>,
-    gone: &mut BTreeSet<Path>,
-) -> Option<Value> {
+fn rebuild(value: &Value, here: &Path, paths: &BTreeSet<Path>, gone: &mut BTreeSet<Path>) -> Option<Value> {
     if paths.contains(here) {
         gone.insert(here.clone());
         return None;
@@ -121,23 +98,14 @@ fn rebuild(
 /// A granular entry with its selectors as they are in the copy; nothing if all it pointed to is gone.
 fn point_again(entry: &Value, gone: &BTreeSet<Path>) -> Option<Value> {
     let mut entry = entry.clone();
-    let selectors = entry
-        .get("selectors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let selectors = entry.get("selectors").and_then(Value::as_array).into_iter().flatten();
     let selectors: Vec<Value> = selectors
         .filter_map(|selector| match selector.as_str() {
             Some(text) => new_selector(text, gone).map(Value::String),
             None => Some(selector.clone()),
         })
         .collect();
-    if selectors.is_empty()
-        && entry
-            .get("selectors")
-            .and_then(Value::as_array)
-            .is_some_and(|list| !list.is_empty())
-    {
+    if selectors.is_empty() && entry.get("selectors").and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
         return None;
     }
     if let Some(place) = entry.get_mut("selectors") {
@@ -153,14 +121,7 @@ fn new_selector(selector: &str, gone: &BTreeSet<Path>) -> Option<String> {
         new.push(match &step {
             Step::Key(key) => key.clone(),
             Step::Index(index) => {
-                let before = |other: &usize| {
-                    gone.contains(
-                        &old.iter()
-                            .cloned()
-                            .chain([Step::Index(*other)])
-                            .collect::<Path>(),
-                    )
-                };
+                let before = |other: &usize| gone.contains(&old.iter().cloned().chain([Step::Index(*other)]).collect::<Path>());
                 format!("[{}]", index - (0..*index).filter(before).count())
             }
         });
@@ -186,25 +147,14 @@ fn required(object: &Value) -> Vec<&'static str> {
     if object.get("created").is_some() {
         all.push("spec_version");
     }
-    let own: &[&str] = match object
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-    {
-        "attack-pattern" | "campaign" | "course-of-action" | "identity" | "incident"
-        | "infrastructure" | "intrusion-set" | "mutex" | "software" | "threat-actor" | "tool"
-        | "vulnerability" => &["name"],
+    let own: &[&str] = match object.get("type").and_then(Value::as_str).unwrap_or_default() {
+        "attack-pattern" | "campaign" | "course-of-action" | "identity" | "incident" | "infrastructure" | "intrusion-set" | "mutex" | "software"
+        | "threat-actor" | "tool" | "vulnerability" => &["name"],
         "autonomous-system" => &["number"],
         "directory" => &["path"],
         "domain-name" | "email-addr" | "ipv4-addr" | "ipv6-addr" | "mac-addr" | "url" => &["value"],
         "email-message" => &["is_multipart"],
-        "extension-definition" => &[
-            "created_by_ref",
-            "name",
-            "schema",
-            "version",
-            "extension_types",
-        ],
+        "extension-definition" => &["created_by_ref", "name", "schema", "version", "extension_types"],
         "grouping" => &["context", "object_refs"],
         "indicator" => &["pattern", "pattern_type", "valid_from"],
         "language-content" => &["object_ref", "contents"],
@@ -212,12 +162,7 @@ fn required(object: &Value) -> Vec<&'static str> {
         "malware-analysis" => &["product"],
         "network-traffic" => &["protocols"],
         "note" => &["content", "object_refs"],
-        "observed-data" => &[
-            "first_observed",
-            "last_observed",
-            "number_observed",
-            "object_refs",
-        ],
+        "observed-data" => &["first_observed", "last_observed", "number_observed", "object_refs"],
         "opinion" => &["opinion", "object_refs"],
         "relationship" => &["relationship_type", "source_ref", "target_ref"],
         "report" => &["name", "published", "object_refs"],

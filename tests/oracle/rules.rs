@@ -6,34 +6,13 @@ use super::first::{Sentence, told};
 use super::{Audience, DefaultLabel, Directory, Level, Standing, What};
 
 pub(super) fn sentences() -> Vec<Sentence> {
-    [
-        standing(),
-        presence(),
-        unread(),
-        grants(),
-        unmarked(),
-        granular(),
-        references(),
-        scope(),
-    ]
-    .concat()
+    [standing(), presence(), unread(), grants(), unmarked(), granular(), references(), scope()].concat()
 }
 
 fn standing() -> Vec<Sentence> {
     let rule = |levels: Vec<Level>, types: &[&str], act: What| {
-        let rule = Standing {
-            levels,
-            types: types.iter().map(|it| (*it).to_owned()).collect(),
-            members: vec!["bravo".to_owned()],
-            recipients: Vec::new(),
-        };
-        vec![
-            What::SetDirectory(Directory {
-                standing: vec![rule],
-                ..directory()
-            }),
-            act,
-        ]
+        let rule = Standing { levels, types: types.iter().map(|it| (*it).to_owned()).collect(), members: vec!["bravo".to_owned()], recipients: Vec::new() };
+        vec![What::SetDirectory(Directory { standing: vec![rule], ..directory() }), act]
     };
     let of = |marking: &str| own(vec![indicator(&[marking])]);
     let amber = || vec![Level::Amber];
@@ -63,14 +42,8 @@ fn presence() -> Vec<Sentence> {
 
 fn unread() -> Vec<Sentence> {
     let strange = || own(vec![indicator(&[GREEN, UNKNOWN])]);
-    let pin = |level: &str| {
-        vec![
-            strange(),
-            What::Pin(statement(UNKNOWN, &format!("TLP:{level}"))),
-        ]
-    };
-    let defined =
-        |by: fn(Vec<Value>) -> What| vec![strange(), by(vec![statement(UNKNOWN, "TLP:CLEAR")])];
+    let pin = |level: &str| vec![strange(), What::Pin(statement(UNKNOWN, &format!("TLP:{level}")))];
+    let defined = |by: fn(Vec<Value>) -> What| vec![strange(), by(vec![statement(UNKNOWN, "TLP:CLEAR")])];
     told! {
         "an unread marking on an own row waits for a person": vec![strange()], "bravo" 0 => Hold;
         "an unread marking does not stop the house": vec![strange()], "p-alpha" 0 => Release;
@@ -86,23 +59,9 @@ fn unread() -> Vec<Sentence> {
 }
 
 fn grants() -> Vec<Sentence> {
-    let granted = |markings: &[&str]| {
-        vec![
-            own(vec![indicator(markings)]),
-            What::Grant {
-                recipient: "bravo".to_owned(),
-                row: 0,
-            },
-        ]
-    };
+    let granted = |markings: &[&str]| vec![own(vec![indicator(markings)]), What::Grant { recipient: "bravo".to_owned(), row: 0 }];
     let strange = || granted(&[GREEN, UNKNOWN]);
-    let more = || {
-        [
-            strange(),
-            vec![own(vec![later(indicator(&[GREEN, NAMED]))])],
-        ]
-        .concat()
-    };
+    let more = || [strange(), vec![own(vec![later(indicator(&[GREEN, NAMED]))])]].concat();
     told! {
         "a grant lets it go": strange(), "bravo" 0 => Release;
         "a grant is for one recipient": strange(), "charlie" 0 => Hold;
@@ -115,21 +74,9 @@ fn unmarked() -> Vec<Sentence> {
     let bare = || feed(vec![indicator(&[])]);
     let with_text = |text: &str| vec![feed(vec![statement(NAMED, text), indicator(&[NAMED])])];
     let preset = |level, members: Option<&str>, act: What| {
-        let named = |id: &str| Audience {
-            members: [id.to_owned()].into(),
-            ..Audience::default()
-        };
-        let default = Some(DefaultLabel {
-            level,
-            audience: members.map(named),
-        });
-        vec![
-            act,
-            What::SetDefault {
-                source: "feed".to_owned(),
-                default,
-            },
-        ]
+        let named = |id: &str| Audience { members: [id.to_owned()].into(), ..Audience::default() };
+        let default = Some(DefaultLabel { level, audience: members.map(named) });
+        vec![act, What::SetDefault { source: "feed".to_owned(), default }]
     };
     told! {
         "what is unmarked stays in the house": vec![bare()], "bravo" 0 => Withhold;
@@ -148,17 +95,8 @@ fn unmarked() -> Vec<Sentence> {
 }
 
 fn granular() -> Vec<Sentence> {
-    let entry = |marking: &str, selector: &str| {
-        vec![own(vec![in_part(
-            with_labels(indicator(&[GREEN])),
-            marking,
-            selector,
-        )])]
-    };
-    let granted = || What::Grant {
-        recipient: "bravo".to_owned(),
-        row: 0,
-    };
+    let entry = |marking: &str, selector: &str| vec![own(vec![in_part(with_labels(indicator(&[GREEN])), marking, selector)])];
+    let granted = || What::Grant { recipient: "bravo".to_owned(), row: 0 };
     told! {
         "a part marked stricter is taken out": entry(AMBER, "description"),
             "bravo" 0 => Redact without "/description" "/granular_markings";
@@ -208,13 +146,7 @@ fn references() -> Vec<Sentence> {
 fn scope() -> Vec<Sentence> {
     let secret = || vec![indicator(&[RED])];
     let linked = || vec![malware(1, CLEAR), relationship(INDICATOR, &malware_id(1))];
-    let copies = || {
-        vec![
-            feed(secret()),
-            from_bravo(vec![indicator(&[CLEAR])]),
-            own(linked()),
-        ]
-    };
+    let copies = || vec![feed(secret()), from_bravo(vec![indicator(&[CLEAR])]), own(linked())];
     told! {
         "rows of others are judged among themselves": vec![own(secret()), feed(linked())], "bravo" 2 => Release;
         "an own row is judged by all rows": vec![feed(secret()), own(linked())], "bravo" 2 => Withhold;

@@ -40,10 +40,7 @@ pub(crate) fn history(events: &[Event], recipient: &str, now_us: i64) -> Vec<Ent
 }
 
 fn edges_after(world: &World, clock: Option<i64>) -> impl Iterator<Item = i64> {
-    world
-        .edges()
-        .into_iter()
-        .filter(move |edge| clock.is_some_and(|clock| *edge > clock))
+    world.edges().into_iter().filter(move |edge| clock.is_some_and(|clock| *edge > clock))
 }
 
 #[derive(Default)]
@@ -61,33 +58,19 @@ impl Log {
             }
         }
         let before = self.shown();
-        for (number, served) in shown
-            .into_iter()
-            .filter(|(number, _)| !before.contains(number))
-        {
+        for (number, served) in shown.into_iter().filter(|(number, _)| !before.contains(number)) {
             let Some(row) = world.rows.get(number) else {
                 continue;
             };
             let version = row.version_text().map(str::to_owned);
             let entered_us = self.date(now_us);
             let id = row.id().to_owned();
-            self.entries.push(Entry {
-                row: number,
-                id,
-                version,
-                entered_us,
-                left_us: None,
-                served,
-            });
+            self.entries.push(Entry { row: number, id, version, entered_us, left_us: None, served });
         }
     }
 
     fn shown(&self) -> BTreeSet<usize> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.left_us.is_none())
-            .map(|entry| entry.row)
-            .collect()
+        self.entries.iter().filter(|entry| entry.left_us.is_none()).map(|entry| entry.row).collect()
     }
 
     fn date(&mut self, stamp_us: i64) -> i64 {
@@ -98,53 +81,23 @@ impl Log {
 }
 
 /// Of the rows the recipient may hold, those that are shown, with what is served of each.
-fn choose(
-    world: &World,
-    recipient: &str,
-    now_us: i64,
-    before: &BTreeSet<usize>,
-) -> BTreeMap<usize, Value> {
-    let held: BTreeMap<usize, Value> = judge::all(world, recipient, now_us)
-        .into_iter()
-        .filter_map(|(row, (_, served))| Some((row, served?)))
-        .collect();
-    let rows: Vec<&Row> = held
-        .keys()
-        .filter_map(|number| world.rows.get(*number))
-        .collect();
+fn choose(world: &World, recipient: &str, now_us: i64, before: &BTreeSet<usize>) -> BTreeMap<usize, Value> {
+    let held: BTreeMap<usize, Value> = judge::all(world, recipient, now_us).into_iter().filter_map(|(row, (_, served))| Some((row, served?))).collect();
+    let rows: Vec<&Row> = held.keys().filter_map(|number| world.rows.get(*number)).collect();
     let rank = |row: &Row| row.source.kind == SourceKind::Feed;
     let mut shown = BTreeSet::new();
     for row in &rows {
         if let Some(version) = row.version() {
-            let copies = rows
-                .iter()
-                .filter(|it| it.id() == row.id() && it.version().as_ref() == Some(&version));
-            let chosen =
-                copies.min_by_key(|it| (rank(it), !before.contains(&it.number), it.number));
+            let copies = rows.iter().filter(|it| it.id() == row.id() && it.version().as_ref() == Some(&version));
+            let chosen = copies.min_by_key(|it| (rank(it), !before.contains(&it.number), it.number));
             shown.extend(chosen.map(|it| it.number));
         } else {
-            let copies: Vec<&&Row> = rows
-                .iter()
-                .filter(|it| it.id() == row.id() && it.version().is_none())
-                .collect();
-            let seen = |name: &str| {
-                copies
-                    .iter()
-                    .any(|it| it.source.name == name && before.contains(&it.number))
-            };
-            let chosen = copies
-                .iter()
-                .min_by_key(|it| (rank(it), !seen(&it.source.name), it.number));
+            let copies: Vec<&&Row> = rows.iter().filter(|it| it.id() == row.id() && it.version().is_none()).collect();
+            let seen = |name: &str| copies.iter().any(|it| it.source.name == name && before.contains(&it.number));
+            let chosen = copies.iter().min_by_key(|it| (rank(it), !seen(&it.source.name), it.number));
             let source = chosen.map(|it| &it.source.name);
-            shown.extend(
-                copies
-                    .iter()
-                    .filter(|it| Some(&it.source.name) == source)
-                    .map(|it| it.number),
-            );
+            shown.extend(copies.iter().filter(|it| Some(&it.source.name) == source).map(|it| it.number));
         }
     }
-    held.into_iter()
-        .filter(|(row, _)| shown.contains(row))
-        .collect()
+    held.into_iter().filter(|(row, _)| shown.contains(row)).collect()
 }

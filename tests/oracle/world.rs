@@ -102,48 +102,24 @@ impl World {
                 self.commits += 1;
             }
             What::SetDirectory(directory) => self.directory = directory,
-            What::SetDefault {
-                source,
-                default: Some(default),
-            } => {
+            What::SetDefault { source, default: Some(default) } => {
                 self.defaults.insert(source, default);
             }
-            What::SetDefault {
-                source,
-                default: None,
-            } => {
+            What::SetDefault { source, default: None } => {
                 self.defaults.remove(&source);
             }
             What::Pin(definition) => self.pins.push(definition),
-            What::Overlay {
-                source,
-                object,
-                level,
-                audience,
-            } => {
-                self.overlays.push(Overlay {
-                    source,
-                    object,
-                    level,
-                    audience,
-                });
+            What::Overlay { source, object, level, audience } => {
+                self.overlays.push(Overlay { source, object, level, audience });
             }
             What::Grant { recipient, row } => {
                 if let Some(target) = self.rows.get(row).filter(|row| row.live) {
                     let covers = label::effective(self, target).opaque;
-                    self.grants.push(Grant {
-                        recipient,
-                        row,
-                        covers,
-                    });
+                    self.grants.push(Grant { recipient, row, covers });
                 }
             }
             What::Remove { rows } => {
-                for row in self
-                    .rows
-                    .iter_mut()
-                    .filter(|row| rows.contains(&row.number))
-                {
+                for row in self.rows.iter_mut().filter(|row| rows.contains(&row.number)) {
                     row.live = false;
                 }
             }
@@ -151,33 +127,16 @@ impl World {
     }
 
     fn receive(&mut self, source: &Source, value: Value, nth: usize) {
-        let new = Row {
-            number: self.rows.len(),
-            commit: self.commits,
-            nth,
-            source: source.clone(),
-            value,
-            live: true,
-        };
+        let new = Row { number: self.rows.len(), commit: self.commits, nth, source: source.clone(), value, live: true };
         if let Some(level) = predefined(new.id())
-            && meaning(&new.value)
-                != (Meaning {
-                    level: Some(level),
-                    ..Meaning::default()
-                })
+            && meaning(&new.value) != (Meaning { level: Some(level), ..Meaning::default() })
         {
             return;
         }
-        let earlier = self
-            .live()
-            .filter(|row| row.id() == new.id() && row.source.name == source.name);
+        let earlier = self.live().filter(|row| row.id() == new.id() && row.source.name == source.name);
         let known = match new.version() {
-            Some(version) => earlier.into_iter().any(|row| {
-                row.version().as_ref() == Some(&version) && same(&row.value, &new.value)
-            }),
-            None => earlier
-                .last()
-                .is_some_and(|row| same(&row.value, &new.value)),
+            Some(version) => earlier.into_iter().any(|row| row.version().as_ref() == Some(&version) && same(&row.value, &new.value)),
+            None => earlier.last().is_some_and(|row| same(&row.value, &new.value)),
         };
         if !known {
             self.rows.push(new);
@@ -189,25 +148,13 @@ impl World {
     }
 
     pub(super) fn recipient(&self, id: &str) -> Option<&Recipient> {
-        self.directory
-            .recipients
-            .iter()
-            .find(|recipient| recipient.id == id)
+        self.directory.recipients.iter().find(|recipient| recipient.id == id)
     }
 
     /// Every moment at which some window may open or close.
     pub(super) fn edges(&self) -> BTreeSet<i64> {
-        let definitions = self
-            .rows
-            .iter()
-            .filter(|row| row.is_definition())
-            .map(|row| &row.value);
-        definitions
-            .chain(&self.pins)
-            .map(meaning)
-            .flat_map(|it| [it.not_before_us, it.not_after_us])
-            .flatten()
-            .collect()
+        let definitions = self.rows.iter().filter(|row| row.is_definition()).map(|row| &row.value);
+        definitions.chain(&self.pins).map(meaning).flat_map(|it| [it.not_before_us, it.not_after_us]).flatten().collect()
     }
 }
 
@@ -215,14 +162,9 @@ impl World {
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
-        (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
+        (Value::Array(one), Value::Array(other)) => one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other)),
         (Value::Object(one), Value::Object(other)) => {
-            one.len() == other.len()
-                && one
-                    .iter()
-                    .all(|(key, one)| other.get(key).is_some_and(|other| same(one, other)))
+            one.len() == other.len() && one.iter().all(|(key, one)| other.get(key).is_some_and(|other| same(one, other)))
         }
         _ => one == other,
     }

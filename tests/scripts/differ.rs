@@ -28,23 +28,8 @@ fn addition(random: &mut Random, steps: &[Step], at: usize) -> Step {
     let (before, after) = (steps[at - 1].at_us, steps.get(at).map(|step| step.at_us));
     let at_us = after.map_or(before + 1_000_000, |after| before + (after - before) / 2);
     let key = 1000 + steps.iter().map(|step| step.key).max().unwrap_or(0);
-    let objects = (0..=random.below(2))
-        .map(|_| {
-            if random.percent(15) {
-                definition(random)
-            } else {
-                object(random)
-            }
-        })
-        .collect();
-    Step {
-        key,
-        at_us,
-        what: Do::Commit {
-            source: random.below(5),
-            objects,
-        },
-    }
+    let objects = (0..=random.below(2)).map(|_| if random.percent(15) { definition(random) } else { object(random) }).collect();
+    Step { key, at_us, what: Do::Commit { source: random.below(5), objects } }
 }
 
 fn alter(random: &mut Random, what: &mut Do) {
@@ -59,12 +44,9 @@ fn alter(random: &mut Random, what: &mut Do) {
             }
         }
         Do::Pin(definition_of) => *definition_of = definition(random),
-        Do::Overlay { object, .. } => {
-            *object = super::IDS[random.below(super::IDS.len())].to_owned()
-        }
+        Do::Overlay { object, .. } => *object = super::IDS[random.below(super::IDS.len())].to_owned(),
         Do::Grant { recipient, .. } | Do::Poll(recipient) => {
-            *recipient =
-                (*random.pick(&["bravo", "charlie", "echo", "p-charlie", "public"])).to_owned();
+            *recipient = (*random.pick(&["bravo", "charlie", "echo", "p-charlie", "public"])).to_owned();
         }
         Do::Remove(rows) => {
             rows.pop();

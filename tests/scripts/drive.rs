@@ -29,36 +29,18 @@ pub(crate) struct Node {
 /// A directory in memory where there is one.
 pub(crate) fn temporary() -> tempfile::TempDir {
     let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() {
-        tempfile::tempdir_in(memory).unwrap()
-    } else {
-        tempfile::tempdir().unwrap()
-    }
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 impl Node {
     /// Runs a whole script; `watch` is asked at every poll.
-    pub(crate) fn run(
-        steps: &[Step],
-        watch: &mut dyn FnMut(&Self, &str, i64) -> Result<(), String>,
-    ) -> Result<Self, String> {
+    pub(crate) fn run(steps: &[Step], watch: &mut dyn FnMut(&Self, &str, i64) -> Result<(), String>) -> Result<Self, String> {
         let mut steps = plain(steps).into_iter();
-        let Some(Plain::Event(Event {
-            stamp_us,
-            what: What::SetDirectory(directory),
-        })) = steps.next()
-        else {
+        let Some(Plain::Event(Event { stamp_us, what: What::SetDirectory(directory) })) = steps.next() else {
             return Err("a script begins with its directory".to_owned());
         };
         let clock = Arc::new(ManualClock::at(stamp_us));
-        let mut node = Self {
-            dir: temporary(),
-            store: None,
-            clock,
-            directory,
-            defaults: BTreeMap::new(),
-            rows: Vec::new(),
-        };
+        let mut node = Self { dir: temporary(), store: None, clock, directory, defaults: BTreeMap::new(), rows: Vec::new() };
         node.open();
         for step in steps {
             match step {
@@ -98,23 +80,14 @@ impl Node {
 
     fn open(&mut self) {
         let clock = Arc::<ManualClock>::clone(&self.clock);
-        let setup = Setup {
-            policy: policy(&self.directory),
-            sources: self.sources(),
-            clock,
-            accept_clock: false,
-        };
+        let setup = Setup { policy: policy(&self.directory), sources: self.sources(), clock, accept_clock: false };
         self.store = Some(Arc::new(Store::open(self.dir.path(), setup).unwrap()));
     }
 
     fn sources(&self) -> Vec<polder_store::Source> {
         let all = sources().into_iter();
         all.map(|source| polder_store::Source {
-            default: self
-                .defaults
-                .get(&source.name)
-                .map(default_label)
-                .unwrap_or_default(),
+            default: self.defaults.get(&source.name).map(default_label).unwrap_or_default(),
             name: source.name.into(),
             origin: match source.kind {
                 SourceKind::Own => release::Origin::Own,
@@ -144,27 +117,14 @@ impl Node {
                 Act::Policy(policy(&self.directory), self.sources())
             }
             What::Pin(definition) => Act::Pin(definition.to_string().into_bytes()),
-            What::Overlay {
-                source,
-                object,
-                level,
-                audience,
-            } => {
+            What::Overlay { source, object, level, audience } => {
                 assert_eq!(audience, None, "the store's overlays raise a level only");
                 Act::Overlay(id(&object), source.into(), to_level(level.unwrap()))
             }
-            What::Grant { recipient, row } => {
-                Act::Grant(u32::try_from(row).unwrap(), recipient.into())
-            }
-            What::Remove { rows } => Act::Remove(
-                rows.into_iter()
-                    .map(|row| u32::try_from(row).unwrap())
-                    .collect(),
-            ),
+            What::Grant { recipient, row } => Act::Grant(u32::try_from(row).unwrap(), recipient.into()),
+            What::Remove { rows } => Act::Remove(rows.into_iter().map(|row| u32::try_from(row).unwrap()).collect()),
         };
-        self.store()
-            .act(act, "tester")
-            .map_err(|error| format!("an act failed: {error}"))
+        self.store().act(act, "tester").map_err(|error| format!("an act failed: {error}"))
     }
 
     fn commit(&mut self, source: &str, objects: Vec<Value>, now_us: i64) -> Result<(), String> {
@@ -172,21 +132,11 @@ impl Node {
         for object in objects {
             // Two spellings of one content, so that what comes out can be told from what was put together anew.
             let length = object.to_string().len();
-            let text = if length % 2 == 0 {
-                object.to_string()
-            } else {
-                serde_json::to_string_pretty(&object).unwrap()
-            };
+            let text = if length % 2 == 0 { object.to_string() } else { serde_json::to_string_pretty(&object).unwrap() };
             prepared.extend(prepare(&text, now_us).ok());
         }
-        let bytes: Vec<Vec<u8>> = prepared
-            .iter()
-            .map(|object| object.bytes().to_vec())
-            .collect();
-        let outcomes = self
-            .store()
-            .ingest(source, None, prepared)
-            .map_err(|error| format!("a commit failed: {error}"))?;
+        let bytes: Vec<Vec<u8>> = prepared.iter().map(|object| object.bytes().to_vec()).collect();
+        let outcomes = self.store().ingest(source, None, prepared).map_err(|error| format!("a commit failed: {error}"))?;
         for (outcome, bytes) in outcomes.into_iter().zip(bytes) {
             match outcome {
                 Outcome::New | Outcome::Variant | Outcome::Conflict => self.rows.push(bytes),
@@ -199,22 +149,10 @@ impl Node {
 }
 
 /// Everything a recipient may see, read page by page.
-pub(crate) fn read_all(
-    store: &Store,
-    recipient: &str,
-    form: Form,
-    limit: usize,
-) -> Result<Vec<Item>, String> {
+pub(crate) fn read_all(store: &Store, recipient: &str, form: Form, limit: usize) -> Result<Vec<Item>, String> {
     let mut all = Vec::new();
-    let versions = Versions {
-        all: true,
-        ..Versions::default()
-    };
-    let mut query = Query {
-        limit: Some(limit),
-        versions,
-        ..Query::default()
-    };
+    let versions = Versions { all: true, ..Versions::default() };
+    let mut query = Query { limit: Some(limit), versions, ..Query::default() };
     loop {
         let page = page(store, recipient, &query, form)?;
         all.extend(page.items);
@@ -226,18 +164,9 @@ pub(crate) fn read_all(
 }
 
 /// One page, through the sink.
-pub(crate) fn page(
-    store: &Store,
-    recipient: &str,
-    query: &Query,
-    form: Form,
-) -> Result<Page, String> {
-    let released = store
-        .page(recipient, query, form)
-        .map_err(|error| error.to_string())?;
-    let number = store
-        .recipient_number(recipient)
-        .ok_or("no such recipient")?;
+pub(crate) fn page(store: &Store, recipient: &str, query: &Query, form: Form) -> Result<Page, String> {
+    let released = store.page(recipient, query, form).map_err(|error| error.to_string())?;
+    let number = store.recipient_number(recipient).ok_or("no such recipient")?;
     match Outbound::new(number, store).pass(released) {
         // One who is suspended is told nothing.
         Err(polder_release::Refused::Recipient) => Ok(Page::default()),
@@ -256,19 +185,11 @@ pub(crate) fn to_level(level: Level) -> release::Level {
 }
 
 fn default_label(default: &DefaultLabel) -> release::DefaultLabel {
-    release::DefaultLabel {
-        level: default.level.map(to_level),
-        audience: release::Audience(default.audience.iter().map(principals).collect()),
-    }
+    release::DefaultLabel { level: default.level.map(to_level), audience: release::Audience(default.audience.iter().map(principals).collect()) }
 }
 
 pub(crate) fn principals(audience: &Audience) -> BTreeSet<Principal> {
-    let of = |names: &BTreeSet<String>, make: fn(Box<str>) -> Principal| -> Vec<Principal> {
-        names
-            .iter()
-            .map(|name| make(name.as_str().into()))
-            .collect()
-    };
+    let of = |names: &BTreeSet<String>, make: fn(Box<str>) -> Principal| -> Vec<Principal> { names.iter().map(|name| make(name.as_str().into())).collect() };
     [
         of(&audience.members, Principal::Member),
         of(&audience.groups, Principal::Group),
@@ -286,52 +207,28 @@ fn set<T: From<String> + Ord>(names: &[String]) -> BTreeSet<T> {
 
 /// The directory as the product has it.
 pub(crate) fn policy(directory: &Directory) -> release::Policy {
-    let inside = directory
-        .members
-        .iter()
-        .map(|member| (&member.id, &member.client_of, true));
-    let outside = directory
-        .other_clients
-        .iter()
-        .map(|(id, client_of)| (id, client_of, false));
+    let inside = directory.members.iter().map(|member| (&member.id, &member.client_of, true));
+    let outside = directory.other_clients.iter().map(|(id, client_of)| (id, client_of, false));
     let member = |(id, client_of, in_alliance): (&String, &Vec<String>, bool)| {
         let identity = (*id == directory.holder).then(|| directory.holder_identity.as_str().into());
-        (
-            id.as_str().into(),
-            release::Member {
-                id: id.as_str().into(),
-                identity,
-                client_of: set(client_of),
-                in_alliance,
-            },
-        )
+        (id.as_str().into(), release::Member { id: id.as_str().into(), identity, client_of: set(client_of), in_alliance })
     };
     let groups = directory.groups.iter().map(|group| {
         let members = set(&group.members);
-        (
-            group.id.as_str().into(),
-            release::Group {
-                members,
-                persons: set(&group.persons),
-            },
-        )
+        (group.id.as_str().into(), release::Group { members, persons: set(&group.persons) })
     });
     let recipients = directory.recipients.iter().map(|it| release::Recipient {
         person: it.person.as_deref().map(Into::into),
         active: it.active,
         ..release::Recipient::new(&it.id, kind(it.kind), it.organisation.as_deref())
     });
-    let standing = directory
-        .standing
-        .iter()
-        .enumerate()
-        .map(|(number, it)| release::Standing {
-            id: format!("rule-{number}").into(),
-            levels: it.levels.iter().copied().map(to_level).collect(),
-            types: set(&it.types),
-            members: set(&it.members),
-            recipients: set(&it.recipients),
-        });
+    let standing = directory.standing.iter().enumerate().map(|(number, it)| release::Standing {
+        id: format!("rule-{number}").into(),
+        levels: it.levels.iter().copied().map(to_level).collect(),
+        types: set(&it.types),
+        members: set(&it.members),
+        recipients: set(&it.recipients),
+    });
     release::Policy {
         alliance: release::Alliance {
             holder: directory.holder.as_str().into(),

@@ -74,29 +74,14 @@ const SELECTORS: [&str; 18] = [
     "x_next_ref",
 ];
 
-const VERSIONS: [&str; 4] = [
-    "2025-01-01T00:00:00.000Z",
-    "2025-01-02T00:00:00.000Z",
-    "2025-01-02T00:00:00Z",
-    "2025-01-03T00:00:00.5Z",
-];
-const LEVELS: [Level; 5] = [
-    Level::Clear,
-    Level::Green,
-    Level::Amber,
-    Level::AmberStrict,
-    Level::Red,
-];
+const VERSIONS: [&str; 4] = ["2025-01-01T00:00:00.000Z", "2025-01-02T00:00:00.000Z", "2025-01-02T00:00:00Z", "2025-01-03T00:00:00.5Z"];
+const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
 const LEVEL_NAMES: [&str; 5] = ["CLEAR", "green", "AMBER", "Amber+Strict", "red"];
 
 /// A script of about that many steps.
 pub(crate) fn script(random: &mut Random, length: usize) -> Vec<Step> {
     let mut here = directory();
-    let mut steps = vec![Step {
-        key: 0,
-        at_us: START_US,
-        what: Do::Directory(here.clone()),
-    }];
+    let mut steps = vec![Step { key: 0, at_us: START_US, what: Do::Directory(here.clone()) }];
     let mut at_us = START_US;
     let mut brought: Vec<RowRef> = Vec::new();
     for key in 1..=u32::try_from(length).unwrap() {
@@ -114,31 +99,15 @@ fn act(random: &mut Random, here: &mut Directory, brought: &[RowRef]) -> Do {
     let source = |random: &mut Random| *random.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 3, 4]);
     let recipient = |random: &mut Random| random.pick(&directory().recipients).id.clone();
     if brought.is_empty() {
-        return Do::Commit {
-            source: source(random),
-            objects: objects(random),
-        };
+        return Do::Commit { source: source(random), objects: objects(random) };
     }
     match random.below(100) {
-        0..52 => Do::Commit {
-            source: source(random),
-            objects: objects(random),
-        },
+        0..52 => Do::Commit { source: source(random), objects: objects(random) },
         52..58 => Do::Pin(definition(random)),
-        58..64 => Do::Overlay {
-            source: source(random),
-            object: (*random.pick(&IDS)).to_owned(),
-            level: *random.pick(&LEVELS),
-        },
-        64..70 => Do::Grant {
-            recipient: recipient(random),
-            row: random.pick(brought).clone(),
-        },
+        58..64 => Do::Overlay { source: source(random), object: (*random.pick(&IDS)).to_owned(), level: *random.pick(&LEVELS) },
+        64..70 => Do::Grant { recipient: recipient(random), row: random.pick(brought).clone() },
         70..77 => Do::Remove(random.some(brought, 1, 2)),
-        77..83 => Do::Default {
-            source: random.below(sources().len()),
-            default: default(random),
-        },
+        77..83 => Do::Default { source: random.below(sources().len()), default: default(random) },
         83..89 => {
             change(random, here);
             Do::Directory(here.clone())
@@ -150,18 +119,10 @@ fn act(random: &mut Random, here: &mut Directory, brought: &[RowRef]) -> Do {
 
 fn default(random: &mut Random) -> Option<DefaultLabel> {
     let level = random.percent(60).then(|| *random.pick(&LEVELS));
-    let named = random.percent(50).then(|| Audience {
-        members: random
-            .some(&["alpha", "bravo", "charlie"], 0, 2)
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
-        ..Audience::default()
-    });
-    random.percent(75).then_some(DefaultLabel {
-        level,
-        audience: named,
-    })
+    let named = random
+        .percent(50)
+        .then(|| Audience { members: random.some(&["alpha", "bravo", "charlie"], 0, 2).into_iter().map(str::to_owned).collect(), ..Audience::default() });
+    random.percent(75).then_some(DefaultLabel { level, audience: named })
 }
 
 /// Changes who is who. The holder and its identity stay, and the groups name only members.
@@ -176,9 +137,7 @@ fn change(random: &mut Random, here: &mut Directory) {
             here.recipients.remove(random.below(here.recipients.len()));
         }
         2 => {
-            let missing = |it: &&crate::oracle::Recipient| {
-                here.recipients.iter().all(|known| known.id != it.id)
-            };
+            let missing = |it: &&crate::oracle::Recipient| here.recipients.iter().all(|known| known.id != it.id);
             if let Some(back) = all.recipients.iter().find(missing).cloned() {
                 here.recipients.push(back);
             }
@@ -189,11 +148,7 @@ fn change(random: &mut Random, here: &mut Directory) {
         }
         4 => {
             let n = random.below(here.members.len());
-            here.members[n].client_of = if n > 0 && random.percent(50) {
-                texts(&["alpha"])
-            } else {
-                Vec::new()
-            };
+            here.members[n].client_of = if n > 0 && random.percent(50) { texts(&["alpha"]) } else { Vec::new() };
         }
         _ => {
             here.standing = (0..random.below(3))
@@ -209,15 +164,7 @@ fn change(random: &mut Random, here: &mut Directory) {
 }
 
 fn objects(random: &mut Random) -> Vec<Value> {
-    (0..=random.below(5))
-        .map(|_| {
-            if random.percent(22) {
-                definition(random)
-            } else {
-                object(random)
-            }
-        })
-        .collect()
+    (0..=random.below(5)).map(|_| if random.percent(22) { definition(random) } else { object(random) }).collect()
 }
 
 /// A definition of a custom marking, of every content there is.
@@ -228,11 +175,7 @@ pub(crate) fn definition(random: &mut Random) -> Value {
         0 => statement(id, "be kind"),
         1 => statement(id, &format!("TLP:{name}")),
         2 => statement(id, "PAP:RED"),
-        3 => with(
-            statement(id, "all rights reserved"),
-            "name",
-            &format!("tlp {name}"),
-        ),
+        3 => with(statement(id, "all rights reserved"), "name", &format!("tlp {name}")),
         4 => put(
             audience(id, &json!({})),
             "extensions",
@@ -260,20 +203,8 @@ fn names(random: &mut Random) -> Value {
     for (kind, all) in [
         ("members", ["alpha", "bravo", "charlie", "delta", "bravo"]),
         ("groups", ["cell", "cell", "cell", "nobody", "cell"]),
-        (
-            "persons",
-            [
-                "pid-alpha",
-                "pid-bravo",
-                "pid-charlie",
-                "pid-bravo",
-                "pid-charlie",
-            ],
-        ),
-        (
-            "nodes",
-            ["node-bravo", "node-bravo", "bravo", "node-x", "node-bravo"],
-        ),
+        ("persons", ["pid-alpha", "pid-bravo", "pid-charlie", "pid-bravo", "pid-charlie"]),
+        ("nodes", ["node-bravo", "node-bravo", "bravo", "node-x", "node-bravo"]),
     ] {
         if random.percent(45) {
             names = put(names, kind, json!(random.some(&all, 0, 3)));
@@ -291,11 +222,7 @@ fn names(random: &mut Random) -> Value {
 
 fn markings(random: &mut Random) -> Vec<&'static str> {
     let one = |random: &mut Random| {
-        if random.percent(62) {
-            *random.pick(&PREDEFINED)
-        } else {
-            *random.pick(&CUSTOM)
-        }
+        if random.percent(62) { *random.pick(&PREDEFINED) } else { *random.pick(&CUSTOM) }
     };
     (0..=random.below(2)).map(|_| one(random)).collect()
 }
@@ -318,20 +245,11 @@ pub(crate) fn object(random: &mut Random) -> Value {
         made = with(made, "created_by_ref", IDS[random.below(2)]);
     }
     for (key, value) in [
-        (
-            "description",
-            json!(*random.pick(&["seen at the gate", "seen again"])),
-        ),
+        ("description", json!(*random.pick(&["seen at the gate", "seen again"]))),
         ("labels", json!(["one", "two"])),
-        (
-            "external_references",
-            json!([{"source_name": "one", "url": "https://example.com/"}, {"source_name": "two"}]),
-        ),
+        ("external_references", json!([{"source_name": "one", "url": "https://example.com/"}, {"source_name": "two"}])),
         ("x_next_ref", json!(any(random))),
-        (
-            "x_deep",
-            json!({"a": [{"b_ref": any(random), "c": 1}], "z": {}}),
-        ),
+        ("x_deep", json!({"a": [{"b_ref": any(random), "c": 1}], "z": {}})),
         ("x_list", json!([any(random), any(random), "text"])),
     ] {
         if random.percent(20) {
@@ -340,11 +258,7 @@ pub(crate) fn object(random: &mut Random) -> Value {
     }
     if random.percent(4) {
         // An id where a text belongs is a reference like any other.
-        let text = if kind == "network-traffic" {
-            ("protocols", json!([any(random), "tcp"]))
-        } else {
-            ("name", json!(any(random)))
-        };
+        let text = if kind == "network-traffic" { ("protocols", json!([any(random), "tcp"])) } else { ("name", json!(any(random))) };
         made = put(made, text.0, text.1);
     }
     if random.percent(80) {
@@ -368,11 +282,7 @@ fn part(random: &mut Random, object: &Value) -> Value {
         some = SELECTORS.to_vec();
     }
     let selectors = random.some(&some, 1, 2);
-    if random.percent(10) {
-        json!({"lang": "de", "selectors": selectors})
-    } else {
-        json!({"marking_ref": markings(random)[0], "selectors": selectors})
-    }
+    if random.percent(10) { json!({"lang": "de", "selectors": selectors}) } else { json!({"marking_ref": markings(random)[0], "selectors": selectors}) }
 }
 
 fn of_type(random: &mut Random, kind: &str) -> Vec<(&'static str, Value)> {
@@ -380,30 +290,12 @@ fn of_type(random: &mut Random, kind: &str) -> Vec<(&'static str, Value)> {
     match kind {
         "identity" => vec![("name", json!("Someone"))],
         "malware" => vec![("is_family", json!(true)), ("name", json!("sand"))],
-        "indicator" => vec![
-            ("pattern", json!("[ipv4-addr:value = '192.0.2.1']")),
-            ("pattern_type", json!("stix")),
-            ("valid_from", json!(VERSIONS[0])),
-        ],
-        "relationship" => vec![
-            ("relationship_type", json!("related-to")),
-            ("source_ref", json!(any())),
-            ("target_ref", json!(any())),
-        ],
-        "report" => vec![
-            ("name", json!("Week one")),
-            ("published", json!(VERSIONS[0])),
-            ("object_refs", refs(random)),
-        ],
+        "indicator" => vec![("pattern", json!("[ipv4-addr:value = '192.0.2.1']")), ("pattern_type", json!("stix")), ("valid_from", json!(VERSIONS[0]))],
+        "relationship" => vec![("relationship_type", json!("related-to")), ("source_ref", json!(any())), ("target_ref", json!(any()))],
+        "report" => vec![("name", json!("Week one")), ("published", json!(VERSIONS[0])), ("object_refs", refs(random))],
         "note" => vec![("content", json!("noted")), ("object_refs", refs(random))],
-        "grouping" => vec![
-            ("context", json!("suspicious-activity")),
-            ("object_refs", refs(random)),
-        ],
-        "sighting" => vec![
-            ("sighting_of_ref", json!(any())),
-            ("where_sighted_refs", refs(random)),
-        ],
+        "grouping" => vec![("context", json!("suspicious-activity")), ("object_refs", refs(random))],
+        "sighting" => vec![("sighting_of_ref", json!(any())), ("where_sighted_refs", refs(random))],
         "ipv4-addr" => vec![("value", json!(*random.pick(&["192.0.2.1", "192.0.2.2"])))],
         "network-traffic" => {
             let (src, dst) = (any(), any());
@@ -416,10 +308,7 @@ fn of_type(random: &mut Random, kind: &str) -> Vec<(&'static str, Value)> {
             }
             parts
         }
-        "language-content" => vec![
-            ("object_ref", json!(any())),
-            ("contents", json!({"de": {"name": "Sand"}})),
-        ],
+        "language-content" => vec![("object_ref", json!(any())), ("contents", json!({"de": {"name": "Sand"}}))],
         "extension-definition" => vec![
             ("created_by_ref", json!(IDS[random.below(2)])),
             ("name", json!("more")),

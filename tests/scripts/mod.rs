@@ -72,19 +72,9 @@ pub(crate) enum Plain {
 /// The sources of every script.
 pub(crate) fn sources() -> Vec<Source> {
     let member = |id: &str| SourceKind::Member(id.to_owned());
-    let kinds = [
-        ("own", SourceKind::Own),
-        ("bravo", member("bravo")),
-        ("charlie", member("charlie")),
-        ("feed-1", SourceKind::Feed),
-        ("feed-2", SourceKind::Feed),
-    ];
-    kinds
-        .map(|(name, kind)| Source {
-            name: name.to_owned(),
-            kind,
-        })
-        .to_vec()
+    let kinds =
+        [("own", SourceKind::Own), ("bravo", member("bravo")), ("charlie", member("charlie")), ("feed-1", SourceKind::Feed), ("feed-2", SourceKind::Feed)];
+    kinds.map(|(name, kind)| Source { name: name.to_owned(), kind }).to_vec()
 }
 
 /// The events of a script; steps about rows that are not there are left out.
@@ -96,10 +86,7 @@ pub(crate) fn plain(steps: &[Step]) -> Vec<Plain> {
         let at_us = step.at_us;
         let what = match &step.what {
             Do::Poll(recipient) => {
-                out.push(Plain::Poll {
-                    at_us,
-                    recipient: recipient.clone(),
-                });
+                out.push(Plain::Poll { at_us, recipient: recipient.clone() });
                 continue;
             }
             Do::Reopen => {
@@ -112,10 +99,7 @@ pub(crate) fn plain(steps: &[Step]) -> Vec<Plain> {
             if matches!(what, What::Commit { .. }) {
                 commits.push(step.key);
             }
-            let event = Event {
-                stamp_us: at_us,
-                what,
-            };
+            let event = Event { stamp_us: at_us, what };
             events.push(event.clone());
             out.push(Plain::Event(event));
         }
@@ -135,45 +119,22 @@ pub(crate) fn events(steps: &[Step]) -> Vec<Event> {
 fn lower(what: &Do, events: &[Event], commits: &[u32]) -> Option<What> {
     let name = |source: usize| sources().get(source).map(|source| source.name.clone());
     Some(match what {
-        Do::Commit { source, objects } => What::Commit {
-            source: sources().get(*source)?.clone(),
-            objects: objects.clone(),
-        },
+        Do::Commit { source, objects } => What::Commit { source: sources().get(*source)?.clone(), objects: objects.clone() },
         Do::Directory(directory) => What::SetDirectory(directory.clone()),
-        Do::Default { source, default } => What::SetDefault {
-            source: name(*source)?,
-            default: default.clone(),
-        },
+        Do::Default { source, default } => What::SetDefault { source: name(*source)?, default: default.clone() },
         Do::Pin(definition) => What::Pin(definition.clone()),
-        Do::Overlay {
-            source,
-            object,
-            level,
-        } => {
-            oracle::places(events)
-                .iter()
-                .find(|place| place.id == *object)?;
-            What::Overlay {
-                source: name(*source)?,
-                object: object.clone(),
-                level: Some(*level),
-                audience: None,
-            }
+        Do::Overlay { source, object, level } => {
+            oracle::places(events).iter().find(|place| place.id == *object)?;
+            What::Overlay { source: name(*source)?, object: object.clone(), level: Some(*level), audience: None }
         }
         Do::Grant { recipient, row } => {
             let known = |event: &Event| matches!(&event.what, What::SetDirectory(it) if it.recipients.iter().any(|r| r.id == *recipient));
             events.iter().rev().find(|event| known(event))?;
-            What::Grant {
-                recipient: recipient.clone(),
-                row: number(row, &oracle::places(events), commits)?,
-            }
+            What::Grant { recipient: recipient.clone(), row: number(row, &oracle::places(events), commits)? }
         }
         Do::Remove(rows) => {
             let places = oracle::places(events);
-            let rows: Vec<usize> = rows
-                .iter()
-                .filter_map(|row| number(row, &places, commits))
-                .collect();
+            let rows: Vec<usize> = rows.iter().filter_map(|row| number(row, &places, commits)).collect();
             if rows.is_empty() {
                 return None;
             }
@@ -185,9 +146,7 @@ fn lower(what: &Do, events: &[Event], commits: &[u32]) -> Option<What> {
 
 fn number(row: &RowRef, places: &[Place], commits: &[u32]) -> Option<usize> {
     let commit = commits.iter().position(|key| *key == row.key)?;
-    places
-        .iter()
-        .position(|place| place.live && place.commit == commit && place.nth == row.nth)
+    places.iter().position(|place| place.live && place.commit == commit && place.nth == row.nth)
 }
 
 /// Drops steps one after the other as long as the script still fails; the first step stays.
@@ -215,11 +174,7 @@ fn fewer_objects(mut steps: Vec<Step>, at: usize, fails: &dyn Fn(&[Step]) -> boo
     while nth > 0 {
         nth -= 1;
         let mut fewer = steps.clone();
-        if let Some(Step {
-            what: Do::Commit { objects, .. },
-            ..
-        }) = fewer.get_mut(at)
-        {
+        if let Some(Step { what: Do::Commit { objects, .. }, .. }) = fewer.get_mut(at) {
             objects.remove(nth);
         }
         if fails(&fewer) {

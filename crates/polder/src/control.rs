@@ -70,7 +70,7 @@ async fn answer(State(node): State<Arc<Node>>, ConnectInfo(peer): ConnectInfo<Pe
     let worked = tokio::task::spawn_blocking(move || {
         let request: Request = serde_json::from_str(&asked.request)
             .map_err(|e| Failure::usage(format!("the node does not understand the request: {e}"), "use the same program version for the node and the command"))?;
-        commands::run(&node, &peer.0, request, body.to_vec(), &mut |_, _| {})
+        commands::run(&node, &peer.0, request, Vec::from(body), &mut |_, _| {})
     })
     .await;
     let result = worked.unwrap_or_else(|_| Err(Failure::configuration("the command failed inside the node", "look at the node's log and report it as a defect")));

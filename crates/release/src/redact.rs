@@ -165,11 +165,7 @@ fn say_derived(map: &mut Map<String, Value>, derived_by: Option<&str>) -> Result
 
 fn find_denied(value: &Value, denied: &BTreeSet<Id>, at: &mut Vec<Step>, paths: &mut Vec<Vec<Step>>) {
     match value {
-        Value::String(s) => {
-            if !denied.is_empty() && Id::parse(s).is_some_and(|id| denied.contains(&id)) {
-                paths.push(at.clone());
-            }
-        }
+        Value::String(s) if !denied.is_empty() && Id::parse(s).is_some_and(|id| denied.contains(&id)) => paths.push(at.clone()),
         Value::Array(list) => {
             for (i, v) in list.iter().enumerate() {
                 at.push(Step::Index(i));
@@ -242,7 +238,7 @@ fn reindex(entries: Vec<Value>, removed: &[Vec<Step>]) -> Vec<Value> {
             .into_iter()
             .flatten()
             .filter_map(|s| selector::parse(s.as_str()?))
-            .filter_map(|path| shift(path, removed))
+            .filter_map(|path| shift(&path, removed))
             .map(|path| Value::from(selector::write(&path)))
             .collect();
         if moved.is_empty() {
@@ -256,7 +252,7 @@ fn reindex(entries: Vec<Value>, removed: &[Vec<Step>]) -> Vec<Value> {
     out
 }
 
-fn shift(path: Vec<Step>, removed: &[Vec<Step>]) -> Option<Vec<Step>> {
+fn shift(path: &[Step], removed: &[Vec<Step>]) -> Option<Vec<Step>> {
     if removed.iter().any(|r| path.starts_with(r)) {
         return None;
     }

@@ -134,10 +134,10 @@ impl Engine {
         let mut outcomes = Vec::with_capacity(objects.len());
         for object in objects {
             let (outcome, row) = self.take(source, commit, object, pending, reader, records)?;
-            if let (Some(collection), Some(row)) = (collection, row) {
-                if self.posted.entry(collection.into()).or_default().insert(row) {
-                    records.push(Record::Posted { collection: collection.into(), row });
-                }
+            if let (Some(collection), Some(row)) = (collection, row)
+                && self.posted.entry(collection.into()).or_default().insert(row)
+            {
+                records.push(Record::Posted { collection: collection.into(), row });
             }
             outcomes.push(outcome);
         }

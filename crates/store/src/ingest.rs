@@ -75,11 +75,11 @@ pub fn prepare(text: &str, now_us: i64) -> Result<Prepared, Box<Refusal>> {
     let is_definition = &*header.id.kind == "marking-definition";
     let value: Option<Value> = if is_definition || header.granular || header.id_for_text { serde_json::from_slice(&bytes).ok() } else { None };
     let meaning = value.as_ref().filter(|_| is_definition).map(meaning_of_content);
-    if let (Some(level), Some(said)) = (predefined(&header.id), &meaning) {
-        if *said != Meaning::of_level(level) {
-            let reason = format!("`{}` is the predefined {} and may not be re-defined", header.id, level.label());
-            return refuse(Some(&header.id), reason, "give the marking an id of its own");
-        }
+    if let (Some(level), Some(said)) = (predefined(&header.id), &meaning)
+        && *said != Meaning::of_level(level)
+    {
+        let reason = format!("`{}` is the predefined {} and may not be re-defined", header.id, level.label());
+        return refuse(Some(&header.id), reason, "give the marking an id of its own");
     }
     let outline = value.as_ref().filter(|_| header.granular || header.id_for_text).map(outline);
     let sha256 = Sha256::digest(&bytes).into();

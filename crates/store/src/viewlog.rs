@@ -166,7 +166,6 @@ impl ViewLog {
         for (row, fingerprint) in entering {
             self.enter(row, fingerprint, stamp_us);
         }
-        drop(judge);
         self.cache = cache;
     }
 

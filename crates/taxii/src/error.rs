@@ -2,6 +2,8 @@
 //!
 //! The rule: nothing here depends on what the caller may not see. An error's text is fixed, or says back what the caller sent.
 
+#![expect(clippy::disallowed_types, reason = "errors say nothing of objects")]
+
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};

@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+#[expect(clippy::disallowed_types, reason = "the body that comes in")]
+use axum::body::Body;
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use axum::http::request::Parts;
@@ -121,6 +123,7 @@ async fn answer(app: &Arc<App>, request: Request, seen: &mut Seen) -> Result<Res
 }
 
 /// Takes the content in only from a caller who may add it.
+#[expect(clippy::disallowed_types, reason = "the body that comes in")]
 async fn add(app: &Arc<App>, caller: Caller, name: String, parts: &Parts, body: Body) -> Result<Response, Failure> {
     let collection = caught(|| change::writable(app, &caller, &name))?;
     if !accept::is_envelope(&parts.headers) {

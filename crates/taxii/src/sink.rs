@@ -2,6 +2,8 @@
 //!
 //! INVARIANT (one door): object data reaches a body only out of `Outbound::pass`. A test reads the crate's sources for other bodies.
 
+#![expect(clippy::disallowed_types, reason = "the one place where a released page becomes a body")]
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};

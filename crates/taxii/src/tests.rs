@@ -1,5 +1,7 @@
 //! Requests against the whole router over a real store: every edge of TAXII 2.1 that clients trip over.
 
+#![expect(clippy::disallowed_types, reason = "tests send bodies")]
+
 mod edges;
 mod paging;
 mod posting;

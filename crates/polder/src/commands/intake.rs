@@ -91,26 +91,38 @@ fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dy
     let mut report = Report::default();
     let total = u64::try_from(document.objects.len()).unwrap_or(u64::MAX);
     let mut done = 0u64;
-    for (batch_number, texts) in document.objects.chunks(BATCH).enumerate() {
-        let first = batch_number * BATCH;
-        let mut batch = Vec::with_capacity(texts.len());
-        let mut places = Vec::with_capacity(texts.len());
-        for (n, result) in prepare_all(texts, store.now_us()).into_iter().enumerate() {
-            let at = format!("{place}: object {}", first + n + 1);
-            match result {
-                Ok(prepared) => {
-                    report.lifted += usize::from(prepared.is_lifted());
-                    places.push((at, prepared.header().id.clone()));
-                    batch.push(prepared);
+    // The next batch is made ready while this one is written.
+    std::thread::scope(|scope| {
+        let (sender, ready) = std::sync::mpsc::sync_channel(1);
+        let objects = &document.objects;
+        scope.spawn(move || {
+            for texts in objects.chunks(BATCH) {
+                if sender.send(prepare_all(texts, store.now_us())).is_err() {
+                    return;
                 }
-                Err(refusal) => report.refuse(at, &refusal),
             }
+        });
+        for prepared in ready {
+            let mut batch = Vec::with_capacity(prepared.len());
+            let mut places = Vec::with_capacity(prepared.len());
+            for result in prepared {
+                done += 1;
+                let at = format!("{place}: object {done}");
+                match result {
+                    Ok(prepared) => {
+                        report.lifted += usize::from(prepared.is_lifted());
+                        places.push((at, prepared.header().id.clone()));
+                        batch.push(prepared);
+                    }
+                    Err(refusal) => report.refuse(at, &refusal),
+                }
+            }
+            let outcomes = store.ingest(source, None, batch)?;
+            report.count(places.into_iter().zip(outcomes).map(|((at, id), o)| (at, Some(id), o)).collect());
+            progress(done, total);
         }
-        let outcomes = store.ingest(source, None, batch)?;
-        report.count(places.into_iter().zip(outcomes).map(|((at, id), o)| (at, Some(id), o)).collect());
-        done += u64::try_from(texts.len()).unwrap_or(0);
-        progress(done, total);
-    }
+        Ok::<(), Failure>(())
+    })?;
     if let Some(fault) = document.fault {
         let refusal = Refusal { id: None, reason: fault.to_string(), help: fault.help() };
         report.refuse(format!("{place}: after object {total}"), &refusal);
