@@ -7,6 +7,8 @@ mod decision;
 #[cfg(test)]
 mod demo_expected;
 #[cfg(test)]
+mod found;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod laws;

@@ -55,29 +55,31 @@ fn tell(steps: &[Step]) -> String {
 }
 
 /// Runs the script, comparing at every poll and, for everyone, at the end and after a restart.
-fn check(steps: &[Step]) -> Result<(), String> {
+pub(crate) fn check(steps: &[Step]) -> Result<(), String> {
     let all = events(steps);
     let mut node = Node::run(steps, &mut |node, recipient, at_us| {
         let until: Vec<Event> = all.iter().filter(|event| event.stamp_us <= at_us).cloned().collect();
-        compare(node, &until, recipient, at_us)
+        compare(node, &oracle::history(&until, recipient, at_us), recipient, at_us)
     })?;
     let end_us = steps.last().map_or(0, |step| step.at_us) + 60_000_000;
-    for recipient in recipients(&all) {
-        node.at(end_us);
-        compare(&node, &all, &recipient, end_us)?;
-        verdicts(&node, &all, &recipient, end_us)?;
+    node.at(end_us);
+    let histories: Vec<(String, Vec<Entry>)> =
+        recipients(&all).into_iter().map(|recipient| (recipient.clone(), oracle::history(&all, &recipient, end_us))).collect();
+    for (recipient, expected) in &histories {
+        compare(&node, expected, recipient, end_us)?;
+        verdicts(&node, &all, recipient, end_us)?;
     }
     node.reopen(end_us);
-    recipients(&all).iter().try_for_each(|recipient| compare(&node, &all, recipient, end_us).map_err(|why| format!("after a restart: {why}")))
+    let again = |(recipient, expected): &(String, Vec<Entry>)| compare(&node, expected, recipient, end_us);
+    histories.iter().try_for_each(again).map_err(|why| format!("after a restart: {why}"))
 }
 
-fn compare(node: &Node, events: &[Event], recipient: &str, now_us: i64) -> Result<(), String> {
-    let expected = oracle::history(events, recipient, now_us);
+fn compare(node: &Node, expected: &[Entry], recipient: &str, now_us: i64) -> Result<(), String> {
     let Ok(whole) = read_all(node.store(), recipient, Form::Whole, 3) else {
         return if expected.is_empty() { Ok(()) } else { Err(format!("{recipient} is unknown")) };
     };
     let shown: Vec<(usize, &Entry)> = expected.iter().enumerate().filter(|(_, entry)| entry.left_us.is_none()).collect();
-    let difference = || format!("{recipient} at {now_us}: expected {}, found {}", told(&expected), found(&whole));
+    let difference = || format!("{recipient} at {now_us}: expected {}, found {}", told(expected), found(&whole));
     if shown.len() != whole.len() {
         return Err(difference());
     }

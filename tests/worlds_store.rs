@@ -32,8 +32,11 @@ pub(crate) struct Pair {
 
 const RECIPIENTS: [&str; 9] = ["bravo", "charlie", "delta", "echo", "node-bravo", "p-charlie", "p-alpha", "public", "siem-charlie"];
 
+/// Id, version, when it came and went, and what was served.
+type Served = (String, Option<String>, i64, Option<i64>, Value);
+
 /// What the recipient is ever served, without numbers of rows, which are nobody's business.
-fn served(steps: &[Step], recipient: &str, now_us: i64) -> Vec<(String, Option<String>, i64, Option<i64>, Value)> {
+fn served(steps: &[Step], recipient: &str, now_us: i64) -> Vec<Served> {
     let history = oracle::history(&events(steps), recipient, now_us).into_iter();
     history.map(|it| (it.id, it.version, it.entered_us, it.left_us, it.served)).collect()
 }
@@ -147,7 +150,7 @@ fn hidden_work_shows_nowhere() {
         found += 1;
         let Some(nodes) = nodes(&pair) else { panic!("POLDER_SEED={seed}: a script did not run") };
         if differs(&Pages, &nodes, pair.recipient) {
-            panic!("POLDER_SEED={seed}: {}", report(pair));
+            panic!("POLDER_SEED={seed}: {}", report(&pair));
         }
     }
     let tried = seed - first;
@@ -156,10 +159,10 @@ fn hidden_work_shows_nowhere() {
 }
 
 /// The shortest pair that still shows the difference.
-fn report(pair: Pair) -> String {
+fn report(pair: &Pair) -> String {
     let shows = |one: &[Step], other: &[Step]| {
         let same = served(one, pair.recipient, pair.now_us) == served(other, pair.recipient, pair.now_us);
-        let pair = Pair { one: one.to_vec(), other: other.to_vec(), ..pair };
+        let pair = Pair { one: one.to_vec(), other: other.to_vec(), ..*pair };
         same && nodes(&pair).is_some_and(|nodes| differs(&Pages, &nodes, pair.recipient))
     };
     // Steps that both have go first, then those of one alone.
@@ -170,7 +173,7 @@ fn report(pair: Pair) -> String {
     let one = shrink(pair.one.clone(), &|fewer| shows(fewer, &without(&pair.other, fewer)));
     let other = without(&pair.other, &one);
     let other = shrink(other, &|fewer| shows(&one, fewer));
-    let short = Pair { one, other, ..pair };
+    let short = Pair { one, other, ..*pair };
     let nodes = nodes(&short).unwrap();
     let look = |node: &Node| String::from_utf8_lossy(&Pages.observe(node.store(), short.recipient)).into_owned();
     let (left, right) = (look(&nodes.0), look(&nodes.1));
@@ -181,8 +184,10 @@ fn report(pair: Pair) -> String {
 /// A way in which a product could leak, on top of what it shows.
 struct Planted {
     name: &'static str,
-    leak: fn(&Store, &str) -> String,
+    leak: Leak,
 }
+
+type Leak = fn(&Store, &str) -> String;
 
 impl Observer for Planted {
     fn observe(&self, store: &Arc<Store>, recipient: &str) -> Vec<u8> {
@@ -201,7 +206,7 @@ fn ids() -> impl Iterator<Item = Id> {
 }
 
 fn planted() -> Vec<Planted> {
-    let leaks: [(&'static str, fn(&Store, &str) -> String); 16] = [
+    let leaks: [(&'static str, Leak); 16] = [
         ("the total of rows", |store, _| format!("{:?}", store.counts()[0])),
         ("the number of labels", |store, _| format!("{:?}", store.counts()[2])),
         ("an ETag over all rows", |store, recipient| {

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use polder_stix::{Id, RefKind};
 use serde_json::Value;
 
-use crate::directory::{Alliance, Kind, Origin, Policy, Recipient};
-use crate::label::{Attribution, Label, Principal, Terms};
+use crate::directory::{Alliance, Group, Kind, Origin, Policy, Recipient};
+use crate::label::{Attribution, Audience, Label, Principal, Terms};
 use crate::limits;
 use crate::redact::outline_copy;
 use crate::tlp::Level;
@@ -194,89 +194,130 @@ pub enum LabelVerdict {
     Deny(Reason),
 }
 
+/// A recipient and how it stands to the holder, worked out once for all labels.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    recipient: &'a Recipient,
+    alliance: &'a Alliance,
+    of_holder: bool,
+    client: bool,
+    member: bool,
+    /// Every principal that names it.
+    names: Vec<Principal>,
+    /// Those that name it as a person or a node, not through its organisation.
+    individual_names: Vec<Principal>,
+}
+
+impl<'a> Reader<'a> {
+    /// The recipient as the alliance knows it.
+    #[must_use]
+    pub fn new(recipient: &'a Recipient, alliance: &'a Alliance) -> Self {
+        let organisation = recipient.organisation.as_deref();
+        let member = organisation.filter(|o| alliance.is_member(o));
+        let person = recipient.person.as_deref().filter(|_| recipient.kind == Kind::Person);
+        let mut individual_names: Vec<Principal> = person.map(|p| Principal::Person(p.into())).into_iter().collect();
+        if recipient.kind == Kind::Node {
+            individual_names.push(Principal::Node(recipient.id.clone()));
+        }
+        let groups = |names: &dyn Fn(&Group) -> bool| -> Vec<Principal> {
+            alliance.groups.iter().filter(|(_, g)| names(g)).map(|(id, _)| Principal::Group(id.clone())).collect()
+        };
+        individual_names.extend(groups(&|g| person.is_some_and(|p| g.persons.contains(p))));
+        let mut names = individual_names.clone();
+        names.extend(member.map(|m| Principal::Member(m.into())));
+        names.extend(groups(&|g| member.is_some_and(|m| g.members.contains(m))));
+        Self {
+            recipient,
+            alliance,
+            of_holder: recipient.is_of(&alliance.holder),
+            client: organisation.is_some_and(|o| alliance.is_client_of(o, &alliance.holder)),
+            member: member.is_some(),
+            names,
+            individual_names,
+        }
+    }
+
+    /// Tests a label of a row of that origin.
+    #[must_use]
+    pub fn test(&self, label: &Label, origin: &Origin, now_us: i64) -> LabelVerdict {
+        let recipient = self.recipient;
+        if !recipient.active {
+            return LabelVerdict::Deny(Reason::Suspended);
+        }
+        let Some(terms) = label.terms().filter(|t| t.realm.is_empty() && t.policy.is_empty()) else {
+            return LabelVerdict::Deny(Reason::Irreconcilable);
+        };
+        if terms.class > recipient.class_max {
+            return LabelVerdict::Deny(Reason::Class);
+        }
+        if let Some(missing) = terms.categories.difference(&recipient.categories).next() {
+            return LabelVerdict::Deny(Reason::Category(missing.clone()));
+        }
+        let reads_back = matches!(recipient.kind, Kind::Organisation | Kind::Node);
+        if reads_back && origin.originator(self.alliance).is_some_and(|o| recipient.is_of(o)) {
+            return LabelVerdict::ReadBack;
+        }
+        if terms.not_before_us.is_some_and(|t| now_us < t) || terms.not_after_us.is_some_and(|t| now_us >= t) {
+            return LabelVerdict::Deny(Reason::Window);
+        }
+        if !is_in(&self.names, &terms.audience) {
+            return LabelVerdict::Deny(Reason::NotNamed);
+        }
+        let standing = match self.test_levels(terms, origin) {
+            Ok(standing) => standing,
+            Err(reason) => return LabelVerdict::Deny(reason),
+        };
+        let opaque = !terms.opaque.is_empty() && !self.of_holder;
+        match (standing, opaque) {
+            (Some(level), opaque) => LabelVerdict::IfStanding(level, opaque),
+            (None, true) => LabelVerdict::Opaque,
+            (None, false) => LabelVerdict::Permit,
+        }
+    }
+
+    /// The TLP part: permitted, or permitted if a standing release names the level returned.
+    fn test_levels(&self, terms: &Terms, origin: &Origin) -> Result<Option<Level>, Reason> {
+        let mut standing = None;
+        for (originator, binding) in &terms.tlp {
+            if binding.level == Level::Red {
+                let named = !terms.audience.is_any() && is_in(&self.individual_names, &terms.audience);
+                if *origin != Origin::Own || !named {
+                    return Err(Reason::Red);
+                }
+            }
+            let Some(reach) = binding.reach else { continue };
+            if self.reached_by(reach) {
+                continue;
+            }
+            let first_hop = *origin == Origin::Own && originator.as_deref() == Some(&*self.alliance.holder);
+            if !first_hop || binding.level == Level::Red || standing.is_some() {
+                return Err(Reason::Reach(reach));
+            }
+            standing = Some(reach);
+        }
+        Ok(standing)
+    }
+
+    fn reached_by(&self, level: Level) -> bool {
+        match level {
+            Level::Clear => true,
+            Level::Green => self.member,
+            Level::Amber => self.of_holder || self.client,
+            Level::AmberStrict => self.of_holder,
+            Level::Red => false,
+        }
+    }
+}
+
+/// Does every set of the audience hold one of the names?
+fn is_in(names: &[Principal], audience: &Audience) -> bool {
+    audience.0.iter().all(|set| names.iter().any(|name| set.contains(name)))
+}
+
 /// Tests a label of a row of that origin against a recipient.
 #[must_use]
 pub fn test_label(label: &Label, origin: &Origin, recipient: &Recipient, alliance: &Alliance, now_us: i64) -> LabelVerdict {
-    if !recipient.active {
-        return LabelVerdict::Deny(Reason::Suspended);
-    }
-    let Some(terms) = label.terms().filter(|t| t.realm.is_empty() && t.policy.is_empty()) else {
-        return LabelVerdict::Deny(Reason::Irreconcilable);
-    };
-    if terms.class > recipient.class_max {
-        return LabelVerdict::Deny(Reason::Class);
-    }
-    if let Some(missing) = terms.categories.difference(&recipient.categories).next() {
-        return LabelVerdict::Deny(Reason::Category(missing.clone()));
-    }
-    let reads_back = matches!(recipient.kind, Kind::Organisation | Kind::Node);
-    if reads_back && origin.originator(alliance).is_some_and(|o| recipient.is_of(o)) {
-        return LabelVerdict::ReadBack;
-    }
-    if terms.not_before_us.is_some_and(|t| now_us < t) || terms.not_after_us.is_some_and(|t| now_us >= t) {
-        return LabelVerdict::Deny(Reason::Window);
-    }
-    if !terms.audience.0.iter().all(|set| set.iter().any(|p| matches(p, recipient, alliance, false))) {
-        return LabelVerdict::Deny(Reason::NotNamed);
-    }
-    let standing = match test_levels(terms, origin, recipient, alliance) {
-        Ok(standing) => standing,
-        Err(reason) => return LabelVerdict::Deny(reason),
-    };
-    let opaque = !terms.opaque.is_empty() && !recipient.is_of(&alliance.holder);
-    match (standing, opaque) {
-        (Some(level), opaque) => LabelVerdict::IfStanding(level, opaque),
-        (None, true) => LabelVerdict::Opaque,
-        (None, false) => LabelVerdict::Permit,
-    }
-}
-
-/// The TLP part: permitted, or permitted if a standing release names the level returned.
-fn test_levels(terms: &Terms, origin: &Origin, recipient: &Recipient, alliance: &Alliance) -> Result<Option<Level>, Reason> {
-    let mut standing = None;
-    for (originator, binding) in &terms.tlp {
-        if binding.level == Level::Red {
-            let named = !terms.audience.is_any() && terms.audience.0.iter().all(|set| set.iter().any(|p| matches(p, recipient, alliance, true)));
-            if *origin != Origin::Own || !named {
-                return Err(Reason::Red);
-            }
-        }
-        let Some(reach) = binding.reach else { continue };
-        if reaches(reach, recipient, alliance) {
-            continue;
-        }
-        let first_hop = *origin == Origin::Own && originator.as_deref() == Some(&*alliance.holder);
-        if !first_hop || binding.level == Level::Red || standing.is_some() {
-            return Err(Reason::Reach(reach));
-        }
-        standing = Some(reach);
-    }
-    Ok(standing)
-}
-
-fn reaches(level: Level, recipient: &Recipient, alliance: &Alliance) -> bool {
-    let Some(organisation) = recipient.organisation.as_deref() else { return level == Level::Clear };
-    match level {
-        Level::Clear => true,
-        Level::Green => alliance.is_member(organisation),
-        Level::Amber => organisation == &*alliance.holder || alliance.is_client_of(organisation, &alliance.holder),
-        Level::AmberStrict => organisation == &*alliance.holder,
-        Level::Red => false,
-    }
-}
-
-/// Does a principal name the recipient? `individually`: as a person or a node, not through its organisation.
-fn matches(principal: &Principal, recipient: &Recipient, alliance: &Alliance, individually: bool) -> bool {
-    let person = |name: &str| recipient.kind == Kind::Person && recipient.person.as_deref() == Some(name);
-    match principal {
-        Principal::Member(id) => !individually && recipient.is_of(id) && alliance.is_member(id),
-        Principal::Node(id) => recipient.kind == Kind::Node && recipient.id == *id,
-        Principal::Person(id) => person(id),
-        Principal::Group(id) => alliance.groups.get(id).is_some_and(|g| {
-            let member = !individually && recipient.organisation.as_deref().is_some_and(|o| g.members.contains(o) && alliance.is_member(o));
-            member || g.persons.iter().any(|p| person(p))
-        }),
-    }
+    Reader::new(recipient, alliance).test(label, origin, now_us)
 }
 
 /// Cached answers of [`test_label`] for one recipient and one policy epoch: labels are few, rows are many.
@@ -289,6 +330,7 @@ pub struct Judge<'a, H> {
     policy: &'a Policy,
     number: u32,
     recipient: &'a Recipient,
+    reader: Reader<'a>,
     now_us: i64,
     epoch: u64,
     cache: &'a LabelCache,
@@ -298,7 +340,8 @@ impl<'a, H: Held> Judge<'a, H> {
     /// For a recipient by number; `None` when there is no such recipient. The cache must be of this recipient and epoch.
     pub fn new(held: &'a H, policy: &'a Policy, number: u32, now_us: i64, epoch: u64, cache: &'a LabelCache) -> Option<Self> {
         let recipient = policy.recipients.get(usize::try_from(number).ok()?)?;
-        Some(Self { held, policy, number, recipient, now_us, epoch, cache })
+        let reader = Reader::new(recipient, &policy.alliance);
+        Some(Self { held, policy, number, recipient, reader, now_us, epoch, cache })
     }
 
     /// The recipient's number.
@@ -331,7 +374,7 @@ impl<'a, H: Held> Judge<'a, H> {
             return known.clone();
         }
         let (label, origin) = self.held.label(number);
-        let verdict = test_label(label, origin, self.recipient, &self.policy.alliance, self.now_us);
+        let verdict = self.reader.test(label, origin, self.now_us);
         let windowed = label.terms().is_some_and(|t| t.not_before_us.is_some() || t.not_after_us.is_some());
         if !windowed {
             let mut cache = self.cache.borrow_mut();

@@ -12,7 +12,7 @@ mod redact;
 mod sealed;
 mod tlp;
 
-pub use decide::{Granular, Held, Judge, Judgement, LabelCache, LabelVerdict, Reason, Removal, RowFacts, Verdict, test_label};
+pub use decide::{Granular, Held, Judge, Judgement, LabelCache, LabelVerdict, Reader, Reason, Removal, RowFacts, Verdict, test_label};
 pub use directory::{Alliance, Group, Kind, Member, Origin, Policy, Recipient, Standing};
 pub use label::{Attribution, Audience, Binding, Label, Principal, Terms};
 pub use marking::{DefaultLabel, Definitions, Meaning, compile, compile_definition, meaning_of_content, predefined};

@@ -141,7 +141,7 @@ fn of_audience(extension: &Value) -> Option<Meaning> {
     let extension = extension.as_object()?;
     let window = |name: &str| match extension.get(name) {
         None => Some(None),
-        Some(v) => time::to_us(v.as_str()?).map(Some),
+        Some(v) => moment_us(v.as_str()?).map(Some),
     };
     let (not_before_us, not_after_us) = (window("not_before")?, window("not_after")?);
     let audience = match extension.get("audience") {
@@ -151,6 +151,13 @@ fn of_audience(extension: &Value) -> Option<Meaning> {
     let known = ["extension_type", "audience", "not_before", "not_after"];
     let says = !audience.is_any() || not_before_us.is_some() || not_after_us.is_some();
     (says && extension.keys().all(|k| known.contains(&k.as_str()))).then_some(Meaning { audience, not_before_us, not_after_us, ..Meaning::default() })
+}
+
+/// The first whole microsecond that is not before the moment: a window opens and closes no earlier than it says.
+fn moment_us(text: &str) -> Option<i64> {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let more = fraction.bytes().skip(6).any(|b| matches!(b, b'1'..=b'9'));
+    time::to_us(text)?.checked_add(i64::from(more))
 }
 
 fn principals(lists: &Map<String, Value>) -> Option<BTreeSet<Principal>> {

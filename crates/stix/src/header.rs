@@ -426,10 +426,10 @@ mod tests {
 
     #[test]
     fn references_of_every_kind() {
-        let r = format!("relationship--{}", &A[11..]);
+        let r = format!("relationship--{}", A.split_once("--").unwrap().1);
         let o = serde_json::json!({"type":"relationship","id":r,"source_ref":A,"target_ref":B,"created_by_ref":M,"x":{"y":[{"z":B}]},"object_marking_refs":[M],"granular_markings":[{"marking_ref":M,"selectors":["x"]}]});
         assert_eq!(refs(&o), vec![(A.to_owned(), RefKind::Required), (B.to_owned(), RefKind::Optional), (B.to_owned(), RefKind::Required), (M.to_owned(), RefKind::Optional)]);
-        let o = serde_json::json!({"type":"report","id":format!("report--{}", &A[11..]),"object_refs":[A,B],"source_ref":B});
+        let o = serde_json::json!({"type":"report","id":format!("report--{}", A.split_once("--").unwrap().1),"object_refs":[A,B],"source_ref":B});
         assert_eq!(refs(&o).len(), 3);
         // An escape does not hide an id.
         let text = format!(r#"{{"type":"indicator","id":"{A}","x":"malware\u002d-0012e5b0-0b7b-4ddd-b326-cd076b2c4c21"}}"#);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 
-use polder_release::{Alliance, DefaultLabel, Kind, Level, Origin, Policy, Recipient, meaning_of_content, test_label};
+use polder_release::{Alliance, DefaultLabel, Kind, Level, Origin, Policy, Reader as Relation, Recipient, meaning_of_content};
 use polder_stix::time::Version;
 use polder_stix::{Id, canonical};
 use serde_json::Value;
@@ -479,7 +479,8 @@ impl Engine {
     /// What every label says to every recipient now.
     fn label_verdicts(&self, now_us: i64) -> Vec<Vec<polder_release::LabelVerdict>> {
         let verdict = |r: &Recipient| {
-            self.columns.labels().map(|(label, origin)| test_label(label, origin, r, &self.policy.alliance, now_us)).collect()
+            let reader = Relation::new(r, &self.policy.alliance);
+            self.columns.labels().map(|(label, origin)| reader.test(label, origin, now_us)).collect()
         };
         self.policy.recipients.iter().map(verdict).collect()
     }

@@ -1,0 +1,132 @@
+//! Defects that random scripts found, each told once as a short script.
+//! The rule: a test is named after what went wrong, and says by hand what is right.
+
+use polder_release::Form;
+use serde_json::{Value, json};
+
+use crate::oracle::Directory;
+use crate::oracle::alliance::{
+    AMBER, CLEAR, GREEN, INDICATOR, NAMED, OTHER, RED, STRICT, audience, directory, in_part, indicator, later, malware, malware_id, names, put, report, with,
+};
+use crate::scripts::{Do, Node, START_US, Step, read_all};
+use crate::store_vs_oracle::check;
+
+/// The steps, a second apart, after the directory.
+fn script(acts: Vec<Do>) -> Vec<Step> {
+    let acts = [Do::Directory(directory())].into_iter().chain(acts);
+    acts.zip(0u32..).map(|(what, key)| Step { key, at_us: START_US + i64::from(key) * 1_000_000, what }).collect()
+}
+
+fn own(objects: Vec<Value>) -> Do {
+    Do::Commit { source: 0, objects }
+}
+
+/// What the recipient is served in the end, with positions; the oracle has to agree on all of it.
+fn served(acts: Vec<Do>, recipient: &str) -> Vec<(u32, Value)> {
+    let steps = script(acts);
+    check(&steps).unwrap();
+    let node = Node::of(&steps).unwrap();
+    let items = read_all(node.store(), recipient, Form::Whole, 100).unwrap();
+    items.iter().map(|item| (item.entry.position, serde_json::from_slice(&item.bytes).unwrap())).collect()
+}
+
+#[test]
+fn a_copy_was_served_without_its_type() {
+    for selector in ["type", "id", "spec_version", "modified"] {
+        assert_eq!(served(vec![own(vec![in_part(indicator(&[GREEN]), AMBER, selector)])], "bravo"), [], "{selector}");
+    }
+}
+
+#[test]
+fn parts_of_a_required_list_went_together() {
+    let object = put(
+        report(&[INDICATOR, &malware_id(1)]),
+        "granular_markings",
+        json!([
+            {"marking_ref": AMBER, "selectors": ["object_refs.[0]"]}, {"marking_ref": STRICT, "selectors": ["object_refs.[1]"]},
+        ]),
+    );
+    // One may go, not both, and what is not served must not be listed either: `check` compares the lists.
+    assert_eq!(served(vec![own(vec![object.clone()])], "bravo"), []);
+    let for_client = served(vec![own(vec![object])], "delta");
+    assert_eq!(for_client[0].1["object_refs"], json!([INDICATOR]));
+}
+
+#[test]
+fn one_of_two_equal_references_was_taken_for_both() {
+    let object = in_part(report(&[INDICATOR, INDICATOR]), AMBER, "object_refs.[0]");
+    assert_eq!(served(vec![own(vec![object])], "bravo")[0].1["object_refs"], json!([INDICATOR]));
+}
+
+#[test]
+fn a_marking_that_points_nowhere_was_applied_to_a_part_too() {
+    let object = in_part(indicator(&[AMBER]), GREEN, "no_such");
+    assert_eq!(served(vec![own(vec![object.clone()])], "echo"), [(0, object)]);
+}
+
+#[test]
+fn what_hides_inside_a_hidden_part_made_a_new_entry() {
+    let object = in_part(put(malware(1, CLEAR), "x_list", json!([INDICATOR, "text"])), AMBER, "x_list");
+    let then = served(vec![own(vec![object]), Do::Poll("bravo".to_owned()), own(vec![indicator(&[RED])])], "bravo");
+    assert_eq!(then.len(), 1);
+    assert_eq!((then[0].0, then[0].1.get("x_list")), (0, None), "the arrival of what is hidden shows");
+}
+
+#[test]
+fn the_same_removal_by_another_marking_made_a_new_entry() {
+    let parts = json!([{"marking_ref": RED, "selectors": ["description"]}, {"marking_ref": NAMED, "selectors": ["description"]}]);
+    let object = put(indicator(&[CLEAR]), "granular_markings", parts);
+    let defined = audience(NAMED, &names(&["charlie"]));
+    // To a person of the house an unread marking is no bar, and one that names others is.
+    let then = served(vec![own(vec![object]), own(vec![put(defined, "object_marking_refs", json!([OTHER]))])], "p-alpha");
+    assert_eq!(then.iter().map(|(position, _)| *position).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn an_id_where_a_text_belongs_was_listed_and_not_served() {
+    let object = with(indicator(&[CLEAR]), "pattern", &malware_id(1));
+    assert_eq!(served(vec![own(vec![malware(1, RED), object])], "bravo"), []);
+}
+
+#[test]
+fn a_reference_to_itself_was_no_reference() {
+    let itself = "report--00000000-0000-4000-8000-000000000004";
+    let objects = vec![indicator(&[RED]), report(&[INDICATOR, itself])];
+    assert_eq!(served(vec![own(objects)], "bravo")[0].1["object_refs"], json!([itself]));
+}
+
+#[test]
+fn a_restart_forgot_how_rows_were_labelled() {
+    // At first GREEN shows it to bravo; AMBER then takes it away, and the third arrives after that.
+    let acts = vec![own(vec![indicator(&[GREEN])]), own(vec![later(indicator(&[AMBER]))]), Do::Reopen, own(vec![malware(1, GREEN)])];
+    assert_eq!(served(acts, "bravo"), [(1, malware(1, GREEN))], "position 0 is the entry that has gone");
+}
+
+#[test]
+fn who_left_and_came_back_after_a_restart_began_a_second_log() {
+    let mut without = directory();
+    without.recipients.retain(|it| it.id != "bravo");
+    let away = || Do::Directory(without.clone());
+    let back = || Do::Directory(Directory { ..directory() });
+    let acts = vec![own(vec![indicator(&[GREEN])]), Do::Poll("bravo".to_owned()), away(), Do::Reopen, back()];
+    assert_eq!(served(acts, "bravo"), [(1, indicator(&[GREEN]))], "the ledger speaks of position 0");
+}
+
+#[test]
+fn a_window_opened_a_fraction_of_a_microsecond_early() {
+    let object = indicator(&[NAMED]);
+    for (edge, at, shown) in
+        [("not_before", "2026-01-01T00:00:02.0000001Z", 0), ("not_before", "2026-01-01T00:00:02Z", 2), ("not_after", "2026-01-01T00:00:02.0000001Z", 2)]
+    {
+        let names = with(names(&["bravo"]), edge, at);
+        let steps = script(vec![own(vec![audience(NAMED, &names), object.clone()]), Do::Poll("bravo".to_owned())]);
+        check(&steps).unwrap();
+        let mut seen = Vec::new();
+        Node::run(&steps, &mut |node, recipient, _| {
+            seen.push(read_all(node.store(), recipient, Form::Listed, 100)?.len());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [shown], "{edge} {at}");
+    }
+}
