@@ -143,10 +143,10 @@ fn hidden_work_shows_nowhere() {
     let alone = std::env::var_os("POLDER_SEED").is_some();
     let (mut found, mut seed) = (0, first);
     while found < if alone { 1 } else { wanted } {
-        seed += 1;
-        let Some(pair) = pair(if alone { first } else { seed }) else {
-            continue;
-        };
+        seed = if alone { first } else { seed + 1 };
+        let pair = pair(seed);
+        assert!(!alone || pair.is_some(), "POLDER_SEED={seed} gives no pair");
+        let Some(pair) = pair else { continue };
         found += 1;
         let Some(nodes) = nodes(&pair) else { panic!("POLDER_SEED={seed}: a script did not run") };
         if differs(&Pages, &nodes, pair.recipient) {

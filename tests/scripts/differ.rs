@@ -1,6 +1,8 @@
 //! Second worlds: the same script with other work in it.
 //! The rule: only one thing is changed at a time; whether it shows is for the oracle to say.
 
+use serde_json::Value;
+
 use super::generate::{definition, object};
 use super::{Do, Random, Step};
 
@@ -36,9 +38,10 @@ fn alter(random: &mut Random, what: &mut Do) {
     match what {
         Do::Commit { objects, .. } if !objects.is_empty() => {
             let nth = random.below(objects.len());
-            match random.below(4) {
+            match random.below(5) {
                 0 => objects.push(object(random)),
                 1 => objects[nth] = object(random),
+                4 => objects.iter_mut().for_each(alter_parts),
                 2 => objects[nth]["description"] = "another text altogether".into(),
                 _ => objects[nth]["x_next_ref"] = super::IDS[random.below(super::IDS.len())].into(),
             }
@@ -52,5 +55,19 @@ fn alter(random: &mut Random, what: &mut Do) {
             rows.pop();
         }
         _ => {}
+    }
+}
+
+/// Other texts where a part is marked: what a redacted copy must not tell.
+fn alter_parts(object: &mut Value) {
+    let marks = object["granular_markings"].as_array().cloned().unwrap_or_default();
+    let selectors = marks.iter().flat_map(|mark| mark["selectors"].as_array().cloned().unwrap_or_default());
+    for selector in selectors {
+        let path = format!("/{}", selector.as_str().unwrap_or_default().replace('.', "/").replace(['[', ']'], ""));
+        if let Some(Value::String(text)) = object.pointer_mut(&path)
+            && ["seen at the gate", "seen again", "one", "two", "https://example.com/"].contains(&text.as_str())
+        {
+            text.push_str(" and not to be told");
+        }
     }
 }

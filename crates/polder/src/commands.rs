@@ -27,7 +27,7 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: Vec<u8>, progre
             lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })
         }
         Request::ObjectMark { id, level, source } => sharing::mark(node, by, &parse_id(&id)?, &level, source.as_deref()),
-        Request::MarkingPin => sharing::pin(node, by, body),
+        Request::MarkingPin => sharing::pin(node, by, &body),
         Request::Explain { id, to } => sharing::explain(node, &parse_id(&id)?, &to),
         Request::Audience { id } => sharing::audience(node, &parse_id(&id)?),
         Request::Queue => Ok(sharing::queue(node)),

@@ -24,7 +24,7 @@ fn name(n: usize) -> Box<str> {
 
 fn policy() -> Policy {
     let member = |n| (name(n), Member { id: name(n), identity: None, client_of: [name(n / 2)].into(), in_alliance: n % 5 != 4 });
-    let recipient = |n: usize| Recipient::new(&format!("r{n}"), if n % 3 == 0 { Kind::Node } else { Kind::Organisation }, Some(&name(n % MEMBERS)));
+    let recipient = |n: usize| Recipient::new(&format!("r{n}"), if n.is_multiple_of(3) { Kind::Node } else { Kind::Organisation }, Some(&name(n % MEMBERS)));
     Policy {
         alliance: Alliance { holder: name(0), members: (0..MEMBERS).map(member).collect(), groups: BTreeMap::new() },
         recipients: (0..RECIPIENTS).map(recipient).collect(),
@@ -33,8 +33,14 @@ fn policy() -> Policy {
 }
 
 fn label(n: usize) -> Label {
-    let level = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red][n % 5];
-    let named = n % 2 == 0;
+    let level = match n % 5 {
+        0 => Level::Clear,
+        1 => Level::Green,
+        2 => Level::Amber,
+        3 => Level::AmberStrict,
+        _ => Level::Red,
+    };
+    let named = n.is_multiple_of(2);
     let audience = if named { Audience::of((0..1 + n % 20).map(|k| Principal::Member(name((n / 7 + k * 3) % MEMBERS)))) } else { Audience::default() };
     let tlp = BTreeMap::from([(Some(name(0)), Binding { level, reach: (!named).then_some(level) })]);
     Label::Terms(Terms { tlp, audience, not_after_us: Some(i64::try_from(n).unwrap_or(0) + 1_000_000_000), ..Terms::default() })

@@ -61,12 +61,43 @@ impl Header {
         self.modified.or(self.created)
     }
 
+    /// Is it of a type whose objects have versions (STIX 2.1 section 3.2: domain and relationship objects) and says none?
+    #[must_use]
+    pub fn lacks_version(&self) -> bool {
+        self.version().is_none() && VERSIONED_TYPES.contains(&&*self.id.kind)
+    }
+
     /// Is this STIX 2.0? Its objects have times and no `spec_version`; 2.1 observables have neither.
     #[must_use]
     pub fn is_stix_2_0(&self) -> bool {
         self.spec_version.as_deref().map_or(self.created.is_some(), |v| v == "2.0")
     }
 }
+
+/// The domain and relationship objects of STIX 2.1.
+const VERSIONED_TYPES: [&str; 21] = [
+    "attack-pattern",
+    "campaign",
+    "course-of-action",
+    "grouping",
+    "identity",
+    "incident",
+    "indicator",
+    "infrastructure",
+    "intrusion-set",
+    "location",
+    "malware",
+    "malware-analysis",
+    "note",
+    "observed-data",
+    "opinion",
+    "relationship",
+    "report",
+    "sighting",
+    "threat-actor",
+    "tool",
+    "vulnerability",
+];
 
 /// Reads the header of one object and refuses what is not I-JSON.
 ///

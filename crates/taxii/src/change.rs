@@ -42,6 +42,10 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
     let mut failures = Vec::new();
     for (n, object) in objects.iter().enumerate() {
         match prepare(object.get(), now_us) {
+            Ok(prepared) if prepared.header().lacks_version() => {
+                let id = &prepared.header().id;
+                return Err(Failure::unprocessable(format!("object {n} of the envelope, `{id}`, has no `modified` and no `created`; nothing was kept")));
+            }
             Ok(prepared) => ready.push(prepared),
             Err(refusal) => failures.push(refused(n, object.get(), &refusal, &stamp)?),
         }

@@ -35,7 +35,7 @@ struct Report {
 }
 
 impl Report {
-    fn refuse(&mut self, place: String, refusal: &Refusal) {
+    fn refuse(&mut self, place: &str, refusal: &Refusal) {
         self.refused.push(json!({"place": place, "id": refusal.id.as_ref().map(ToString::to_string), "reason": refusal.reason, "help": refusal.help}));
     }
 
@@ -46,7 +46,7 @@ impl Report {
                 Outcome::Known => self.known += 1,
                 Outcome::Variant => self.variant += 1,
                 Outcome::Conflict => self.conflict += 1,
-                Outcome::Refused(reason) => self.refuse(place, &Refusal { id, reason, help: "split the source, or send fewer different markings" }),
+                Outcome::Refused(reason) => self.refuse(&place, &Refusal { id, reason, help: "split the source, or send fewer different markings" }),
             }
         }
     }
@@ -114,7 +114,7 @@ fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dy
                         places.push((at, prepared.header().id.clone()));
                         batch.push(prepared);
                     }
-                    Err(refusal) => report.refuse(at, &refusal),
+                    Err(refusal) => report.refuse(&at, &refusal),
                 }
             }
             let outcomes = store.ingest(source, None, batch)?;
@@ -125,7 +125,7 @@ fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dy
     })?;
     if let Some(fault) = document.fault {
         let refusal = Refusal { id: None, reason: fault.to_string(), help: fault.help() };
-        report.refuse(format!("{place}: after object {total}"), &refusal);
+        report.refuse(&format!("{place}: after object {total}"), &refusal);
     }
     Ok(report)
 }

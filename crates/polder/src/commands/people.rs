@@ -19,7 +19,7 @@ pub(super) fn run(node: &Node, by: &str, request: Request) -> Result<Answer, Fai
         Request::StandingRemove { id } => remove_standing(node, by, &id),
         Request::StandingList => Ok(list(&node.directory().standing.standing, "standing")),
         Request::RecipientAdd { id, kind, organisation, person, user, password } => {
-            add_recipient(node, by, RecipientEntry { id, kind, organisation, person, suspended: false }, user, password)
+            add_recipient(node, by, RecipientEntry { id, kind, organisation, person, suspended: false }, user.as_deref(), password)
         }
         Request::RecipientSuspend { id, suspend } => suspend_recipient(node, by, &id, suspend),
         Request::RecipientList => Ok(list(&node.directory().recipients.recipients, "recipients")),
@@ -90,11 +90,11 @@ fn remove_standing(node: &Node, by: &str, id: &str) -> Result<Answer, Failure> {
     })
 }
 
-fn add_recipient(node: &Node, by: &str, entry: RecipientEntry, user: Option<String>, password: Option<String>) -> Result<Answer, Failure> {
+fn add_recipient(node: &Node, by: &str, entry: RecipientEntry, user: Option<&str>, password: Option<String>) -> Result<Answer, Failure> {
     check_id("recipient", &entry.id)?;
-    let login = match (&user, entry.kind.as_str()) {
+    let login = match (user, entry.kind.as_str()) {
         (_, "public") => None,
-        (user, _) => Some(new_user(user.as_deref().unwrap_or(&entry.id), &entry.id, "reader", password)?),
+        (user, _) => Some(new_user(user.unwrap_or(&entry.id), &entry.id, "reader", password)?),
     };
     node.change(by, |d| {
         if d.recipients.recipients.iter().any(|r| r.id == entry.id) {

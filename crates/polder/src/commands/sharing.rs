@@ -129,8 +129,8 @@ fn tlp_2_definition(level: Level) -> Value {
 }
 
 /// Takes a definition as valid for every source.
-pub(super) fn pin(node: &Node, by: &str, body: Vec<u8>) -> Result<Answer, Failure> {
-    let document = polder_stix::bundle::split(&body);
+pub(super) fn pin(node: &Node, by: &str, body: &[u8]) -> Result<Answer, Failure> {
+    let document = polder_stix::bundle::split(body);
     let mut pinned = Vec::new();
     for text in &document.objects {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
