@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod damage;
 mod decision;
 #[cfg(test)]
 mod demo_expected;

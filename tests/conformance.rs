@@ -27,6 +27,7 @@ fn row(number: u32) -> RowRecord {
         references: vec![(0, RefKind::Required), (3, RefKind::AnyOf), (9, RefKind::Optional)],
         outline: format!("outline of row {number}"),
         dead: false,
+        damaged: false,
     }
 }
 
@@ -127,13 +128,13 @@ fn a_damaged_body_is_not_read() {
 }
 
 #[test]
-fn a_damaged_row_is_given_as_dead() {
+fn a_damaged_row_is_given_as_damaged() {
     let dir = temporary();
     let path = file(dir.path());
     damage(&path, row(1).outline.as_bytes());
     let (all, damaged) = all_of(&mut Sqlite::open(&path).unwrap()).unwrap();
-    let dead: Vec<_> = all.iter().filter_map(|record| if let Record::Row(row) = record { Some(row.dead) } else { None }).collect();
-    assert_eq!((dead, damaged.len()), (vec![false, true], 1));
+    let hurt: Vec<_> = all.iter().filter_map(|record| if let Record::Row(row) = record { Some(row.damaged) } else { None }).collect();
+    assert_eq!((hurt, damaged.len()), (vec![false, true], 1));
 }
 
 #[test]

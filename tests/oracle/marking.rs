@@ -140,18 +140,63 @@ fn audience(value: &Map<String, Value>) -> Option<Meaning> {
     })
 }
 
-/// What a text names: nothing if it begins with neither prefix, opaque if it does and is not exactly a level.
+/// What a text names: nothing if it mentions neither scale; opaque if it begins with one and is not exactly a level; else the
+/// strictest levels of what it mentions, opaque for each mention that a level does not follow.
 fn named(text: &str) -> Option<Meaning> {
+    let text: String = text.chars().filter(|letter| !is_unseen(*letter)).map(narrow).collect();
     let text = text.trim().to_ascii_lowercase();
-    let level = |rest: &str| -> Option<String> {
-        let name = rest.trim_start_matches([':', '-', '_', ' ']);
-        (name.len() < rest.len()).then(|| name.to_owned())
-    };
-    if let Some(rest) = text.strip_prefix("tlp") {
-        return Some(Meaning::level(level(rest).and_then(|name| tlp_level(&name))));
+    for (scale, read) in SCALES {
+        if let Some(rest) = text.strip_prefix(scale) {
+            let name = rest.trim_start_matches(BETWEEN);
+            return Some(if name.len() < rest.len() { read(name) } else { Meaning::unread() });
+        }
     }
-    let rest = text.strip_prefix("pap")?;
-    Some(Meaning::pap(level(rest).and_then(|name| pap_level(&name))))
+    // Cut into mentions from the end, each with the text up to the next.
+    let letters: Vec<char> = text.chars().collect();
+    let (mut end, mut all) = (letters.len(), None);
+    for start in (1..letters.len()).rev().filter(|at| !letters[at - 1].is_alphanumeric()) {
+        for (scale, read) in SCALES {
+            let tail: String = letters[start..end].iter().collect();
+            let Some(rest) = tail.strip_prefix(scale).filter(|rest| rest.starts_with(BETWEEN)) else { continue };
+            let (one, other) = (mention(rest, scale, read), all.take());
+            all = Some(other.map_or(one.clone(), |other: Meaning| other.join(one)));
+            end = start;
+        }
+    }
+    all
+}
+
+type ReadLevel = fn(&str) -> Meaning;
+
+const BETWEEN: [char; 4] = [':', '-', '_', ' '];
+const SCALES: [(&str, ReadLevel); 2] = [("tlp", |name| Meaning::level(tlp_level(name))), ("pap", |name| Meaning::pap(pap_level(name)))];
+
+fn mention(rest: &str, scale: &str, read: ReadLevel) -> Meaning {
+    let mut words = rest.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let mut meaning = words.next().map_or_else(Meaning::unread, read);
+    for word in words {
+        let more = match word {
+            "strict" if scale == "tlp" => read("amber+strict"),
+            "strict" => Meaning::unread(),
+            _ if pap_level(word).is_some() => read(word),
+            _ => continue,
+        };
+        meaning = meaning.join(more);
+    }
+    meaning
+}
+
+fn is_unseen(letter: char) -> bool {
+    let ranges = ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2060}'..='\u{206f}', '\u{fe00}'..='\u{fe0f}'];
+    ['\u{ad}', '\u{180e}', '\u{feff}'].contains(&letter) || ranges.iter().any(|range| range.contains(&letter))
+}
+
+fn narrow(letter: char) -> char {
+    if letter.is_whitespace() {
+        return ' ';
+    }
+    let wide = ('\u{ff01}'..='\u{ff5e}').zip('!'..='~');
+    wide.into_iter().find(|(wide, _)| *wide == letter).map_or(letter, |(_, usual)| usual)
 }
 
 fn tlp_level(name: &str) -> Option<Level> {

@@ -154,6 +154,11 @@ fn texts_name_levels() {
     assert_eq!(level("TLP:RED only"), (None, None, true));
     assert_eq!(level("TLPRED"), (None, None, true));
     assert_eq!(level("Copyright"), (None, None, false));
+    assert_eq!(level("(TLP:RED)"), (Some(Level::Red), None, false));
+    assert_eq!(level("Distribution: TLP:GREEN, then tlp amber+strict; PAP-WHITE"), (Some(Level::AmberStrict), Some(Level::Clear), false));
+    assert_eq!(level("T\u{200b}LP\u{ff1a}RED"), (Some(Level::Red), None, false));
+    assert_eq!(level("is TLP:NONE"), (None, None, true));
+    assert_eq!(level("we use TLP."), (None, None, false));
     assert!(meaning(&json!({"name": "x"})).opaque);
     assert!(meaning(&audience(NAMED, &json!({"members": "bravo"}))).opaque);
 }

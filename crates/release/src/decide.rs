@@ -4,7 +4,7 @@
 //! the product.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use polder_stix::{Id, RefKind};
 use serde_json::Value;
@@ -369,6 +369,10 @@ impl<'a, H: Held> Judge<'a, H> {
     }
 
     fn label_verdict(&self, number: u32) -> LabelVerdict {
+        if number == u32::MAX {
+            // A row without a label: nobody, and nothing to remember.
+            return LabelVerdict::Deny(Reason::Irreconcilable);
+        }
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         if let Some(Some(known)) = self.cache.borrow().get(at) {
             return known.clone();
@@ -428,9 +432,9 @@ impl<'a, H: Held> Judge<'a, H> {
         removal.granular = self.applied(row, &facts);
         let outline = self.held.outline(row);
         let (mut any_of, mut any_left) = (false, false);
-        let mut stack = vec![row];
+        let mut walk = Walk { stack: vec![row], ..Walk::default() };
         for (target, kind) in self.held.references(row) {
-            let denied = self.denied(*target, &facts, &mut stack);
+            let denied = self.denied(*target, &facts, &mut walk).yes;
             match kind {
                 RefKind::Required if denied => return Judgement::no(Verdict::Withhold, Reason::RequiredReference),
                 RefKind::Required | RefKind::Optional => {}
@@ -479,8 +483,9 @@ impl<'a, H: Held> Judge<'a, H> {
     }
 
     /// Is there a live row of the object in scope, and may the recipient hold none of them?
-    fn denied(&self, object: u32, from: &RowFacts, stack: &mut Vec<u32>) -> bool {
+    fn denied(&self, object: u32, from: &RowFacts, walk: &mut Walk) -> Answer {
         let mut present = false;
+        let mut low = usize::MAX;
         let mut next = self.held.first_row(object);
         while let Some(row) = next {
             next = self.held.next_row(row);
@@ -488,54 +493,94 @@ impl<'a, H: Held> Judge<'a, H> {
             if !from.own && facts.source != from.source {
                 continue;
             }
-            if self.holdable(row, &facts, stack) {
-                return false;
+            let answer = self.holdable(row, &facts, walk);
+            if answer.yes {
+                return Answer { yes: false, low: answer.low };
             }
+            low = low.min(answer.low);
             present = true;
         }
-        present
+        Answer { yes: present, low }
     }
 
     /// The yes or no of [`Judge::judge`], without what would be removed. A row under examination counts as permitted.
-    fn holdable(&self, row: u32, facts: &RowFacts, stack: &mut Vec<u32>) -> bool {
-        if stack.contains(&row) {
-            return true;
+    fn holdable(&self, row: u32, facts: &RowFacts, walk: &mut Walk) -> Answer {
+        if let Some(depth) = walk.stack.iter().position(|r| *r == row) {
+            return Answer { yes: true, low: depth };
+        }
+        if let Some(known) = walk.known.get(&row) {
+            return Answer::sure(*known);
         }
         match self.label_permits(row, facts, facts.label) {
-            Err(_) => return false,
-            Ok(Reason::ReadBack) => return true,
+            Err(_) => return Answer::sure(false),
+            Ok(Reason::ReadBack) => return Answer::sure(true),
             Ok(_) => {}
         }
-        if stack.len() >= limits::REFERENCE_DEPTH_MAX {
-            return false;
+        walk.steps += 1;
+        if walk.stack.len() >= limits::REFERENCE_DEPTH_MAX || walk.steps > limits::REFERENCE_STEPS_MAX {
+            walk.cuts += 1;
+            return Answer::sure(false);
         }
+        let (cuts, depth) = (walk.cuts, walk.stack.len());
+        walk.stack.push(row);
+        let answer = self.references_permit(row, facts, walk);
+        walk.stack.pop();
+        // A no stands whatever was assumed. A yes stands if it assumed nothing about the rows that led here. Neither does if the walk was cut.
+        let final_yes = answer.yes && answer.low >= depth;
+        if cuts == walk.cuts && (final_yes || !answer.yes) {
+            walk.known.insert(row, answer.yes);
+        }
+        if final_yes { Answer::sure(true) } else { answer }
+    }
+
+    fn references_permit(&self, row: u32, facts: &RowFacts, walk: &mut Walk) -> Answer {
         let outline = self.held.outline(row);
         let mut removal = Removal::default();
         if outline.is_some() {
             removal.granular = self.applied(row, facts);
         }
-        stack.push(row);
-        let (mut any_of, mut any_left, mut required) = (false, false, true);
+        let (mut any_of, mut any_left, mut low) = (false, false, usize::MAX);
         for (target, kind) in self.held.references(row) {
             match kind {
                 RefKind::Optional if outline.is_none() => {}
                 RefKind::AnyOf if outline.is_none() && any_left => {}
                 _ => {
-                    let denied = self.denied(*target, facts, stack);
-                    required &= *kind != RefKind::Required || !denied;
+                    let denied = self.denied(*target, facts, walk);
+                    low = low.min(denied.low);
                     any_of |= *kind == RefKind::AnyOf;
-                    any_left |= *kind == RefKind::AnyOf && !denied;
-                    if denied {
+                    any_left |= *kind == RefKind::AnyOf && !denied.yes;
+                    if denied.yes && *kind == RefKind::Required {
+                        return Answer { yes: false, low };
+                    }
+                    if denied.yes {
                         removal.targets.push(*target);
                     }
                 }
             }
-            if !required {
-                break;
-            }
         }
-        stack.pop();
         let whole = outline.is_none_or(|outline| removal.is_empty() || self.left(outline, &removal).is_some());
-        required && (!any_of || any_left) && whole
+        Answer { yes: (!any_of || any_left) && whole, low }
     }
+}
+
+/// A yes or no, and the lowest place on the way here that it took for permitted.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    yes: bool,
+    low: usize,
+}
+
+impl Answer {
+    fn sure(yes: bool) -> Self {
+        Self { yes, low: usize::MAX }
+    }
+}
+
+/// One walk along references: where it is, and what it has found out for good.
+#[derive(Debug, Default)]
+struct Walk {
+    stack: Vec<u32>,
+    known: HashMap<u32, bool>,
+    steps: u32,
+    cuts: u32,
 }

@@ -6,3 +6,5 @@ pub const REFERENCE_DEPTH_MAX: usize = 32;
 pub const AUDIENCE_NAMES_MAX: usize = 4096;
 /// Granular markings of one object.
 pub const GRANULAR_MAX: usize = 4096;
+/// Rows looked at along required references for one answer, before it is no.
+pub const REFERENCE_STEPS_MAX: u32 = 1_000_000;

@@ -117,24 +117,92 @@ fn of_definition(kind: &str, definition: Option<&Value>) -> Meaning {
     }
 }
 
-/// A level written as text, as some exporters do; `None` when the text is about something else.
+/// Levels written as text, as some exporters do; `None` when the text is about something else.
 fn of_text(text: &str) -> Option<Meaning> {
+    let text = plain(text);
     let text = text.trim();
-    let (prefix, rest) = text.split_at_checked(3)?;
-    let (tlp, pap) = (prefix.eq_ignore_ascii_case("tlp"), prefix.eq_ignore_ascii_case("pap"));
-    if !tlp && !pap {
-        return None;
+    let (prefix, rest) = text.split_at_checked(3).unwrap_or((text, ""));
+    if let Some(scheme) = Scheme::parse(prefix) {
+        return Some(after_separator(rest).map_or_else(Meaning::unreadable, |name| scheme.exactly(name)));
     }
-    let name = rest.trim_start_matches([':', '-', '_', ' ']);
-    if name.len() == rest.len() {
-        return Some(Meaning::unreadable());
+    let mentions = mentions(text);
+    let ends = mentions.iter().skip(1).map(|(at, ..)| *at).chain([text.len()]);
+    let said = mentions.iter().zip(ends).map(|((_, start, scheme), end)| scheme.somewhere_in(text.get(*start..end).unwrap_or_default()));
+    said.reduce(Meaning::join)
+}
+
+/// Two scales that look alike in text.
+#[derive(Debug, Clone, Copy)]
+enum Scheme {
+    Tlp,
+    Pap,
+}
+
+impl Scheme {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "tlp" => Some(Self::Tlp),
+            "pap" => Some(Self::Pap),
+            _ => None,
+        }
     }
-    let meaning = if tlp {
-        Level::parse(name).map(Meaning::of_level)
-    } else {
-        Pap::parse(name).map(|pap| Meaning { pap: Some(pap), ..Meaning::default() })
+
+    fn level(self, name: &str) -> Option<Meaning> {
+        match self {
+            Self::Tlp => Level::parse(name).map(Meaning::of_level),
+            Self::Pap => Pap::parse(name).map(|pap| Meaning { pap: Some(pap), ..Meaning::default() }),
+        }
+    }
+
+    fn exactly(self, name: &str) -> Meaning {
+        self.level(name).unwrap_or_else(Meaning::unreadable)
+    }
+
+    /// The strictest level among the words, the first of which has to be one.
+    fn somewhere_in(self, text: &str) -> Meaning {
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let first = words.first().map_or_else(Meaning::unreadable, |word| self.exactly(word));
+        let rest = words.iter().filter_map(|word| match (*word, self) {
+            // `amber+strict` falls into two words.
+            ("strict", Self::Tlp) => Some(Meaning::of_level(Level::AmberStrict)),
+            ("strict", Self::Pap) => Some(Meaning::unreadable()),
+            (word, _) => self.level(word),
+        });
+        rest.fold(first, Meaning::join)
+    }
+}
+
+/// Every place where a scheme's name begins a word and a separator follows: where it is, where the level should be, which.
+fn mentions(text: &str) -> Vec<(usize, usize, Scheme)> {
+    let mut found = Vec::new();
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let tail = text.get(at..).and_then(|rest| rest.split_at_checked(3));
+        if let Some((name, rest)) = tail.filter(|_| !before.is_alphanumeric())
+            && let (Some(scheme), Some(after)) = (Scheme::parse(name), after_separator(rest))
+        {
+            found.push((at, text.len() - after.len(), scheme));
+        }
+        before = c;
+    }
+    found
+}
+
+/// What follows the separators; `None` when there are none.
+fn after_separator(rest: &str) -> Option<&str> {
+    let after = rest.trim_start_matches([':', '-', '_', ' ']);
+    (after.len() < rest.len()).then_some(after)
+}
+
+/// The text as a person sees it: without characters that have no width, full-width letters as usual ones, in lower case.
+fn plain(text: &str) -> String {
+    let seen = |c: char| match u32::from(c) {
+        0xad | 0x180e | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f | 0xfeff => None,
+        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0),
+        _ if c.is_whitespace() => Some(' '),
+        _ => Some(c),
     };
-    Some(meaning.unwrap_or_else(Meaning::unreadable))
+    text.chars().filter_map(seen).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn of_audience(extension: &Value) -> Option<Meaning> {
@@ -283,5 +351,45 @@ fn terms(mut joined: Meaning, opaque: BTreeSet<Id>, origin: &Origin, alliance: &
         not_after_us: joined.not_after_us,
         opaque,
         ..Terms::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tlp(level: Level) -> Option<Meaning> {
+        Some(Meaning::of_level(level))
+    }
+
+    #[test]
+    fn a_level_inside_a_text_was_taken_for_a_statement() {
+        for text in ["(TLP:RED)", "Distribution: TLP:RED", "[tlp red] all rights reserved", "T\u{200b}LP:RED", "\u{feff}TLP:RED", "\u{ff34}\u{ff2c}\u{ff30}\u{ff1a}\u{ff32}\u{ff25}\u{ff24}",
+            "see TLP:GREEN, TLP:RED", "see TLP:GREEN or RED", "x TLP\u{a0}RED", "\u{e9} TLP__red\u{2014}ours"] {
+            assert_eq!(of_text(text), tlp(Level::Red), "{text}");
+        }
+        for text in ["(TLP:AMBER+STRICT)", "is TLP:AMBER-STRICT", "is TLP: amber strict", "TLP:AMBER+STRICT"] {
+            assert_eq!(of_text(text), tlp(Level::AmberStrict), "{text}");
+        }
+        assert_eq!(of_text("Red Org, TLP:GREEN"), tlp(Level::Green), "what stands before names nothing");
+        let both = Meaning { pap: Some(Pap::Red), ..Meaning::of_level(Level::Green) };
+        assert_eq!(of_text("(TLP:GREEN, PAP:RED)"), Some(both));
+    }
+
+    #[test]
+    fn what_names_no_level_exactly_is_opaque() {
+        for text in ["TLP:RED only", "TLPRED", "TLP", "TLP:", "x TLP: ", "is TLP:REDD", "is TLP:R\u{435}d", "is PAP:AMBER+STRICT", "PAP:AMBER+STRICT", "is TLP:NONE, TLP:x"] {
+            assert_eq!(of_text(text), Some(Meaning::unreadable()), "{text}");
+        }
+        let part = of_text("is TLP:x, TLP:RED").unwrap();
+        assert!(part.opaque && part.level == Some(Level::Red));
+    }
+
+    #[test]
+    fn prose_stays_a_statement() {
+        for text in ["", "x", "Copyright 2015-2026, Example Corporation. EX&CK and EX&CK Tables are registered trademarks of Example Corporation.", "be kind, red team",
+            "paper: clear", "we follow TLP.", "the FTLP:RED protocol", "\u{1f600}\u{e9}"] {
+            assert_eq!(of_text(text), None, "{text}");
+        }
     }
 }

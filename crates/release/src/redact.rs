@@ -131,7 +131,7 @@ fn without(before: &Value, granular: &[u32], denied: &BTreeSet<Id>, hide_author:
         if counts(&entry) && granular.contains(&here) {
             paths.extend(removal_paths(&entry).ok_or(RedactError::Body)?);
         } else {
-            kept.push(entry);
+            kept.extend(entry_without(entry, denied)?);
         }
     }
     if hide_author {
@@ -151,6 +151,25 @@ fn without(before: &Value, granular: &[u32], denied: &BTreeSet<Id>, hide_author:
         map.insert("granular_markings".to_owned(), Value::Array(kept));
     }
     Ok(object)
+}
+
+/// A granular entry that stays, without denied ids. What carries a marking is never dropped for one: the part would lose its marking.
+fn entry_without(mut entry: Value, denied: &BTreeSet<Id>) -> Result<Option<Value>, RedactError> {
+    let names = |value: &Value| {
+        let mut found = Vec::new();
+        find_denied(value, denied, &mut vec![Step::Key("granular_markings".to_owned())], &mut found);
+        !found.is_empty()
+    };
+    let carries = entry.get("marking_ref").is_some();
+    let Some(map) = entry.as_object_mut().filter(|_| carries) else {
+        return Ok((!names(&entry)).then_some(entry));
+    };
+    if map.get("selectors").is_some_and(names) {
+        return Err(RedactError::Required("granular_markings".to_owned()));
+    }
+    // As with `object_marking_refs`, the id of a marking is no reference.
+    map.retain(|key, value| key == "marking_ref" || !names(value));
+    Ok(Some(entry))
 }
 
 fn say_derived(map: &mut Map<String, Value>, derived_by: Option<&str>) -> Result<(), RedactError> {
@@ -356,6 +375,31 @@ mod tests {
         assert_eq!((g[0].whole, g[1].whole), (false, true));
         assert_eq!(run(&n, &[], &[A, B]), Err(RedactError::Required("object_refs".into())));
         assert_eq!(run(&n, &[0], &[]).unwrap()["object_refs"], json!([B]));
+    }
+
+    #[test]
+    fn a_denied_id_stayed_in_the_granular_markings() {
+        let tool = |entries: Value| json!({"type":"tool","id":"tool--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20","name":"n","x_ref":B,"granular_markings":entries});
+        let says = |entries: Value, denied: &[&str]| run(&tool(entries), &[], denied).map(|v| v["granular_markings"].clone());
+        assert_eq!(says(json!([{"lang":B,"selectors":["name"]}]), &[B]).unwrap(), Value::Null);
+        assert_eq!(says(json!([{"lang":B,"selectors":["name"]}]), &[A]).unwrap(), json!([{"lang":B,"selectors":["name"]}]));
+        assert_eq!(says(json!([{"lang":"de","x":[{"y":B}],"selectors":["name"]}]), &[B]).unwrap(), Value::Null);
+        // Who receives the copy keeps the marking of the part, whatever else stood in the entry.
+        assert_eq!(says(json!([{"marking_ref":M,"lang":B,"selectors":["name"]}]), &[B]).unwrap(), json!([{"marking_ref":M,"selectors":["name"]}]));
+        assert_eq!(says(json!([{"marking_ref":M,"selectors":["name"]}]), &[B, M]).unwrap(), json!([{"marking_ref":M,"selectors":["name"]}]));
+        assert!(says(json!([{"marking_ref":M,"selectors":["name",B]}]), &[B]).is_err());
+    }
+
+    #[test]
+    fn a_copy_that_fails_is_known_from_its_outline() {
+        let none = BTreeSet::new();
+        let gone = BTreeSet::from([Id::parse(B).unwrap()]);
+        let analysis = json!({"type":"malware-analysis","id":"malware-analysis--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20","product":"p","analysis_sco_refs":[B]});
+        assert!(run(&analysis, &[], &[B]).is_err());
+        assert_eq!(outline_copy(&outline(&analysis), &[], &gone, false), None);
+        let definition = json!({"type":"extension-definition","id":"extension-definition--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20","created_by_ref":A,"name":"n","schema":"s","version":"1","extension_types":["new-sdo"]});
+        assert_eq!(outline_copy(&outline(&definition), &[], &none, true), None);
+        assert!(outline_copy(&outline(&definition), &[], &none, false).is_some());
     }
 
     #[test]

@@ -94,7 +94,11 @@ impl<'de> Visitor<'de> for Top<'_, 'de> {
             any = true;
             match &*key {
                 // A bundle has an id too, so the type decides; an envelope has neither.
-                "type" => bundle = map.next_value::<&RawValue>()?.get() == "\"bundle\"",
+                "type" => {
+                    let raw = map.next_value::<&RawValue>()?;
+                    // Decoded, or an escape would make the bundle an object of its own.
+                    bundle = serde_json::from_str::<String>(raw.get()).is_ok_and(|kind| kind == "bundle");
+                }
                 "id" => {
                     id = true;
                     map.next_value::<IgnoredAny>()?;
@@ -200,6 +204,7 @@ mod tests {
         };
         check(r#"{"type":"bundle","id":"bundle--1","objects":[{"a": 1},{"b":2} ]}"#, &[r#"{"a": 1}"#, r#"{"b":2}"#], None);
         check(r#"{"type":"bundle","id":"bundle--1"}"#, &[], None);
+        check(r#"{"type":"bun\u0064le","id":"bundle--1","objects":[{"a":1}]}"#, &[r#"{"a":1}"#], None);
         check(r#"{"more":false,"objects":[{"a":1}]}"#, &[r#"{"a":1}"#], None);
         check("{}", &[], None);
         check(r#"[{"a":1}]"#, &[r#"{"a":1}"#], None);

@@ -50,8 +50,9 @@ pub struct Header {
     pub granular: bool,
     /// Every reference to another object, sorted, each once.
     pub references: Vec<Reference>,
-    /// An id stands where some type requires a text or a list of texts.
-    pub id_for_text: bool,
+    /// What of it may be removed is more than a list of references: an id stands where its type requires a text,
+    /// or the type requires one of several properties, or its author.
+    pub needs_outline: bool,
 }
 
 impl Header {
@@ -99,6 +100,9 @@ const VERSIONED_TYPES: [&str; 21] = [
     "vulnerability",
 ];
 
+/// The parser gives names that begin so a meaning of their own, so other readers of the same bytes would see another object.
+const RESERVED: &str = "$serde_json::private::";
+
 /// Reads the header of one object and refuses what is not I-JSON.
 ///
 /// # Errors
@@ -129,6 +133,7 @@ enum Slot {
     Revoked,
     Markings,
     Granular,
+    Extensions,
     Skip,
     SourceRef,
     TargetRef,
@@ -158,6 +163,7 @@ impl Slot {
             "revoked" => Self::Revoked,
             "object_marking_refs" => Self::Markings,
             "granular_markings" => Self::Granular,
+            "extensions" => Self::Extensions,
             "source_ref" => Self::SourceRef,
             "target_ref" => Self::TargetRef,
             "sighting_of_ref" => Self::SightingOf,
@@ -202,9 +208,15 @@ struct Found {
 impl Found {
     fn string(&mut self, slot: Slot, text: &str, depth: usize) {
         match (slot, depth) {
-            (Slot::Type, 1) => self.kind = Some(text.to_owned()),
+            (Slot::Type, 1) => {
+                self.required_text(text);
+                self.kind = Some(text.to_owned());
+            }
             (Slot::Id, 1) => self.id = Some(text.to_owned()),
-            (Slot::SpecVersion, 1) => self.spec_version = Some(text.to_owned()),
+            (Slot::SpecVersion, 1) => {
+                self.required_text(text);
+                self.spec_version = Some(text.to_owned());
+            }
             (Slot::Created, 1) => self.created = Some(text.to_owned()),
             (Slot::Modified, 1) => self.modified = Some(text.to_owned()),
             (Slot::Markings, 2) => match Id::parse(text) {
@@ -213,13 +225,21 @@ impl Found {
             },
             (Slot::Markings, _) => self.wrong_type = Some("object_marking_refs"),
             (Slot::Granular, 1) => self.wrong_type = Some("granular_markings"),
+            (Slot::Extensions, 1) => self.wrong_type = Some("extensions"),
             (Slot::Skip, _) => {}
-            _ => {
-                if let Some(id) = IdRef::parse(text) {
-                    self.references.push((slot, id.to_owned()));
-                }
-            }
+            _ => self.reference(slot, text),
         }
+    }
+
+    fn reference(&mut self, slot: Slot, text: &str) {
+        if let Some(id) = IdRef::parse(text) {
+            self.references.push((slot, id.to_owned()));
+        }
+    }
+
+    /// A type or a `spec_version` may have the form of an id too, and then it can be one that has to leave.
+    fn required_text(&mut self, text: &str) {
+        self.reference(Slot::Text, text);
     }
 
     /// A value that is no string where a header property needs one.
@@ -232,6 +252,7 @@ impl Found {
             Slot::Modified => "modified",
             Slot::Markings => "object_marking_refs",
             Slot::Granular => "granular_markings",
+            Slot::Extensions => "extensions",
             _ => return,
         };
         if depth == 1 || (depth == 2 && slot == Slot::Markings) {
@@ -253,6 +274,9 @@ impl Found {
         if *id.kind != *kind {
             return fail("id", format!("`{id}` does not begin with the object's type `{}`", clip(&kind)));
         }
+        if kind == "bundle" {
+            return fail("type", "is a bundle, not an object; send its objects".to_owned());
+        }
         if let Some(bad) = self.bad_marking {
             return fail("object_marking_refs", format!("`{}` is not the id of a marking-definition", clip(&bad)));
         }
@@ -264,6 +288,7 @@ impl Found {
             },
         };
         let id_for_text = self.references.iter().any(|(slot, _)| *slot == Slot::Text);
+        let one_of_several = kind == "malware-analysis" && !self.references.is_empty();
         let references = self.references.into_iter().map(|(slot, target)| Reference { target, kind: slot.ref_kind(&kind) });
         // Who holds an object may see it named in itself; it counts only as one of several that may stay.
         let mut references: Vec<Reference> = references.filter(|r| r.target != id || r.kind == RefKind::AnyOf).collect();
@@ -284,7 +309,7 @@ impl Found {
             markings,
             granular: self.granular,
             references,
-            id_for_text,
+            needs_outline: id_for_text || one_of_several || kind == "extension-definition",
         })
     }
 }
@@ -383,9 +408,14 @@ impl<'de> Visitor<'de> for Walk<'_> {
         let depth = self.deeper()?;
         let Self { found, slot, .. } = self;
         found.seen_map |= slot == Slot::Top;
-        found.other(slot, depth - 1);
+        if slot != Slot::Extensions {
+            found.other(slot, depth - 1);
+        }
         let mut names = Names::default();
         while let Some(Key(key)) = map.next_key()? {
+            if key.starts_with(RESERVED) {
+                return Err(A::Error::custom(format_args!("reserved name `{}`", clip(&key))));
+            }
             let slot = match (slot, &*key) {
                 (Slot::Top, k) => Slot::of_top_level(k),
                 (Slot::Granular, "marking_ref") => Slot::Skip,
@@ -492,6 +522,51 @@ mod tests {
         check(&format!(r#"{{"type":"indicator","id":"{A}","granular_markings":{{}}}}"#), "`granular_markings`");
         check(&format!(r#"{{"type":"indicator","id":"{A}","x":{}1{}}}"#, "[".repeat(64), "]".repeat(64)), "deeper than 64");
         assert!(read_header(format!(r#"{{"type":"indicator","id":"{A}","x":{}1{}}}"#, "[".repeat(63), "]".repeat(63)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_name_the_parser_reads_as_something_else_is_refused() {
+        for name in ["$serde_json::private::RawValue", "$serde_json::private::Number", "\\u0024serde_json::private::RawValue"] {
+            for at in [format!(r#""{name}":5"#), format!(r#""x":{{"{name}":5}}"#), format!(r#""x":[{{"{name}":"1"}}]"#)] {
+                let error = read_header(format!(r#"{{{at},"type":"indicator","id":"{A}"}}"#).as_bytes()).unwrap_err().to_string();
+                assert!(error.contains("reserved name `$serde_json::private::"), "{at}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bundle_is_no_object() {
+        let id = format!("bundle--{}", A.split_once("--").unwrap().1);
+        for kind in ["bundle", r"bun\u0064le"] {
+            let text = format!(r#"{{"type":"{kind}","id":"{id}","objects":[{{"type":"indicator","id":"{A}"}}]}}"#);
+            let error = read_header(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("is a bundle, not an object; send its objects"), "{error}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_an_object_or_the_copy_could_not_say_what_it_is() {
+        for bad in ["\"x\"", "7", "null", "[]", "[{}]", "true", "1.5"] {
+            let error = read_header(format!(r#"{{"type":"indicator","id":"{A}","extensions":{bad}}}"#).as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("`extensions`: has the wrong JSON type"), "{bad}: {error}");
+        }
+        let header = read_header(format!(r#"{{"type":"indicator","id":"{A}","extensions":{{"x":[7,"{B}",null,{{}}]}},"x":{{"extensions":7}}}}"#).as_bytes()).unwrap();
+        assert_eq!(header.references[0].target.to_string(), B);
+    }
+
+    #[test]
+    fn an_outline_is_needed_wherever_removal_can_fail() {
+        let needs = |kind: &str, extra: &str| {
+            let id = format!("{kind}--{}", A.split_once("--").unwrap().1);
+            read_header(format!(r#"{{"type":"{kind}","id":"{id}"{extra}}}"#).as_bytes()).unwrap().needs_outline
+        };
+        assert!(needs("malware-analysis", &format!(r#","analysis_sco_refs":["{B}"]"#)), "its only result can go");
+        assert!(!needs("malware-analysis", ""));
+        assert!(needs("extension-definition", ""), "its author can be hidden and is required");
+        assert!(needs("language-content", &format!(r#","contents":{{"a":"{B}"}}"#)));
+        assert!(needs("tool", &format!(r#","spec_version":"{B}""#)), "an id for a version");
+        assert!(needs(B, ""), "an id for a type");
+        assert!(!needs("tool", &format!(r#","x_ref":"{B}""#)));
     }
 
     #[test]

@@ -1,6 +1,11 @@
-//! STIX 2.0 objects lifted to 2.1 by adding what 2.1 requires; nothing that was there is touched.
+//! STIX 2.0 objects lifted to 2.1 by adding what 2.1 requires; of what was there only the value of `spec_version` is replaced.
 //!
-//! The lift is a splice of text before the closing brace, so every number and every escape stays as received.
+//! The lift is a splice of text, so every number and every escape stays as received.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 
 use crate::Header;
 
@@ -10,22 +15,27 @@ pub fn lift(text: &str, header: &Header) -> Option<String> {
     if !header.is_stix_2_0() {
         return None;
     }
-    let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    let present = |name: &str| value.get(name).is_some();
+    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
     let body = text.trim_end().strip_suffix('}')?.trim_end();
     let mut out = String::with_capacity(body.len() + 64);
-    match value.get("spec_version").and_then(serde_json::Value::as_str) {
+    match members.get("spec_version") {
         // 2.0 has no `spec_version` on objects, yet some producers write it there; only its value is wrong in 2.1.
-        Some(_) => out.push_str(&replace_spec_version(body)?),
+        Some(value) => {
+            let at = value.get().as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+            let (before, rest) = body.split_at_checked(at)?;
+            out.push_str(before);
+            out.push_str("\"2.1\"");
+            out.push_str(rest.strip_prefix(value.get())?);
+        }
         None => {
             out.push_str(body);
             push(&mut out, "\"spec_version\":\"2.1\"");
         }
     }
     match &*header.id.kind {
-        "indicator" if !present("pattern_type") => push(&mut out, "\"pattern_type\":\"stix\""),
+        "indicator" if !members.contains_key("pattern_type") => push(&mut out, "\"pattern_type\":\"stix\""),
         // 2.0 could not say whether a family or a sample is meant; its malware objects describe families and samples alike.
-        "malware" if !present("is_family") => push(&mut out, "\"is_family\":false"),
+        "malware" if !members.contains_key("is_family") => push(&mut out, "\"is_family\":false"),
         _ => {}
     }
     out.push('}');
@@ -37,13 +47,6 @@ fn push(out: &mut String, member: &str) {
         out.push(',');
     }
     out.push_str(member);
-}
-
-fn replace_spec_version(body: &str) -> Option<String> {
-    let at = body.find("\"spec_version\"")?;
-    let (before, rest) = body.split_at_checked(at)?;
-    let after = rest.split_once("\"2.0\"")?.1;
-    Some(format!("{before}\"spec_version\":\"2.1\"{after}"))
 }
 
 #[cfg(test)]
@@ -71,7 +74,25 @@ mod tests {
         );
         check(
             &format!(r#"{{"type":"malware","spec_version" : "2.0","id":"malware--{u}",{t}}}"#),
-            Some(&format!(r#"{{"type":"malware","spec_version":"2.1","id":"malware--{u}",{t},"is_family":false}}"#)),
+            Some(&format!(r#"{{"type":"malware","spec_version" : "2.1","id":"malware--{u}",{t},"is_family":false}}"#)),
         );
+    }
+
+    #[test]
+    fn only_the_value_at_the_top_is_replaced() {
+        let u = "0012e5b0-0b7b-4ddd-b326-cd076b2c4c20";
+        let red = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed";
+        let make = |version: &str, key: &str| {
+            format!(
+                r#" {{"type":"tool","id":"tool--{u}","created":"2017-01-01T00:00:00Z","x_tool":{{"spec_version":"1"}},"object_marking_refs":["{red}"],"x":{{"v":"2.0"}},"labels":["spec_version"],{key}:{version}}}"#
+            )
+        };
+        for (version, key) in [(r#""2.0""#, r#""spec_version""#), (r#""2.\u0030""#, r#""spec_version" "#), (r#""2.0""#, r#""spec\u005fversion""#)] {
+            let text = make(version, key);
+            let header = read_header(text.as_bytes()).unwrap();
+            let lifted = lift(&text, &header).unwrap();
+            assert_eq!(lifted, make(r#""2.1""#, key));
+            assert_eq!(read_header(lifted.as_bytes()).unwrap().markings, header.markings);
+        }
     }
 }

@@ -175,6 +175,8 @@ pub struct RowRecord {
     pub outline: String,
     /// A tombstone.
     pub dead: bool,
+    /// It does not match its checksum: nobody may hold it or an earlier or later copy of the same object from that source. Set by `load`.
+    pub damaged: bool,
 }
 
 /// A release as it is kept.
@@ -205,7 +207,7 @@ pub trait Backend: Send {
     /// Gives back everything but bodies: kinds, objects, sets, sources, journal, rows, then the rest, each in order of number.
     ///
     /// # Errors
-    /// The disk's, or [`Error::Damaged`]. A damaged row is given as dead and named in the list returned.
+    /// The disk's, or [`Error::Damaged`]. A damaged row is given as such and named in the list returned.
     fn load(&mut self, take: &mut dyn FnMut(Record)) -> Result<Vec<String>, Error>;
 
     /// A connection that reads.

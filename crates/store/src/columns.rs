@@ -17,6 +17,8 @@ const NONE: u32 = u32::MAX;
 const DEAD: u8 = 1;
 const VERSIONED: u8 = 2;
 const LIFTED: u8 = 4;
+/// Not what was written: nobody may hold it, and it tightens every copy of its object from its source.
+const DAMAGED: u8 = 8;
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -341,6 +343,16 @@ impl Columns {
         }
     }
 
+    pub(crate) fn mark_damaged(&mut self, row: u32) {
+        if let Some(row) = self.rows.get_mut(at(row)) {
+            row.flags |= DAMAGED;
+        }
+    }
+
+    fn is_damaged(&self, row: u32) -> bool {
+        self.row(row).is_some_and(|r| r.flags & DAMAGED != 0)
+    }
+
     // ---- labels ----
 
     fn intern(&mut self, label: Label, origin: &Origin, source: u16) -> u32 {
@@ -376,6 +388,9 @@ impl Columns {
     fn own_label(&mut self, row: u32) -> u32 {
         let Some((object, set, source)) = self.row(row).map(|r| (r.object, r.set, r.source)) else { return NONE };
         let Some(Source { origin, default, .. }) = self.sources.get(usize::from(source)).cloned() else { return NONE };
+        if self.is_damaged(row) {
+            return self.intern(Label::Top, &origin, source);
+        }
         let is_definition = self.meanings.contains_key(&row);
         let overlay = self.overlays.get(&(object, source)).cloned();
         let granular = self.granular.get(&row).cloned().unwrap_or_default();
@@ -453,6 +468,9 @@ impl Columns {
 
     /// Is the version of `a` the same as or earlier than that of `b`?
     fn not_later(&self, a: u32, b: u32) -> bool {
+        if self.is_damaged(b) {
+            return true;
+        }
         match (self.row(a), self.row(b)) {
             (Some(x), Some(y)) => match (x.version(), y.version()) {
                 (Some(x), Some(y)) => x.ns() <= y.ns(),

@@ -110,7 +110,8 @@ impl Engine {
     pub(crate) fn log_records(&mut self, records: &mut Vec<Record>) {
         for (recipient, log) in self.policy.recipients.iter().zip(&mut self.logs) {
             let log = log.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-            logs::write(&recipient.id, log, records);
+            // A failed write is followed by a reload from disk, so nothing has to be marked again.
+            drop(logs::write(&recipient.id, log, records));
         }
     }
 
@@ -193,6 +194,9 @@ impl Engine {
         reader: &mut dyn Reader,
         records: &mut Vec<Record>,
     ) -> Result<(Outcome, Option<u32>), Error> {
+        if self.columns.kinds() + object.header.references.len().min(limits::TYPES_MAX) > limits::TYPES_MAX && self.adds_types(&object) {
+            return Ok((Outcome::Refused(format!("the store knows {} object types, and this would add more", limits::TYPES_MAX)), None));
+        }
         let number = self.object_number(&object.header.id, records);
         let version = object.header.version();
         let sha32 = u32::from_be_bytes([object.sha256[0], object.sha256[1], object.sha256[2], object.sha256[3]]);
@@ -237,12 +241,18 @@ impl Engine {
             references: references.clone(),
             outline: object.outline.as_ref().map(Value::to_string).unwrap_or_default(),
             dead: false,
+            damaged: false,
         };
         let meaning = object.meaning;
         let new = NewRow { object: number, source, set, version, lifted, commit, body, body_bytes, sha32, references, outline: object.outline, meaning };
         let row = self.columns.push(new);
         records.push(Record::Row(Box::new(record)));
         Ok((outcome, Some(row)))
+    }
+
+    fn adds_types(&self, object: &Prepared) -> bool {
+        let mut names = object.header.references.iter().map(|r| &r.target.kind).chain([&object.header.id.kind]);
+        names.any(|kind| self.columns.kind_known(kind).is_none())
     }
 
     fn object_number(&mut self, id: &Id, records: &mut Vec<Record>) -> u32 {
@@ -291,7 +301,8 @@ impl Engine {
                 },
             };
             let identical = held.sha32 == sha32 && *theirs == *bytes;
-            let same = identical || canonical::digest(&theirs) == canonical::digest(bytes);
+            // Two that cannot be read are not the same for that.
+            let same = identical || matches!((canonical::digest(&theirs), canonical::digest(bytes)), (Ok(held), Ok(new)) if held == new);
             match (same_source, same) {
                 (true, true) => return Ok((Some(row), Outcome::Known, None)),
                 (true, false) if version.is_some() => outcome = Outcome::Conflict,
@@ -506,7 +517,8 @@ impl Engine {
             Record::Source { name, .. } => names.push(name),
             Record::Journal { number, stamp_us, kind, rows_end, .. } => {
                 *journal = (*journal).max(number);
-                *last_stamp_us = (*last_stamp_us).max(stamp_us);
+                // The last entry, not the latest: an accepted clock may have gone back.
+                *last_stamp_us = stamp_us;
                 if &*kind == "arrive" {
                     columns.commits.push(Commit { stamp_us, rows_end });
                 }
@@ -553,19 +565,19 @@ impl Engine {
     fn restore_row(&mut self, row: &RowRecord, reader: &mut dyn Reader) {
         self.bodies = self.bodies.max(row.body.saturating_add(1));
         let id = self.columns.id(row.object);
-        let mut dead = row.dead;
+        let mut damaged = row.damaged;
         let mut meaning = None;
-        if &*id.kind == "marking-definition" && !dead {
-            match reader.body(row.body).map(|b| serde_json::from_slice::<Value>(&b)) {
-                Ok(Ok(value)) => meaning = Some(meaning_of_content(&value)),
-                _ => {
-                    self.damaged.push(format!("the body of `{id}` cannot be read; what it marks is withheld"));
-                    dead = true;
-                }
+        if &*id.kind == "marking-definition" && !row.dead {
+            let read = reader.body(row.body).map(|b| serde_json::from_slice::<Value>(&b));
+            // A definition that cannot be read any more means what nobody can read.
+            meaning = Some(read.map_or_else(|_| unreadable(), |v| v.map_or_else(|_| unreadable(), |v| meaning_of_content(&v))));
+            if meaning == Some(unreadable()) && reader.body(row.body).is_err() {
+                self.damaged.push(format!("the body of `{id}` cannot be read; what it marks is withheld"));
+                damaged = true;
             }
         }
         let outline = (!row.outline.is_empty()).then(|| serde_json::from_str::<Value>(&row.outline).ok());
-        dead |= matches!(outline, Some(None));
+        damaged |= matches!(outline, Some(None));
         let new = NewRow {
             object: row.object,
             source: row.source,
@@ -581,8 +593,10 @@ impl Engine {
             meaning,
         };
         let number = self.columns.push(new);
-        if dead {
+        if row.dead {
             self.columns.kill(number);
+        } else if damaged {
+            self.columns.mark_damaged(number);
         }
     }
 
@@ -610,6 +624,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// What a definition means whose content is lost.
+fn unreadable() -> polder_release::Meaning {
+    polder_release::Meaning { opaque: true, ..polder_release::Meaning::default() }
 }
 
 /// Labels that say something else than before.

@@ -107,7 +107,9 @@ impl Store {
         let fingerprint = policy_fingerprint(&policy, &sources);
         let known = self.engine().meta.get("policy").cloned();
         let fresh = self.engine().columns.sources.len() != sources.len();
-        if fresh || known.as_deref() != Some(&fingerprint[..]) {
+        // What is damaged now tightens what was decided before.
+        let hurt = !self.engine().damaged.is_empty();
+        if fresh || hurt || known.as_deref() != Some(&fingerprint[..]) {
             self.engine.write().unwrap_or_else(std::sync::PoisonError::into_inner).unsettled = true;
             self.act(Act::Policy(policy, sources), "configuration")?;
         }

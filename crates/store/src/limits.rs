@@ -18,3 +18,5 @@ pub const VERSION_AHEAD_S_MAX: i64 = 86_400;
 pub const CLOCK_BEHIND_US_MAX: i64 = 5_000_000;
 /// Entries of a view log kept in one chunk on disk.
 pub const LOG_CHUNK_ENTRIES: usize = 4096;
+/// Distinct object types one store knows, in ids and in references.
+pub const TYPES_MAX: usize = 60_000;

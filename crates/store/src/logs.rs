@@ -1,5 +1,7 @@
 //! View logs on disk: entries in chunks, packed and compressed, and what the ledger says of them.
 
+use std::collections::BTreeSet;
+
 use crate::backend::{LedgerRecord, Record};
 use crate::engine::Engine;
 use crate::limits::LOG_CHUNK_ENTRIES;
@@ -8,9 +10,11 @@ use crate::viewlog::{Ground, LogEntry, ViewLog};
 const GONE: u8 = 1;
 const REMOVES: u8 = 2;
 
-/// The records of what changed in a log since it was last written.
-pub(crate) fn write(recipient: &str, log: &mut ViewLog, records: &mut Vec<Record>) {
-    for chunk in std::mem::take(&mut log.dirty_chunks) {
+/// The records of what changed in a log since it was last written; returns the chunks, which are to be marked again if writing fails.
+/// Only the writing thread calls this, so that an older chunk cannot follow a newer one to disk.
+pub(crate) fn write(recipient: &str, log: &mut ViewLog, records: &mut Vec<Record>) -> BTreeSet<u32> {
+    let chunks = std::mem::take(&mut log.dirty_chunks);
+    for &chunk in &chunks {
         let start = (chunk as usize).saturating_mul(LOG_CHUNK_ENTRIES);
         let entries = log.entries.get(start..).unwrap_or_default();
         let mut packed = Vec::new();
@@ -28,6 +32,7 @@ pub(crate) fn write(recipient: &str, log: &mut ViewLog, records: &mut Vec<Record
         records.push(Record::LogChunk { recipient: recipient.into(), chunk, bytes });
     }
     records.push(Record::LogState { recipient: recipient.into(), commits: log.commits_done, windows_us: log.windows_done_us, floor_us: log.floor_us });
+    chunks
 }
 
 fn unpack(bytes: &[u8]) -> Option<Vec<(LogEntry, u64)>> {
@@ -53,7 +58,7 @@ fn unpack(bytes: &[u8]) -> Option<Vec<(LogEntry, u64)>> {
 
 /// Puts the logs and the ledger back. A log that cannot be read starts anew, from now on, so that nothing is dated before what was served.
 pub(crate) fn restore(engine: &mut Engine, rest: Vec<Record>) {
-    let mut broken = std::collections::BTreeSet::new();
+    let mut broken = BTreeSet::new();
     let now_us = engine.last_stamp_us.saturating_add(1);
     for log in &mut engine.logs {
         // A recipient without a state on disk is new: nothing is dated before it was known.

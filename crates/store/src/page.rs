@@ -6,7 +6,7 @@ use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Page
 use polder_stix::Id;
 use polder_stix::time::Version;
 
-use crate::backend::{LedgerRecord, Record};
+use crate::backend::LedgerRecord;
 use crate::columns::{AsOf, Row};
 use crate::engine::{Engine, lock};
 use crate::viewlog::ViewLog;
@@ -84,16 +84,7 @@ impl Ledger for OnDisk<'_> {
         if entry.listed.is_empty() && entry.full.is_empty() && entry.redacted.is_empty() {
             return Ok(());
         }
-        // The positions mean nothing without the log they are positions of, so both go into one transaction.
-        let mut records = Vec::new();
-        {
-            let engine = self.store.engine();
-            if let Some(log) = engine.logs.get(recipient as usize) {
-                logs::write(&self.recipient, &mut lock(log), &mut records);
-            }
-        }
-        records.push(Record::Ledger(entry.clone()));
-        self.store.writer.write(records)?;
+        self.store.writer.ledger(recipient, entry.clone())?;
         if let Some(log) = self.store.engine().logs.get(recipient as usize) {
             logs::mark(&mut lock(log), &entry);
         }

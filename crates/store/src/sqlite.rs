@@ -371,6 +371,7 @@ fn load_rows(c: &Connection, take: &mut dyn FnMut(Record), damaged: &mut Vec<Str
             references: Vec::new(),
             outline: r.get(12)?,
             dead: r.get(13)?,
+            damaged: false,
         };
         // Numbers are places: were a row missing, all later ones would be taken for others.
         if std::mem::replace(&mut next, row.number.saturating_add(1)) != row.number {
@@ -381,7 +382,7 @@ fn load_rows(c: &Connection, take: &mut dyn FnMut(Record), damaged: &mut Vec<Str
             Some(references) => row.references = references,
             None => {
                 damaged.push(format!("row {} does not match its checksum and is not served", row.number));
-                row.dead = true;
+                (row.dead, row.damaged) = (false, true);
             }
         }
         take(Record::Row(Box::new(row)));

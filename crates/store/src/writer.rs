@@ -2,18 +2,20 @@
 //!
 //! INVARIANT (acknowledged means on disk): answers go out after the commit; when it fails, the state is read again from disk.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use polder_release::Policy;
 
-use crate::backend::{Backend, Reader, Record};
+use crate::backend::{Backend, LedgerRecord, Reader, Record};
 use crate::clock::Clock;
 use crate::columns::Source;
 use crate::engine::{Act, Engine};
 use crate::ingest::{Outcome, Prepared};
-use crate::{Error, limits, policy_fingerprint};
+use crate::engine::lock;
+use crate::{Error, limits, logs, policy_fingerprint};
 
 type Answer<T> = SyncSender<Result<T, Error>>;
 
@@ -21,6 +23,7 @@ enum Request {
     Ingest(Box<str>, Option<Box<str>>, Vec<Prepared>, Answer<Vec<Outcome>>),
     Act(Box<Act>, Box<str>, Answer<()>),
     Write(Vec<Record>, Answer<()>),
+    Ledger(u32, Box<LedgerRecord>, Answer<()>),
     Reader(Answer<Box<dyn Reader>>),
     Stop,
 }
@@ -61,6 +64,11 @@ impl Writer {
 
     pub(crate) fn write(&self, records: Vec<Record>) -> Result<(), Error> {
         self.ask(|a| Request::Write(records, a))
+    }
+
+    /// Enters a release in the ledger, in one transaction with the log that its positions are positions of.
+    pub(crate) fn ledger(&self, recipient: u32, entry: LedgerRecord) -> Result<(), Error> {
+        self.ask(|a| Request::Ledger(recipient, Box::new(entry), a))
     }
 
     pub(crate) fn reader(&self) -> Result<Box<dyn Reader>, Error> {
@@ -114,10 +122,16 @@ impl Work {
         let (state, plain): (Vec<_>, Vec<_>) = group.into_iter().partition(|r| matches!(r, Request::Ingest(..) | Request::Act(..)));
         let mut records = Vec::new();
         let mut waiting = Vec::new();
+        let mut taken = Vec::new();
         for request in plain {
             match request {
                 Request::Write(mut new, answer) => {
                     records.append(&mut new);
+                    waiting.push(Waiting::Plain(answer));
+                }
+                Request::Ledger(recipient, entry, answer) => {
+                    taken.push((recipient, self.log_of(recipient, &entry.recipient, &mut records)));
+                    records.push(Record::Ledger(*entry));
                     waiting.push(Waiting::Plain(answer));
                 }
                 Request::Reader(answer) => drop(answer.send(self.backend.reader())),
@@ -126,10 +140,28 @@ impl Work {
         }
         if !waiting.is_empty() {
             let result = self.backend.write(records);
+            if result.is_err() {
+                self.mark_again(taken);
+            }
             answer_all(waiting, result.err().as_ref());
         }
         if !state.is_empty() {
             self.change(state);
+        }
+    }
+
+    /// The records of a recipient's log, and the chunks they hold.
+    fn log_of(&self, recipient: u32, id: &str, records: &mut Vec<Record>) -> BTreeSet<u32> {
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        engine.logs.get(recipient as usize).map(|log| logs::write(id, &mut lock(log), records)).unwrap_or_default()
+    }
+
+    fn mark_again(&self, taken: Vec<(u32, BTreeSet<u32>)>) {
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        for (recipient, chunks) in taken {
+            if let Some(log) = engine.logs.get(recipient as usize) {
+                lock(log).dirty_chunks.extend(chunks);
+            }
         }
     }
 
@@ -141,6 +173,7 @@ impl Work {
         let mut pending = std::collections::HashMap::new();
         let mut waiting = Vec::new();
         let mut broken = None;
+        let mut next = None;
         for request in requests {
             if let Some(error) = &broken {
                 refuse(request, error);
@@ -169,14 +202,14 @@ impl Work {
                                 let value = policy_fingerprint(&policy, &sources).to_vec();
                                 engine.meta.insert("policy".into(), value.clone());
                                 records.push(Record::Meta { key: "policy".into(), value });
-                                (self.policy, self.sources) = (policy, sources);
+                                next = Some((policy, sources));
                             }
                             waiting.push(Waiting::Plain(answer));
                         }
                         Err(e) => drop(answer.send(Err(e))),
                     }
                 }
-                Request::Write(..) | Request::Reader(_) | Request::Stop => {}
+                Request::Write(..) | Request::Ledger(..) | Request::Reader(_) | Request::Stop => {}
             }
         }
         let result = match broken {
@@ -186,6 +219,9 @@ impl Work {
         if let Err(error) = &result {
             tracing::error!(%error, "commit failed, reading the state again from disk");
             self.reload(&mut engine);
+        } else if let Some((policy, sources)) = next {
+            // Only what is on disk is what a reload goes back to.
+            (self.policy, self.sources) = (policy, sources);
         }
         drop(engine);
         answer_all(waiting, result.err().as_ref());
@@ -216,7 +252,7 @@ impl Work {
 fn refuse(request: Request, error: &Error) {
     match request {
         Request::Ingest(_, _, _, answer) => drop(answer.send(Err(error.clone()))),
-        Request::Act(_, _, answer) | Request::Write(_, answer) => drop(answer.send(Err(error.clone()))),
+        Request::Act(_, _, answer) | Request::Ledger(_, _, answer) | Request::Write(_, answer) => drop(answer.send(Err(error.clone()))),
         Request::Reader(answer) => drop(answer.send(Err(error.clone()))),
         Request::Stop => {}
     }

@@ -3,7 +3,7 @@
 //! The rule: one request is one transaction, and its answer is sent when it is on disk. No answer depends on rows of other sources.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -51,17 +51,17 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
         }
     }
     let names: Vec<(Id, Option<Version>)> = ready.iter().map(|p| (p.header().id.clone(), p.header().version())).collect();
+    // Before they are kept: afterwards the poster would see its own.
+    let shown = shown(app, caller, collection, &names)?;
     let posted_to = if collection.takes_everything() { None } else { Some(&*collection.id) };
     let outcomes = if ready.is_empty() { Vec::new() } else { app.store.ingest(&app.access.poster_source(&caller.login)?, posted_to, ready)? };
     let mut successes = Vec::new();
-    for ((id, version), outcome) in names.into_iter().zip(outcomes) {
+    for (((id, version), outcome), shown) in names.into_iter().zip(outcomes).zip(shown) {
         let version = version.map_or_else(|| stamp.clone(), |v| v.to_string());
         let mut detail = json!({"id": id.to_string(), "version": version});
-        // Of copies from elsewhere (`Variant`) the poster is told nothing: it may not be allowed to know of them.
+        // Which success it was says what is held, and the poster may not be allowed to know: it hears only of what it is shown.
         let (list, message) = match outcome {
-            Outcome::New | Outcome::Variant => (&mut successes, None),
-            Outcome::Known => (&mut successes, Some("already held".to_owned())),
-            Outcome::Conflict => (&mut successes, Some("kept as a variant: you sent other content for this id and version before".to_owned())),
+            Outcome::New | Outcome::Known | Outcome::Variant | Outcome::Conflict => (&mut successes, shown.then(|| HELD.to_owned())),
             Outcome::Refused(reason) => (&mut failures, Some(reason)),
         };
         if let (Some(map), Some(message)) = (detail.as_object_mut(), message) {
@@ -85,6 +85,24 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
     .to_string();
     app.store.keep_status(&id, &caller.login.recipient, status.clone())?;
     Ok(sink::resource(StatusCode::ACCEPTED, status))
+}
+
+/// What a poster hears of an id and version that the collection shows it already.
+const HELD: &str = "already held; content that differs is kept as a variant";
+
+/// Of each object: does the collection show its id and version to the poster already, or did it come earlier in the request?
+fn shown(app: &App, caller: &Caller, collection: &Collection, names: &[(Id, Option<Version>)]) -> Result<Vec<bool>, Failure> {
+    let Ok((_, Rights { read: true, .. })) = readable(app, caller, &collection.id) else { return Ok(vec![false; names.len()]) };
+    let ask = Ask::parse(None)?;
+    let mut earlier = HashSet::new();
+    let mut all = Vec::with_capacity(names.len());
+    for (id, version) in names {
+        let versions = Versions { all: version.is_none(), at: version.iter().copied().collect(), ..Versions::default() };
+        let query = Query { limit: Some(1), ..query_of(collection, &ask, Some(id), versions) };
+        let again = !earlier.insert((id, version.map(Version::ns)));
+        all.push(again || app.store.deletable(&caller.login.recipient, &query)?.1 > 0);
+    }
+    Ok(all)
 }
 
 /// Takes the caller's own rows of an object out.

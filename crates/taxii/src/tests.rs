@@ -41,6 +41,7 @@ impl Access for Directory {
             Some("Bearer home") => login("home"),
             Some("Bearer north") => login("north"),
             Some("Bearer south") => login("south"),
+            Some("Bearer north-siem") => login("north-siem"),
             Some("Bearer gone") => login("gone"),
             Some("Bearer panic") => panic!("on purpose"),
             Some(_) => Err(Denied::Wrong),
@@ -69,7 +70,11 @@ impl Access for Directory {
     }
 
     fn poster_source(&self, login: &Login) -> Result<Box<str>, polder_store::Error> {
-        Ok(if *login.recipient == *"home" { "own".into() } else { login.recipient.clone() })
+        Ok(match &*login.recipient {
+            "home" => "own".into(),
+            "north-siem" => "north".into(),
+            other => other.into(),
+        })
     }
 
     fn title(&self) -> String {
@@ -80,7 +85,8 @@ impl Access for Directory {
 fn setup(clock: Arc<ManualClock>) -> Setup {
     let member = |id: &str| (Box::from(id), Member { id: id.into(), identity: None, client_of: BTreeSet::new(), in_alliance: true });
     let alliance = Alliance { holder: "home".into(), members: BTreeMap::from([member("home"), member("north"), member("south")]), groups: BTreeMap::new() };
-    let recipients = ["home", "north", "south"].map(|id| Recipient::new(id, Kind::Organisation, Some(id))).to_vec();
+    let mut recipients = ["home", "north", "south"].map(|id| Recipient::new(id, Kind::Organisation, Some(id))).to_vec();
+    recipients.push(Recipient::new("north-siem", Kind::PartnerSystem, Some("north")));
     let open = DefaultLabel { level: Some(Level::Clear), audience: Audience::default() };
     let source = |name: &str, origin| Source { name: name.into(), origin, default: open.clone() };
     let sources = vec![source("own", Origin::Own), source("north", Origin::Member("north".into())), source("south", Origin::Member("south".into()))];

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const HELD: &str = "already held; content that differs is kept as a variant";
+
 #[tokio::test]
 async fn good_ones_are_kept_and_bad_ones_reported() {
     let node = Node::new();
@@ -19,7 +21,7 @@ async fn good_ones_are_kept_and_bad_ones_reported() {
     assert!(status["failures"][0]["message"].as_str().unwrap().contains("modified"));
     assert_eq!(status["failures"][1]["version"], "2200-01-01T00:00:00.000Z");
     assert_eq!(status["successes"][1]["version"], status["request_timestamp"], "an unversioned object");
-    assert_eq!(status["successes"][2]["message"], "already held", "the same one later in the request");
+    assert_eq!(status["successes"][2]["message"], HELD, "the same one later in the request");
     assert_eq!(node.get("south", "all/objects/").await.ids(), [id("malware", 1), id("domain-name", 5)]);
 
     let path = format!("/api/status/{}/", status["id"].as_str().unwrap());
@@ -66,7 +68,35 @@ async fn a_poster_learns_nothing_of_copies_from_elsewhere() {
     }
     assert_eq!(told[0], told[1]);
     let again = hiding.post("south", "all", &[with(object("malware", 1, 1), "name", "b")]).await.json();
-    assert!(again["successes"][0]["message"].as_str().unwrap().starts_with("kept as a variant"), "its own earlier content it may hear of");
+    assert_eq!(again["successes"][0]["message"], HELD, "its own earlier content it may hear of");
+}
+
+#[tokio::test]
+async fn a_login_learned_what_its_organisation_posted_and_it_may_not_see() {
+    let (hiding, empty) = (Node::new(), Node::new());
+    hiding.post("north", "all", &[red(object("malware", 1, 1)), red(object("malware", 2, 1)), object("malware", 3, 1)]).await;
+    empty.post("north", "all", &[object("malware", 3, 1)]).await;
+    let mut told = Vec::new();
+    for node in [&hiding, &empty] {
+        let guess = object("malware", 1, 1);
+        let same = red(object("malware", 2, 1));
+        let mut status = node.post("north-siem", "all", &[guess, same, with(object("malware", 3, 1), "name", "b")]).await.json();
+        let messages: Vec<&Value> = status["successes"].as_array().unwrap().iter().map(|s| &s["message"]).collect();
+        assert_eq!(messages, [&Value::Null, &Value::Null, &json!(HELD)], "what is shown it may hear of");
+        status["id"] = Value::Null;
+        status["request_timestamp"] = Value::Null;
+        told.push(status);
+    }
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test]
+async fn who_may_only_write_hears_nothing_of_what_is_there() {
+    let node = Node::new();
+    for name in ["a", "a", "b"] {
+        let status = node.post("north", "drop", &[with(object("malware", 1, 1), "name", name)]).await.json();
+        assert_eq!(status["successes"], json!([{"id": id("malware", 1), "version": "2020-01-01T00:00:00.000Z"}]));
+    }
 }
 
 #[tokio::test]
