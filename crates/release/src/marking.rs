@@ -378,17 +378,18 @@ mod tests {
 
     #[test]
     fn what_names_no_level_exactly_is_opaque() {
-        for text in ["TLP:RED only", "TLPRED", "TLP", "TLP:", "x TLP: ", "is TLP:REDD", "is TLP:R\u{435}d", "is PAP:AMBER+STRICT", "PAP:AMBER+STRICT", "is TLP:NONE, TLP:x"] {
+        for text in ["TLP:RED only", "TLPRED", "TLP", "TLP:", "x TLP: ", "is TLP:REDD", "is TLP:R\u{435}d", "PAP:AMBER+STRICT", "is TLP:NONE, TLP:x"] {
             assert_eq!(of_text(text), Some(Meaning::unreadable()), "{text}");
         }
         let part = of_text("is TLP:x, TLP:RED").unwrap();
         assert!(part.opaque && part.level == Some(Level::Red));
+        assert!(of_text("is PAP:AMBER+STRICT").unwrap().opaque);
     }
 
     #[test]
     fn prose_stays_a_statement() {
         for text in ["", "x", "Copyright 2015-2026, Example Corporation. EX&CK and EX&CK Tables are registered trademarks of Example Corporation.", "be kind, red team",
-            "paper: clear", "we follow TLP.", "the FTLP:RED protocol", "\u{1f600}\u{e9}"] {
+            "the paper: clear", "we follow TLP.", "the FTLP:RED protocol", "\u{1f600}\u{e9}"] {
             assert_eq!(of_text(text), None, "{text}");
         }
     }

@@ -498,46 +498,10 @@ impl Engine {
 
     /// Puts back what a backend gives at start.
     pub(crate) fn restore(&mut self, backend: &mut dyn Backend, sources: &[Source]) -> Result<(), Error> {
-        let mut rows: Vec<RowRecord> = Vec::new();
         let mut rest: Vec<Record> = Vec::new();
-        let mut names: Vec<Box<str>> = Vec::new();
-        let columns = &mut self.columns;
-        let (journal, last_stamp_us, meta) = (&mut self.journal, &mut self.last_stamp_us, &mut self.meta);
-        self.damaged = backend.load(&mut |record| match record {
-            Record::Kind { name, .. } => {
-                columns.kind_number(&name);
-            }
-            Record::Object { kind, uuid, .. } => {
-                columns.object_number(kind, uuid);
-            }
-            Record::Set { ids, .. } => {
-                let ids: Vec<Id> = ids.split(' ').filter_map(Id::parse).collect();
-                columns.set_number(&ids);
-            }
-            Record::Source { name, .. } => names.push(name),
-            Record::Journal { number, stamp_us, kind, rows_end, .. } => {
-                *journal = (*journal).max(number);
-                // The last entry, not the latest: an accepted clock may have gone back.
-                *last_stamp_us = stamp_us;
-                if &*kind == "arrive" {
-                    columns.commits.push(Commit { stamp_us, rows_end });
-                }
-            }
-            Record::Row(row) => rows.push(*row),
-            Record::Meta { key, value } => {
-                meta.insert(key, value);
-            }
-            other => rest.push(other),
-        })?;
-        for name in names {
-            // A source whose configuration is gone vouches for nothing any more.
-            let configured = sources.iter().find(|s| s.name == name).cloned();
-            self.columns.sources.push(configured.unwrap_or(Source { name, origin: Origin::Feed, default: DefaultLabel::default() }));
-        }
         let mut reader = backend.reader()?;
-        for row in &rows {
-            self.restore_row(row, reader.as_mut());
-        }
+        let damaged = backend.load(&mut |record| self.absorb(record, sources, reader.as_mut(), &mut rest))?;
+        self.damaged.extend(damaged);
         self.keep_gone_recipients(&rest);
         self.restore_acts(&rest);
         // One by one, as they arrived: a log that lies behind is extended with the labels as they were.
@@ -548,6 +512,40 @@ impl Engine {
         }
         logs::restore(self, rest);
         Ok(())
+    }
+
+    /// Takes one record back; what needs all the others first waits in `rest`.
+    fn absorb(&mut self, record: Record, sources: &[Source], reader: &mut dyn Reader, rest: &mut Vec<Record>) {
+        match record {
+            Record::Kind { name, .. } => {
+                self.columns.kind_number(&name);
+            }
+            Record::Object { kind, uuid, .. } => {
+                self.columns.object_number(kind, uuid);
+            }
+            Record::Set { ids, .. } => {
+                let ids: Vec<Id> = ids.split(' ').filter_map(Id::parse).collect();
+                self.columns.set_number(&ids);
+            }
+            Record::Source { name, .. } => {
+                // A source whose configuration is gone vouches for nothing any more.
+                let configured = sources.iter().find(|s| s.name == name).cloned();
+                self.columns.sources.push(configured.unwrap_or(Source { name, origin: Origin::Feed, default: DefaultLabel::default() }));
+            }
+            Record::Journal { number, stamp_us, kind, rows_end, .. } => {
+                self.journal = self.journal.max(number);
+                // The last entry, not the latest: an accepted clock may have gone back.
+                self.last_stamp_us = stamp_us;
+                if &*kind == "arrive" {
+                    self.columns.commits.push(Commit { stamp_us, rows_end });
+                }
+            }
+            Record::Row(row) => self.restore_row(&row, reader),
+            Record::Meta { key, value } => {
+                self.meta.insert(key, value);
+            }
+            other => rest.push(other),
+        }
     }
 
     /// One who is no longer configured keeps its log: the ledger speaks of its positions, and it may come back.
