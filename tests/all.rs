@@ -4,6 +4,7 @@
 mod conformance;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod decision;
 #[cfg(test)]
 mod demo_expected;

@@ -136,7 +136,8 @@ fn id(uuid: u128) -> Id {
 fn content() -> impl Strategy<Value = Value> {
     let name = id(1).to_string();
     let (one, two, three) = (name.clone(), name.clone(), name);
-    let text = prop::sample::select(vec!["TLP:GREEN", "tlp amber", "PAP:RED", "TLP:RED only", "TLPRED", "be kind", "TLP:", "(TLP:RED)", "is TLP:AMBER-strict, PAP:x"]);
+    let text =
+        prop::sample::select(vec!["TLP:GREEN", "tlp amber", "PAP:RED", "TLP:RED only", "TLPRED", "be kind", "TLP:", "(TLP:RED)", "is TLP:AMBER-strict, PAP:x"]);
     prop_oneof![
         text.prop_map(move |text| statement(&one, text)),
         prop::collection::vec(prop::sample::select(vec!["bravo", "charlie"]), 0..3).prop_map(move |names| audience(&two, &json!({"members": names}))),

@@ -52,7 +52,8 @@ pub(crate) fn random_uuid() -> Result<String, Failure> {
 }
 
 pub(crate) fn hash_password(password: &str) -> Result<String, Failure> {
-    let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| Failure::usage(format!("the password cannot be used: {e}"), "choose another"))?;
+    let hash =
+        Argon2::default().hash_password(password.as_bytes()).map_err(|e| Failure::usage(format!("the password cannot be used: {e}"), "choose another"))?;
     Ok(hash.to_string())
 }
 
@@ -140,7 +141,18 @@ mod tests {
         };
         let auth = Auth::new(&UsersFile { users: vec![entry] }).unwrap();
         let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
-        for (header, want) in [(basic("ana:p:w"), true), (basic("ana:p:x"), false), (basic("eve:p:w"), false), (basic("ana"), false), ("Bearer t0ken".into(), true), ("bearer t0ken".into(), true), ("Bearer t0kem".into(), false), ("Bearer ".into(), false), (String::new(), false), ("Digest x".into(), false)] {
+        for (header, want) in [
+            (basic("ana:p:w"), true),
+            (basic("ana:p:x"), false),
+            (basic("eve:p:w"), false),
+            (basic("ana"), false),
+            ("Bearer t0ken".into(), true),
+            ("bearer t0ken".into(), true),
+            ("Bearer t0kem".into(), false),
+            ("Bearer ".into(), false),
+            (String::new(), false),
+            ("Digest x".into(), false),
+        ] {
             for _ in 0..2 {
                 assert_eq!(auth.check(&header).is_some(), want, "{header}");
             }

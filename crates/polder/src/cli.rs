@@ -436,23 +436,15 @@ pub(crate) fn request(command: &Command) -> Option<Request> {
             Request::SourceSet { name: name.clone(), default_tlp: default_tlp.clone(), default_members: default_members.clone() }
         }
         Command::Source(Source::List) => Request::SourceList,
-        Command::Standing(Standing::Add { id, levels, types, members, recipients }) => Request::StandingAdd {
-            id: id.clone(),
-            levels: levels.clone(),
-            types: types.clone(),
-            members: members.clone(),
-            recipients: recipients.clone(),
-        },
+        Command::Standing(Standing::Add { id, levels, types, members, recipients }) => {
+            Request::StandingAdd { id: id.clone(), levels: levels.clone(), types: types.clone(), members: members.clone(), recipients: recipients.clone() }
+        }
         Command::Standing(Standing::Remove { id }) => Request::StandingRemove { id: id.clone() },
         Command::Standing(Standing::List) => Request::StandingList,
         Command::Recipient(r) => recipient_request(r),
-        Command::Member(Member::Add { id, name, kind, client_of, outside }) => Request::MemberAdd {
-            id: id.clone(),
-            name: name.clone(),
-            kind: kind.name().to_owned(),
-            client_of: client_of.clone(),
-            outside: *outside,
-        },
+        Command::Member(Member::Add { id, name, kind, client_of, outside }) => {
+            Request::MemberAdd { id: id.clone(), name: name.clone(), kind: kind.name().to_owned(), client_of: client_of.clone(), outside: *outside }
+        }
         Command::Member(Member::Group { id, members, persons }) => Request::GroupAdd { id: id.clone(), members: members.clone(), persons: persons.clone() },
         Command::Member(Member::List) => Request::MemberList,
         Command::Collection(Collection::Add { alias, title, types, sources, read, write }) => Request::CollectionAdd {

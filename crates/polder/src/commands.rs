@@ -15,9 +15,9 @@ use crate::node::Node;
 use crate::request::{Answer, Request};
 
 /// Carries out a request. `by`: who asks, for the journal. `body`: what travels beside the request.
-pub(crate) fn run(node: &Node, by: &str, request: Request, body: Vec<u8>, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     match request {
-        Request::Import { source, own, dry_run, place } => intake::import(node, by, &intake::From { source, own, place }, &body, dry_run, progress),
+        Request::Import { source, own, dry_run, place } => intake::import(node, by, &intake::From { source, own, place }, body, dry_run, progress),
         Request::Pull { url, user, password, token, source, collection, ca } => {
             intake::pull(node, by, &intake::Peer { url, user, password, token, source, collection, ca }, progress)
         }
@@ -27,7 +27,7 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: Vec<u8>, progre
             lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })
         }
         Request::ObjectMark { id, level, source } => sharing::mark(node, by, &parse_id(&id)?, &level, source.as_deref()),
-        Request::MarkingPin => sharing::pin(node, by, &body),
+        Request::MarkingPin => sharing::pin(node, by, body),
         Request::Explain { id, to } => sharing::explain(node, &parse_id(&id)?, &to),
         Request::Audience { id } => sharing::audience(node, &parse_id(&id)?),
         Request::Queue => Ok(sharing::queue(node)),

@@ -66,7 +66,10 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Origins), Failure> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Failure::configuration(format!("`{}` is no polder node: there is no polder.toml in it", dir.display()), "make one with `polder init --dir DIR`, or name another with `--dir` or POLDER_DIR"));
+            return Err(Failure::configuration(
+                format!("`{}` is no polder node: there is no polder.toml in it", dir.display()),
+                "make one with `polder init --dir DIR`, or name another with `--dir` or POLDER_DIR",
+            ));
         }
         Err(e) => return Err(file_failure(&path, "read", &e)),
     };
@@ -76,7 +79,11 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Origins), Failure> {
     for key in KEYS {
         let variable = format!("POLDER_{}", key.to_uppercase());
         if let Ok(value) = std::env::var(&variable) {
-            let value = value.parse::<i64>().map(toml::Value::Integer).or_else(|_| value.parse::<bool>().map(toml::Value::Boolean)).unwrap_or(toml::Value::String(value));
+            let value = value
+                .parse::<i64>()
+                .map(toml::Value::Integer)
+                .or_else(|_| value.parse::<bool>().map(toml::Value::Boolean))
+                .unwrap_or(toml::Value::String(value));
             table.insert((*key).to_owned(), value);
             from_env.push(*key);
         }
@@ -96,8 +103,7 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Origins), Failure> {
     Ok((config, origins))
 }
 
-const KEYS: &[&str] =
-    &["member", "listen", "plain_http", "tls_cert", "tls_key", "base_url", "page_objects_default", "page_objects_max", "content_bytes_max"];
+const KEYS: &[&str] = &["member", "listen", "plain_http", "tls_cert", "tls_key", "base_url", "page_objects_default", "page_objects_max", "content_bytes_max"];
 
 /// Reads a TOML file of the node, refusing unknown keys with their place.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, Failure> {

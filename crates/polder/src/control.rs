@@ -68,12 +68,14 @@ pub(crate) fn serve(node: &Arc<Node>) -> Result<impl Future<Output = ()> + use<>
 
 async fn answer(State(node): State<Arc<Node>>, ConnectInfo(peer): ConnectInfo<Peer>, Query(asked): Query<Asked>, body: Bytes) -> Response {
     let worked = tokio::task::spawn_blocking(move || {
-        let request: Request = serde_json::from_str(&asked.request)
-            .map_err(|e| Failure::usage(format!("the node does not understand the request: {e}"), "use the same program version for the node and the command"))?;
-        commands::run(&node, &peer.0, request, Vec::from(body), &mut |_, _| {})
+        let request: Request = serde_json::from_str(&asked.request).map_err(|e| {
+            Failure::usage(format!("the node does not understand the request: {e}"), "use the same program version for the node and the command")
+        })?;
+        commands::run(&node, &peer.0, request, &body, &mut |_, _| {})
     })
     .await;
-    let result = worked.unwrap_or_else(|_| Err(Failure::configuration("the command failed inside the node", "look at the node's log and report it as a defect")));
+    let result =
+        worked.unwrap_or_else(|_| Err(Failure::configuration("the command failed inside the node", "look at the node's log and report it as a defect")));
     respond(result)
 }
 
@@ -81,7 +83,8 @@ fn respond(result: Result<Answer, Failure>) -> Response {
     match result {
         Ok(Answer { value, bytes: None, exit }) => (StatusCode::OK, axum::Json(json!({"value": value, "exit": exit})).into_response()).into_response(),
         Ok(Answer { value, bytes: Some(bytes), exit }) => {
-            let head = [(header::CONTENT_TYPE.as_str(), "application/stix+json".to_owned()), ("polder-value", value.to_string()), ("polder-exit", exit.to_string())];
+            let head =
+                [(header::CONTENT_TYPE.as_str(), "application/stix+json".to_owned()), ("polder-value", value.to_string()), ("polder-exit", exit.to_string())];
             (StatusCode::OK, head, bytes).into_response()
         }
         Err(failure) => (StatusCode::BAD_REQUEST, axum::Json(json!(failure))).into_response(),

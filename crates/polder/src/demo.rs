@@ -57,7 +57,11 @@ pub(crate) fn run(cli: &Cli, plan: &Demo) -> Result<u8, Failure> {
     let started = Instant::now();
     let quiet = cli.json;
     let (dir, temporary) = place(cli)?;
-    let tell = |text: &str| if !quiet { say(text) };
+    let tell = |text: &str| {
+        if !quiet {
+            say(text)
+        }
+    };
     tell("making three nodes: nations alfa and bravo, and the company charlie, a client of alfa\n");
     let mut nodes = Vec::new();
     for (n, name) in people::NODES.iter().enumerate() {

@@ -249,7 +249,10 @@ impl Directory {
             })
             .collect();
         if !members.contains_key(self.holder.as_str()) {
-            return Err(Failure::configuration(format!("alliance.toml has no member `{}`, which polder.toml names as this node's", self.holder), "add it, or correct `member` in polder.toml"));
+            return Err(Failure::configuration(
+                format!("alliance.toml has no member `{}`, which polder.toml names as this node's", self.holder),
+                "add it, or correct `member` in polder.toml",
+            ));
         }
         let groups = self.alliance.groups.iter().map(|g| (g.id.as_str().into(), Group { members: boxed(&g.members), persons: boxed(&g.persons) })).collect();
         let alliance = Alliance { holder: self.holder.as_str().into(), members, groups };
@@ -280,7 +283,10 @@ fn level(name: &str) -> Result<Level, Failure> {
 
 fn recipient(entry: &RecipientEntry) -> Result<Recipient, Failure> {
     let kind = Kind::parse(&entry.kind).ok_or_else(|| {
-        Failure::configuration(format!("recipient `{}` has the unknown kind `{}`", entry.id, entry.kind), "use organisation, node, person, partner-system or public")
+        Failure::configuration(
+            format!("recipient `{}` has the unknown kind `{}`", entry.id, entry.kind),
+            "use organisation, node, person, partner-system or public",
+        )
     })?;
     if kind != Kind::Public && entry.organisation.is_none() {
         return Err(Failure::configuration(format!("recipient `{}` belongs to no organisation", entry.id), "name it with --organisation"));
@@ -297,7 +303,10 @@ fn recipient(entry: &RecipientEntry) -> Result<Recipient, Failure> {
 fn standing(entry: &StandingEntry) -> Result<Standing, Failure> {
     let levels = entry.levels.iter().map(|l| level(l)).collect::<Result<BTreeSet<_>, _>>()?;
     if levels.contains(&Level::Red) {
-        return Err(Failure::configuration(format!("standing release `{}` names red", entry.id), "red goes to named persons and nodes only: name them with an audience marking"));
+        return Err(Failure::configuration(
+            format!("standing release `{}` names red", entry.id),
+            "red goes to named persons and nodes only: name them with an audience marking",
+        ));
     }
     Ok(Standing { id: entry.id.as_str().into(), levels, types: boxed(&entry.types), members: boxed(&entry.members), recipients: boxed(&entry.recipients) })
 }
@@ -307,7 +316,12 @@ fn source(entry: &SourceEntry) -> Result<Source, Failure> {
         ("own", None) => Origin::Own,
         ("member", Some(member)) => Origin::Member(member.as_str().into()),
         ("feed", None) => Origin::Feed,
-        _ => return Err(Failure::configuration(format!("source `{}`: kind `{}` does not fit", entry.name, entry.kind), "use own, feed, or member together with --member")),
+        _ => {
+            return Err(Failure::configuration(
+                format!("source `{}`: kind `{}` does not fit", entry.name, entry.kind),
+                "use own, feed, or member together with --member",
+            ));
+        }
     };
     let audience = match entry.default_members.as_slice() {
         [] => Audience::default(),

@@ -82,7 +82,9 @@ pub(crate) fn init(dir: &Path, plan: &Plan) -> Result<Value, Failure> {
     };
     let text = toml::to_string(&config).map_err(|e| Failure::configuration(format!("cannot write polder.toml: {e}"), "report this as a defect"))?;
     config::write(&dir.join("polder.toml"), &format!("# Settings of this node; docs/user-guide.md lists every key.\n\n{text}"))?;
-    Ok(json!({"dir": dir.display().to_string(), "member": plan.member, "user": owner.user, "password": owner.password, "token": owner.token, "collection": collection}))
+    Ok(
+        json!({"dir": dir.display().to_string(), "member": plan.member, "user": owner.user, "password": owner.password, "token": owner.token, "collection": collection}),
+    )
 }
 
 fn first_directory(plan: &Plan, owner: &NewUser, collection: &str) -> Result<Directory, Failure> {
@@ -104,7 +106,13 @@ fn first_directory(plan: &Plan, owner: &NewUser, collection: &str) -> Result<Dir
     });
     directory.users.users.push(owner.entry.clone());
     for (name, kind) in [("own", "own"), ("import", "feed")] {
-        directory.sources.sources.push(SourceEntry { name: name.to_owned(), kind: kind.to_owned(), member: None, default_tlp: None, default_members: Vec::new() });
+        directory.sources.sources.push(SourceEntry {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            member: None,
+            default_tlp: None,
+            default_members: Vec::new(),
+        });
     }
     directory.collections.collections.push(CollectionEntry {
         id: collection.to_owned(),
@@ -122,7 +130,8 @@ fn first_directory(plan: &Plan, owner: &NewUser, collection: &str) -> Result<Dir
 fn make_certificate(dir: &Path, listen: &str) -> Result<(), Failure> {
     let host = listen.rsplit_once(':').map_or(listen, |(h, _)| h).trim_matches(['[', ']']);
     let names = vec![host.to_owned(), "localhost".to_owned()];
-    let fail = |e: rcgen::Error| Failure::configuration(format!("cannot make a certificate for `{host}`: {e}"), "put your own into tls/cert.pem and tls/key.pem");
+    let fail =
+        |e: rcgen::Error| Failure::configuration(format!("cannot make a certificate for `{host}`: {e}"), "put your own into tls/cert.pem and tls/key.pem");
     let made = rcgen::generate_simple_self_signed(names).map_err(fail)?;
     let tls = dir.join("tls");
     std::fs::create_dir_all(&tls).map_err(|e| file_failure(&tls, "create", &e))?;

@@ -88,14 +88,14 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
             let node = node::Node::open(&dir(cli)?, true)?;
             // Any act writes the clock's time as the newest, which is what accepting it means.
             node.change("doctor --accept-clock", |_| Ok(()))?;
-            show(cli, &commands::run(&node, "doctor", Request::Doctor, Vec::new(), &mut |_, _| {})?)
+            show(cli, &commands::run(&node, "doctor", Request::Doctor, &[], &mut |_, _| {})?)
         }
         Command::Import { file, own, source, dry_run } => {
             let place = file.display().to_string();
             let body = read_input(file)?;
-            ask(cli, &Request::Import { source: source.clone(), own: *own, dry_run: *dry_run, place }, body)
+            ask(cli, &Request::Import { source: source.clone(), own: *own, dry_run: *dry_run, place }, &body)
         }
-        Command::Marking(cli::Marking::Pin { file }) => ask(cli, &Request::MarkingPin, read_input(file)?),
+        Command::Marking(cli::Marking::Pin { file }) => ask(cli, &Request::MarkingPin, &read_input(file)?),
         Command::Taxii(cli::Taxii::Pull { url, user, password_file, token_file, source, collection, ca }) => {
             let request = Request::Pull {
                 url: url.clone(),
@@ -106,17 +106,17 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
                 collection: collection.clone(),
                 ca: ca.as_ref().map(|p| p.display().to_string()),
             };
-            ask(cli, &request, Vec::new())
+            ask(cli, &request, &[])
         }
         Command::Recipient(cli::Recipient::Add { password_file: Some(file), .. }) => {
             let mut request = cli::request(&cli.command);
             if let Some(Request::RecipientAdd { password, .. }) = &mut request {
                 *password = Some(read_secret(file)?);
             }
-            request.map_or(Ok(exit::USAGE), |r| ask(cli, &r, Vec::new()))
+            request.map_or(Ok(exit::USAGE), |r| ask(cli, &r, &[]))
         }
         other => match cli::request(other) {
-            Some(request) => ask(cli, &request, Vec::new()),
+            Some(request) => ask(cli, &request, &[]),
             None => Err(Failure::usage("this command does nothing here", "see `polder --help`")),
         },
     }
@@ -127,9 +127,9 @@ fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
 }
 
 /// Asks the running node, else opens the directory itself.
-fn ask(cli: &Cli, request: &Request, body: Vec<u8>) -> Result<u8, Failure> {
+fn ask(cli: &Cli, request: &Request, body: &[u8]) -> Result<u8, Failure> {
     let dir = dir(cli)?;
-    let answer = match control::ask(&dir, request, &body)? {
+    let answer = match control::ask(&dir, request, body)? {
         Some(answer) => answer,
         None => {
             let node = node::Node::open(&dir, false)?;
@@ -163,7 +163,9 @@ fn show(cli: &Cli, answer: &Answer) -> Result<u8, Failure> {
             say_bytes(bytes);
         }
         if let Some(damaged) = answer.value.get("damaged").and_then(Value::as_u64).filter(|n| *n > 0) {
-            complain(&format!("error: {damaged} objects are damaged on disk and were left out\nhelp: `polder doctor` names them; restore the store from a backup"));
+            complain(&format!(
+                "error: {damaged} objects are damaged on disk and were left out\nhelp: `polder doctor` names them; restore the store from a backup"
+            ));
         }
         return Ok(answer.exit);
     }
@@ -208,7 +210,11 @@ fn run_init(cli: &Cli, plan: &cli::Init) -> Result<u8, Failure> {
     let made = init::init(&dir, &init::Plan { member, name, kind: plan.kind.name().to_owned(), listen, plain_http: plan.plain_http, password })?;
     // Opening it once makes the store, so that what can fail fails now.
     node::Node::open(&dir, false)?;
-    if cli.json { say(&format!("{made}\n")) } else { say(&render::init(&made)) }
+    if cli.json {
+        say(&format!("{made}\n"))
+    } else {
+        say(&render::init(&made))
+    }
     Ok(exit::OK)
 }
 
@@ -225,7 +231,8 @@ fn prompt(question: &str) -> Result<String, Failure> {
 
 fn completions(shell: &str) -> Result<u8, Failure> {
     use clap::{CommandFactory, ValueEnum};
-    let shell = clap_complete::Shell::from_str(shell, true).map_err(|_| Failure::usage(format!("no completions for `{shell}`"), "use bash, zsh, fish, elvish or powershell"))?;
+    let shell = clap_complete::Shell::from_str(shell, true)
+        .map_err(|_| Failure::usage(format!("no completions for `{shell}`"), "use bash, zsh, fish, elvish or powershell"))?;
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "polder", &mut out);
     say_bytes(&out);

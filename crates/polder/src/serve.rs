@@ -52,7 +52,13 @@ fn bind(listen: &str) -> Result<TcpListener, Failure> {
     Ok(listener)
 }
 
-async fn run(node: Arc<Node>, listener: TcpListener, (address, started): (SocketAddr, Instant), until_stdin_closes: bool, ready: impl FnOnce(&Value)) -> Result<(), Failure> {
+async fn run(
+    node: Arc<Node>,
+    listener: TcpListener,
+    (address, started): (SocketAddr, Instant),
+    until_stdin_closes: bool,
+    ready: impl FnOnce(&Value),
+) -> Result<(), Failure> {
     let scheme = if node.config.plain_http { "http" } else { "https" };
     let base = node.config.base_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let settings = Settings {

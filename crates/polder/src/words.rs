@@ -62,9 +62,10 @@ pub(crate) fn help(e: &Explained, directory: &Directory) -> Option<String> {
                 pin
             })
         }
-        Reason::Reach(level) if e.row.source.as_ref() == "own" => {
-            Some(format!("name the recipient in an audience marking, or add a standing release: `polder standing add NAME --level {} --member ...`", level.name()))
-        }
+        Reason::Reach(level) if e.row.source.as_ref() == "own" => Some(format!(
+            "name the recipient in an audience marking, or add a standing release: `polder standing add NAME --level {} --member ...`",
+            level.name()
+        )),
         Reason::Suspended => Some(format!("`polder recipient resume {}`", e.recipient)),
         _ => None,
     }

@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use polder_release::{
-    Alliance, Audience, Binding, Granular, Held, Judge, Kind, Label, LabelCache, LabelVerdict, Level, Member, Origin, Policy, Principal, Recipient, Reader, RowFacts,
-    Terms,
+    Alliance, Audience, Binding, Granular, Held, Judge, Kind, Label, LabelCache, LabelVerdict, Level, Member, Origin, Policy, Principal, Reader, Recipient,
+    RowFacts, Terms,
 };
 use polder_stix::{Id, RefKind};
 

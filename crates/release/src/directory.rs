@@ -124,15 +124,7 @@ impl Recipient {
     /// A recipient of a kind and organisation, active, without class or categories.
     #[must_use]
     pub fn new(id: &str, kind: Kind, organisation: Option<&str>) -> Self {
-        Self {
-            id: id.into(),
-            kind,
-            organisation: organisation.map(Into::into),
-            person: None,
-            active: true,
-            class_max: 0,
-            categories: BTreeSet::new(),
-        }
+        Self { id: id.into(), kind, organisation: organisation.map(Into::into), person: None, active: true, class_max: 0, categories: BTreeSet::new() }
     }
 
     /// Does it belong to the organisation?
@@ -164,8 +156,7 @@ impl Standing {
         level != Level::Red
             && self.levels.contains(&level)
             && (self.types.is_empty() || self.types.contains(object_type))
-            && (self.recipients.contains(&recipient.id)
-                || recipient.organisation.as_deref().is_some_and(|o| self.members.contains(o) && alliance.is_member(o)))
+            && (self.recipients.contains(&recipient.id) || recipient.organisation.as_deref().is_some_and(|o| self.members.contains(o) && alliance.is_member(o)))
     }
 }
 

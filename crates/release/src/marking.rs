@@ -364,8 +364,18 @@ mod tests {
 
     #[test]
     fn a_level_inside_a_text_was_taken_for_a_statement() {
-        for text in ["(TLP:RED)", "Distribution: TLP:RED", "[tlp red] all rights reserved", "T\u{200b}LP:RED", "\u{feff}TLP:RED", "\u{ff34}\u{ff2c}\u{ff30}\u{ff1a}\u{ff32}\u{ff25}\u{ff24}",
-            "see TLP:GREEN, TLP:RED", "see TLP:GREEN or RED", "x TLP\u{a0}RED", "\u{e9} TLP__red\u{2014}ours"] {
+        for text in [
+            "(TLP:RED)",
+            "Distribution: TLP:RED",
+            "[tlp red] all rights reserved",
+            "T\u{200b}LP:RED",
+            "\u{feff}TLP:RED",
+            "\u{ff34}\u{ff2c}\u{ff30}\u{ff1a}\u{ff32}\u{ff25}\u{ff24}",
+            "see TLP:GREEN, TLP:RED",
+            "see TLP:GREEN or RED",
+            "x TLP\u{a0}RED",
+            "\u{e9} TLP__red\u{2014}ours",
+        ] {
             assert_eq!(of_text(text), tlp(Level::Red), "{text}");
         }
         for text in ["(TLP:AMBER+STRICT)", "is TLP:AMBER-STRICT", "is TLP: amber strict", "TLP:AMBER+STRICT"] {
@@ -388,8 +398,16 @@ mod tests {
 
     #[test]
     fn prose_stays_a_statement() {
-        for text in ["", "x", "Copyright 2015-2026, Example Corporation. EX&CK and EX&CK Tables are registered trademarks of Example Corporation.", "be kind, red team",
-            "the paper: clear", "we follow TLP.", "the FTLP:RED protocol", "\u{1f600}\u{e9}"] {
+        for text in [
+            "",
+            "x",
+            "Copyright 2015-2026, Example Corporation. EX&CK and EX&CK Tables are registered trademarks of Example Corporation.",
+            "be kind, red team",
+            "the paper: clear",
+            "we follow TLP.",
+            "the FTLP:RED protocol",
+            "\u{1f600}\u{e9}",
+        ] {
             assert_eq!(of_text(text), None, "{text}");
         }
     }

@@ -277,9 +277,9 @@ fn shift(path: &[Step], removed: &[Vec<Step>]) -> Option<Vec<Step>> {
     }
     let moved = path.iter().enumerate().map(|(depth, step)| {
         let Step::Index(i) = step else { return step.clone() };
-        let before = removed.iter().filter(|r| {
-            r.len() == depth + 1 && path.get(..depth).is_some_and(|p| r.starts_with(p)) && matches!(r.last(), Some(Step::Index(j)) if j < i)
-        });
+        let before = removed
+            .iter()
+            .filter(|r| r.len() == depth + 1 && path.get(..depth).is_some_and(|p| r.starts_with(p)) && matches!(r.last(), Some(Step::Index(j)) if j < i));
         Step::Index(i - before.count())
     });
     Some(moved.collect())
@@ -361,7 +361,10 @@ mod tests {
     fn removes_and_reindexes() {
         let o = json!({"type":"x-y","id":A,"a":[{"u":1,"v":2},{"u":3}],"d":{"e":{"f":1}},"r":[B,A,"z"],
             "granular_markings":[{"marking_ref":M,"selectors":["a.[0].u","d.e.f"]},{"marking_ref":M,"selectors":["a.[1].u","r.[2]"]},{"lang":"de","selectors":["a.[0].v"]}]});
-        assert_eq!(run(&o, &[0], &[B]).unwrap(), json!({"type":"x-y","id":A,"a":[{"u":3}],"r":[A,"z"],"granular_markings":[{"marking_ref":M,"selectors":["a.[0].u","r.[1]"]}]}));
+        assert_eq!(
+            run(&o, &[0], &[B]).unwrap(),
+            json!({"type":"x-y","id":A,"a":[{"u":3}],"r":[A,"z"],"granular_markings":[{"marking_ref":M,"selectors":["a.[0].u","r.[1]"]}]})
+        );
         assert_eq!(run(&o, &[0, 1], &[B, A]).unwrap(), json!({"type":"x-y","id":A}));
     }
 

@@ -114,10 +114,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Error> {
     let mut found = Found::default();
     // serde_json's own recursion limit of 128 stays on, above ours of 64.
     let mut de = serde_json::Deserializer::from_slice(bytes);
-    Walk { found: &mut found, depth: 0, slot: Slot::Top }
-        .deserialize(&mut de)
-        .and_then(|()| de.end())
-        .map_err(|e| Error::Json(e.to_string()))?;
+    Walk { found: &mut found, depth: 0, slot: Slot::Top }.deserialize(&mut de).and_then(|()| de.end()).map_err(|e| Error::Json(e.to_string()))?;
     found.into_header()
 }
 
@@ -148,8 +145,26 @@ enum Slot {
 
 /// Properties that some type requires and that are no references.
 const REQUIRED_TEXTS: [&str; 20] = [
-    "name", "content", "contents", "context", "extension_types", "first_observed", "is_family", "is_multipart", "last_observed", "number", "number_observed",
-    "opinion", "path", "pattern", "pattern_type", "product", "protocols", "published", "relationship_type", "schema",
+    "name",
+    "content",
+    "contents",
+    "context",
+    "extension_types",
+    "first_observed",
+    "is_family",
+    "is_multipart",
+    "last_observed",
+    "number",
+    "number_observed",
+    "opinion",
+    "path",
+    "pattern",
+    "pattern_type",
+    "product",
+    "protocols",
+    "published",
+    "relationship_type",
+    "schema",
 ];
 
 impl Slot {
@@ -489,7 +504,10 @@ mod tests {
     fn references_of_every_kind() {
         let r = format!("relationship--{}", A.split_once("--").unwrap().1);
         let o = serde_json::json!({"type":"relationship","id":r,"source_ref":A,"target_ref":B,"created_by_ref":M,"x":{"y":[{"z":B}]},"object_marking_refs":[M],"granular_markings":[{"marking_ref":M,"selectors":["x"]}]});
-        assert_eq!(refs(&o), vec![(A.to_owned(), RefKind::Required), (B.to_owned(), RefKind::Optional), (B.to_owned(), RefKind::Required), (M.to_owned(), RefKind::Optional)]);
+        assert_eq!(
+            refs(&o),
+            vec![(A.to_owned(), RefKind::Required), (B.to_owned(), RefKind::Optional), (B.to_owned(), RefKind::Required), (M.to_owned(), RefKind::Optional)]
+        );
         let o = serde_json::json!({"type":"report","id":format!("report--{}", A.split_once("--").unwrap().1),"object_refs":[A,B],"source_ref":B});
         assert_eq!(refs(&o).len(), 3);
         // An escape does not hide an id.
@@ -550,7 +568,8 @@ mod tests {
             let error = read_header(format!(r#"{{"type":"indicator","id":"{A}","extensions":{bad}}}"#).as_bytes()).unwrap_err().to_string();
             assert!(error.contains("`extensions`: has the wrong JSON type"), "{bad}: {error}");
         }
-        let header = read_header(format!(r#"{{"type":"indicator","id":"{A}","extensions":{{"x":[7,"{B}",null,{{}}]}},"x":{{"extensions":7}}}}"#).as_bytes()).unwrap();
+        let header =
+            read_header(format!(r#"{{"type":"indicator","id":"{A}","extensions":{{"x":[7,"{B}",null,{{}}]}},"x":{{"extensions":7}}}}"#).as_bytes()).unwrap();
         assert_eq!(header.references[0].target.to_string(), B);
     }
 

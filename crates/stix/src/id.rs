@@ -102,9 +102,17 @@ mod tests {
         let good = "indicator--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20";
         assert_eq!(Id::parse(good).unwrap().to_string(), good);
         assert_eq!(Id::parse(&good.to_uppercase()).unwrap().uuid, Id::parse(good).unwrap().uuid);
-        for bad in ["", "indicator", "indicator--", "--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20", "indicator-0012e5b0-0b7b-4ddd-b326-cd076b2c4c20",
-            "indicator--0012e5b0-0b7b-4ddd-b326-cd076b2c4c2", "indicator--0012e5b0x0b7b-4ddd-b326-cd076b2c4c20", "a b--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20",
-            "indicator--0012e5b0-0b7b-4ddd-b326-cd076b2c4cé0"] {
+        for bad in [
+            "",
+            "indicator",
+            "indicator--",
+            "--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20",
+            "indicator-0012e5b0-0b7b-4ddd-b326-cd076b2c4c20",
+            "indicator--0012e5b0-0b7b-4ddd-b326-cd076b2c4c2",
+            "indicator--0012e5b0x0b7b-4ddd-b326-cd076b2c4c20",
+            "a b--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20",
+            "indicator--0012e5b0-0b7b-4ddd-b326-cd076b2c4cé0",
+        ] {
             assert_eq!(Id::parse(bad), None, "{bad}");
         }
     }

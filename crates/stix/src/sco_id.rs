@@ -14,9 +14,7 @@ use serde_json::{Map, Value};
 use sha1::{Digest, Sha1};
 
 /// Namespace `00abedb4-aa42-466c-9c01-fed23315a9b7`, fixed by the specification.
-const NAMESPACE: [u8; 16] = [
-    0x00, 0xab, 0xed, 0xb4, 0xaa, 0x42, 0x46, 0x6c, 0x9c, 0x01, 0xfe, 0xd2, 0x33, 0x15, 0xa9, 0xb7,
-];
+const NAMESPACE: [u8; 16] = [0x00, 0xab, 0xed, 0xb4, 0xaa, 0x42, 0x46, 0x6c, 0x9c, 0x01, 0xfe, 0xd2, 0x33, 0x15, 0xa9, 0xb7];
 
 /// The order in which one of several hashes is chosen.
 const HASH_PREFERENCE: [&str; 4] = ["MD5", "SHA-1", "SHA-256", "SHA-512"];
@@ -49,16 +47,7 @@ fn contributing_names(kind: &str) -> Option<&'static [&'static str]> {
         "email-message" => &["from_ref", "subject", "body"],
         "file" => &["hashes", "name", "parent_directory_ref", "extensions"],
         "mutex" => &["name"],
-        "network-traffic" => &[
-            "start",
-            "end",
-            "src_ref",
-            "dst_ref",
-            "src_port",
-            "dst_port",
-            "protocols",
-            "extensions",
-        ],
+        "network-traffic" => &["start", "end", "src_ref", "dst_ref", "src_port", "dst_port", "protocols", "extensions"],
         "software" => &["name", "cpe", "swid", "vendor", "version"],
         "user-account" => &["account_type", "user_id", "account_login"],
         "windows-registry-key" => &["key", "values"],
@@ -70,43 +59,28 @@ fn contributing_names(kind: &str) -> Option<&'static [&'static str]> {
 fn contribution(name: &str, value: &Value) -> Option<Value> {
     match name {
         "hashes" => one_hash(value.as_object()?),
-        "start" | "end" => value
-            .as_str()
-            .map(|text| Value::String(shortest_timestamp(text))),
+        "start" | "end" => value.as_str().map(|text| Value::String(shortest_timestamp(text))),
         _ => Some(value.clone()),
     }
 }
 
 fn one_hash(hashes: &Map<String, Value>) -> Option<Value> {
-    let preferred = HASH_PREFERENCE
-        .iter()
-        .find_map(|name| hashes.get_key_value(*name));
+    let preferred = HASH_PREFERENCE.iter().find_map(|name| hashes.get_key_value(*name));
     let (name, value) = preferred.or_else(|| hashes.iter().next())?;
-    Some(Value::Object(Map::from_iter([(
-        name.clone(),
-        value.clone(),
-    )])))
+    Some(Value::Object(Map::from_iter([(name.clone(), value.clone())])))
 }
 
 fn shortest_timestamp(text: &str) -> String {
-    let Some((seconds, fraction)) = text.strip_suffix('Z').and_then(|body| body.split_once('.'))
-    else {
+    let Some((seconds, fraction)) = text.strip_suffix('Z').and_then(|body| body.split_once('.')) else {
         return text.to_owned();
     };
     let micros = fraction.get(..6).unwrap_or(fraction).trim_end_matches('0');
-    if micros.is_empty() {
-        format!("{seconds}Z")
-    } else {
-        format!("{seconds}.{micros}Z")
-    }
+    if micros.is_empty() { format!("{seconds}Z") } else { format!("{seconds}.{micros}Z") }
 }
 
 /// A UUID of version 5 in the namespace of STIX.
 fn uuid_v5(name: &[u8]) -> String {
-    let digest = Sha1::new()
-        .chain_update(NAMESPACE)
-        .chain_update(name)
-        .finalize();
+    let digest = Sha1::new().chain_update(NAMESPACE).chain_update(name).finalize();
     let mut text = String::with_capacity(36);
     for (index, byte) in digest.iter().take(16).enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
@@ -138,16 +112,9 @@ mod tests {
     #[test]
     fn ids_follow_the_contributing_properties() {
         let address = json!({"type": "ipv4-addr", "value": "198.51.100.3"});
-        check(
-            &address,
-            Some("ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4"),
-        );
-        let with_more =
-            json!({"type": "ipv4-addr", "id": "x", "value": "198.51.100.3", "defanged": true});
-        check(
-            &with_more,
-            Some("ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4"),
-        );
+        check(&address, Some("ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4"));
+        let with_more = json!({"type": "ipv4-addr", "id": "x", "value": "198.51.100.3", "defanged": true});
+        check(&with_more, Some("ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4"));
         check(&json!({"type": "user-account", "display_name": "J"}), None);
         check(&json!({"type": "process", "pid": 3}), None);
         check(&json!({"type": "file", "hashes": {}}), None);
@@ -161,10 +128,7 @@ mod tests {
         let md5 = hashes(json!({"MD5": "bb"}));
         assert_eq!(hashes(json!({"SHA-256": "aa", "MD5": "bb"})), md5);
         assert_ne!(hashes(json!({"SHA-256": "aa"})), md5);
-        assert_eq!(
-            hashes(json!({"TLSH": "1", "SSDEEP": "2"})),
-            hashes(json!({"TLSH": "1"}))
-        );
+        assert_eq!(hashes(json!({"TLSH": "1", "SSDEEP": "2"})), hashes(json!({"TLSH": "1"})));
     }
 
     #[test]
@@ -172,10 +136,7 @@ mod tests {
         for (written, counted) in [
             ("2020-01-01T00:00:00.000Z", "2020-01-01T00:00:00Z"),
             ("2020-01-01T00:00:00.120Z", "2020-01-01T00:00:00.12Z"),
-            (
-                "2020-01-01T00:00:00.1234567Z",
-                "2020-01-01T00:00:00.123456Z",
-            ),
+            ("2020-01-01T00:00:00.1234567Z", "2020-01-01T00:00:00.123456Z"),
             ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z"),
         ] {
             assert_eq!(shortest_timestamp(written), counted);
@@ -190,11 +151,7 @@ mod tests {
         let vectors = lines_of(&path);
         assert!(vectors.len() >= 40, "too few vectors: {}", vectors.len());
         for vector in vectors {
-            let expected = if vector["uuid_version"] == 5 {
-                vector["id"].as_str()
-            } else {
-                None
-            };
+            let expected = if vector["uuid_version"] == 5 { vector["id"].as_str() } else { None };
             check(&vector["input"], expected);
         }
     }

@@ -94,10 +94,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            recommendations: true,
-            version: Version::V21,
-        }
+        Self { recommendations: true, version: Version::V21 }
     }
 }
 
@@ -110,10 +107,7 @@ pub fn validate(object: &Value) -> Vec<Finding> {
 /// The same, looking only for what the options name.
 #[must_use]
 pub fn validate_with(object: &Value, options: Options) -> Vec<Finding> {
-    let mut report = Report {
-        findings: Vec::new(),
-        options,
-    };
+    let mut report = Report { findings: Vec::new(), options };
     check_object(object, Place::Alone, &Path::Root, &mut report);
     report.findings
 }
@@ -143,14 +137,7 @@ fn check_object(value: &Value, place: Place, at: &Path<'_>, report: &mut Report)
     }
 }
 
-fn check_domain(
-    object: &Map<String, Value>,
-    kind: &str,
-    shape: &'static Shape,
-    place: Place,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_domain(object: &Map<String, Value>, kind: &str, shape: &'static Shape, place: Place, at: &Path<'_>, report: &mut Report) {
     check_core_presence(object, place, at, report);
     shape.check_presence(object, at, report);
     for (name, value) in object {
@@ -171,18 +158,10 @@ fn check_domain(
 
 /// Meta objects have less in common than the others.
 fn has_core(kind: &str, name: &str) -> bool {
-    !matches!(
-        (kind, name),
-        ("language-content", "lang") | ("extension-definition", "lang" | "confidence")
-    )
+    !matches!((kind, name), ("language-content", "lang") | ("extension-definition", "lang" | "confidence"))
 }
 
-fn check_core_presence(
-    object: &Map<String, Value>,
-    place: Place,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_core_presence(object: &Map<String, Value>, place: Place, at: &Path<'_>, report: &mut Report) {
     for name in sdo::CORE_REQUIRED {
         let is_old = place == Place::InBundle && *name == "spec_version";
         if !object.contains_key(*name) && !is_old {
@@ -191,13 +170,7 @@ fn check_core_presence(
     }
 }
 
-fn check_observable(
-    object: &Map<String, Value>,
-    kind: &str,
-    shape: &'static Shape,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_observable(object: &Map<String, Value>, kind: &str, shape: &'static Shape, at: &Path<'_>, report: &mut Report) {
     shape.check_presence(object, at, report);
     for (name, value) in object {
         let at_member = at.key(name);
@@ -216,13 +189,7 @@ fn check_observable(
     rules::check(object, kind, at, report);
 }
 
-fn check_custom_type(
-    object: &Map<String, Value>,
-    kind: &str,
-    place: Place,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_custom_type(object: &Map<String, Value>, kind: &str, place: Place, at: &Path<'_>, report: &mut Report) {
     if kind == "action" {
         report.warn(at, "type `action` is reserved");
     } else if !extension::uses(object, &["new-sdo", "new-sco", "new-sro"]) {
@@ -243,10 +210,7 @@ fn check_custom_type(
         if let Some((_, form)) = core.filter(|_| has_versions || name == "lang") {
             form::check(form, value, &at_member, report);
         }
-        if matches!(
-            name.as_str(),
-            "action" | "phone_numbers" | "severity" | "username"
-        ) {
+        if matches!(name.as_str(), "action" | "phone_numbers" | "severity" | "username") {
             report.warn(&at_member, format!("property name `{name}` is reserved"));
         }
     }
@@ -260,10 +224,7 @@ fn check_bundle(bundle: &Map<String, Value>, place: Place, at: &Path<'_>, report
         return report.refuse(at, "a bundle may not be inside a bundle");
     }
     if report.options.version == Version::V20 && !bundle.contains_key("spec_version") {
-        report.warn(
-            at,
-            "property `spec_version` is required on a bundle of version 2.0",
-        );
+        report.warn(at, "property `spec_version` is required on a bundle of version 2.0");
     }
     for (name, value) in bundle {
         let at_member = at.key(name);
@@ -290,10 +251,7 @@ fn check_members(value: &Value, at: &Path<'_>, report: &mut Report) {
         if let (Some(id), Some(modified)) = (member.get("id"), member.get("modified"))
             && !versions.insert((id.as_str(), modified.as_str()))
         {
-            report.advise(
-                &at,
-                "the same version of this object is in the bundle twice",
-            );
+            report.advise(&at, "the same version of this object is in the bundle twice");
         }
     }
 }

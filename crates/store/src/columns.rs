@@ -534,7 +534,10 @@ impl Columns {
 
     /// Objects with a row that carries the label now.
     pub(crate) fn objects_with_label(&self, label: u32, horizon: u32) -> Vec<u32> {
-        (0..horizon.min(self.len())).filter(|r| self.effective_label(*r, horizon) == label || self.granular_labels(*r).any(|g| g == label)).filter_map(|r| self.row(r).map(|x| x.object)).collect()
+        (0..horizon.min(self.len()))
+            .filter(|r| self.effective_label(*r, horizon) == label || self.granular_labels(*r).any(|g| g == label))
+            .filter_map(|r| self.row(r).map(|x| x.object))
+            .collect()
     }
 
     /// Objects with a row that carries one of the labels, whole or in part, at any horizon.

@@ -62,7 +62,11 @@ pub fn prepare(text: &str, now_us: i64) -> Result<Prepared, Box<Refusal>> {
     };
     let ahead_ns = now_us.saturating_add(limits::VERSION_AHEAD_S_MAX.saturating_mul(1_000_000)).saturating_mul(1000);
     if let Some(version) = header.version().filter(|v| v.ns() > ahead_ns) {
-        return refuse(Some(&header.id), format!("version {version} lies more than a day in the future"), "check the producer's clock; a version from the future would hide all later ones");
+        return refuse(
+            Some(&header.id),
+            format!("version {version} lies more than a day in the future"),
+            "check the producer's clock; a version from the future would hide all later ones",
+        );
     }
     let lifted = lift::lift(text, &header);
     let (header, bytes, original) = match lifted {
@@ -162,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_copy_that_can_fail_has_an_outline() {
-        let outline_of = |kind: &str, extra: &str| prepare(&format!(r#"{{"type":"{kind}","id":"{kind}--{ID}","spec_version":"2.1"{extra}}}"#), NOW_US).unwrap().outline;
+        let outline_of =
+            |kind: &str, extra: &str| prepare(&format!(r#"{{"type":"{kind}","id":"{kind}--{ID}","spec_version":"2.1"{extra}}}"#), NOW_US).unwrap().outline;
         assert!(outline_of("malware-analysis", &format!(r#","product":"p","analysis_sco_refs":["file--{ID}"]"#)).is_some());
         assert!(outline_of("tool", &format!(r#","x_ref":"file--{ID}""#)).is_none());
         let text = format!(r#"{{"type":"tool","id":"tool--{ID}","extensions":"x"}}"#);

@@ -227,13 +227,17 @@ impl Store {
     }
 }
 
+/// A process that is just ending, or one that was started in this very moment and has not let go of our files yet, is waited for.
 fn take_lock(dir: &Path) -> Result<File, Error> {
     let file = File::options().create(true).write(true).truncate(false).open(dir.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(dir.to_owned())),
-        Err(std::fs::TryLockError::Error(e)) => Err(e.into()),
+    for _ in 0..limits::LOCK_ATTEMPTS_MAX {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(limits::LOCK_PAUSE_MS)),
+            Err(std::fs::TryLockError::Error(e)) => return Err(e.into()),
+        }
     }
+    Err(Error::Locked(dir.to_owned()))
 }
 
 /// What tells one configured policy from another.

@@ -20,3 +20,7 @@ pub const CLOCK_BEHIND_US_MAX: i64 = 5_000_000;
 pub const LOG_CHUNK_ENTRIES: usize = 4096;
 /// Distinct object types one store knows, in ids and in references.
 pub const TYPES_MAX: usize = 60_000;
+/// Attempts to take the directory's lock.
+pub const LOCK_ATTEMPTS_MAX: u32 = 20;
+/// Pause between them.
+pub const LOCK_PAUSE_MS: u64 = 25;

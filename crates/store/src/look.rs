@@ -170,7 +170,10 @@ impl Store {
         for number in &visible {
             let Some(shown) = engine.columns.row(*number) else { continue };
             // Variants and copies that another one hides go too, or the next would take the deleted one's place.
-            let same = engine.columns.live_rows_of(shown.object).filter(|r| engine.columns.row(*r).is_some_and(|x| x.version() == shown.version() && own.contains(&x.source)));
+            let same = engine
+                .columns
+                .live_rows_of(shown.object)
+                .filter(|r| engine.columns.row(*r).is_some_and(|x| x.version() == shown.version() && own.contains(&x.source)));
             mine.extend(same);
         }
         mine.sort_unstable();

@@ -67,7 +67,14 @@ impl Ledger for OnDisk<'_> {
     type Error = Error;
 
     fn record(&mut self, recipient: u32, epoch: u64, page: &Page) -> Result<(), Error> {
-        let mut entry = LedgerRecord { recipient: self.recipient.clone(), epoch, stamp_us: self.store.now_us(), listed: Vec::new(), full: Vec::new(), redacted: Vec::new() };
+        let mut entry = LedgerRecord {
+            recipient: self.recipient.clone(),
+            epoch,
+            stamp_us: self.store.now_us(),
+            listed: Vec::new(),
+            full: Vec::new(),
+            redacted: Vec::new(),
+        };
         {
             let engine = self.store.engine();
             let Some(log) = engine.logs.get(recipient as usize) else { return Ok(()) };
@@ -242,7 +249,10 @@ impl Selection<'_> {
             Some(version) => version == *v,
             None => v.ns() == date().saturating_mul(1000),
         };
-        wanted.all || wanted.at.iter().any(exact) || (wanted.first && self.is_extreme(number, row, filter, false)) || (wanted.last && self.is_extreme(number, row, filter, true))
+        wanted.all
+            || wanted.at.iter().any(exact)
+            || (wanted.first && self.is_extreme(number, row, filter, false))
+            || (wanted.last && self.is_extreme(number, row, filter, true))
     }
 
     /// Is the row the latest (or earliest) version of its object in this view and collection?
@@ -267,7 +277,6 @@ struct Filter<'a> {
 impl Filter<'_> {
     fn takes(&self, number: u32, row: &Row, kind: u16) -> bool {
         let stored = self.sources.as_ref().is_none_or(|s| s.contains(&row.source)) && self.collection_types.as_ref().is_none_or(|t| t.contains(&kind));
-        (stored || self.posted.is_some_and(|p| p.contains(&number)))
-            && self.types.as_ref().is_none_or(|t| t.contains(&kind))
+        (stored || self.posted.is_some_and(|p| p.contains(&number))) && self.types.as_ref().is_none_or(|t| t.contains(&kind))
     }
 }

@@ -225,7 +225,9 @@ fn write_one(t: &Connection, record: Record) -> Result<(), Error> {
     let sum = record_checksum(&record);
     match record {
         Record::Kind { number, name } => t.prepare_cached("INSERT INTO kind VALUES(?,?,?)")?.execute(params![number, name, sum])?,
-        Record::Object { number, kind, uuid } => t.prepare_cached("INSERT INTO object VALUES(?,?,?,?)")?.execute(params![number, kind, uuid.to_be_bytes(), sum])?,
+        Record::Object { number, kind, uuid } => {
+            t.prepare_cached("INSERT INTO object VALUES(?,?,?,?)")?.execute(params![number, kind, uuid.to_be_bytes(), sum])?
+        }
         Record::Set { number, ids } => t.prepare_cached("INSERT INTO marking_set VALUES(?,?,?)")?.execute(params![number, ids, sum])?,
         Record::Source { number, name } => t.prepare_cached("INSERT INTO source VALUES(?,?,?)")?.execute(params![number, name, sum])?,
         Record::Body { number, sha256, bytes, original } => {
@@ -277,7 +279,21 @@ fn write_row(t: &Connection, r: &RowRecord) -> Result<usize, Error> {
     let (ns, decimals) = r.version.map_or((None, 0), |(ns, d)| (Some(ns), d));
     let mut statement = t.prepare_cached("INSERT INTO row VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
     Ok(statement.execute(params![
-        r.number, r.object, r.source, r.set, r.body, r.body_bytes, r.sha32, ns, decimals, r.lifted, r.commit, refs, r.outline, r.dead, checksum
+        r.number,
+        r.object,
+        r.source,
+        r.set,
+        r.body,
+        r.body_bytes,
+        r.sha32,
+        ns,
+        decimals,
+        r.lifted,
+        r.commit,
+        refs,
+        r.outline,
+        r.dead,
+        checksum
     ])?)
 }
 

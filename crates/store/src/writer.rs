@@ -12,9 +12,9 @@ use polder_release::Policy;
 use crate::backend::{Backend, LedgerRecord, Reader, Record};
 use crate::clock::Clock;
 use crate::columns::Source;
+use crate::engine::lock;
 use crate::engine::{Act, Engine};
 use crate::ingest::{Outcome, Prepared};
-use crate::engine::lock;
 use crate::{Error, limits, logs, policy_fingerprint};
 
 type Answer<T> = SyncSender<Result<T, Error>>;
@@ -40,7 +40,13 @@ fn gone<T>(_: T) -> Error {
 }
 
 impl Writer {
-    pub(crate) fn start(backend: Box<dyn Backend>, engine: Arc<RwLock<Engine>>, clock: Arc<dyn Clock>, policy: Policy, sources: Vec<Source>) -> Result<Self, Error> {
+    pub(crate) fn start(
+        backend: Box<dyn Backend>,
+        engine: Arc<RwLock<Engine>>,
+        clock: Arc<dyn Clock>,
+        policy: Policy,
+        sources: Vec<Source>,
+    ) -> Result<Self, Error> {
         let (sender, receiver) = channel();
         let reader = backend.reader()?;
         let mut work = Work { reader, backend, engine, clock, policy, sources };

@@ -105,8 +105,22 @@ mod tests {
         assert!(ask("match[spec_version]=2.0").unwrap().other_spec);
         assert!(!ask("match[spec_version]=2.0,2.1").unwrap().other_spec);
         assert_eq!(ask("added_after=1970-01-01T00:00:01Z").unwrap().added_after_us, Some(1_000_000));
-        for bad in ["limit=0", "limit=", "limit=-1", "limit=+1", "limit=1.5", "limit=1&limit=1", "added_after=yesterday", "added_after=", "next=a&next=a",
-            "match[version]=all,first", "match[version]=all,all", "match[version]=newest", "match[version]=", "match[type]=a&match%5Btype%5D=b"] {
+        for bad in [
+            "limit=0",
+            "limit=",
+            "limit=-1",
+            "limit=+1",
+            "limit=1.5",
+            "limit=1&limit=1",
+            "added_after=yesterday",
+            "added_after=",
+            "next=a&next=a",
+            "match[version]=all,first",
+            "match[version]=all,all",
+            "match[version]=newest",
+            "match[version]=",
+            "match[type]=a&match%5Btype%5D=b",
+        ] {
             assert!(ask(bad).is_err(), "{bad}");
         }
     }

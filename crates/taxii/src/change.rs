@@ -141,7 +141,8 @@ fn envelope(body: &[u8]) -> Result<Vec<&RawValue>, Failure> {
 /// An object that is refused becomes a failure; one without id or type refuses the request.
 fn refused(at: usize, text: &str, refusal: &Refusal, stamp: &str) -> Result<Value, Failure> {
     let nameless = |what: &str| Failure::unprocessable(format!("object {at} of the envelope has no `{what}`; nothing was kept"));
-    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(|_| Failure::unprocessable(format!("entry {at} of `objects` is not an object; nothing was kept")))?;
+    let members: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(text).map_err(|_| Failure::unprocessable(format!("entry {at} of `objects` is not an object; nothing was kept")))?;
     let said = |name: &str| members.get(name).map(|raw| serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned()));
     let id = said("id").ok_or_else(|| nameless("id"))?;
     said("type").ok_or_else(|| nameless("type"))?;

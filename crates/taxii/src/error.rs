@@ -59,7 +59,11 @@ impl Failure {
     }
 
     pub(crate) fn missing_credentials() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "credentials are needed", "send HTTP Basic credentials or a bearer token; the operator of this server gives them out")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "credentials are needed",
+            "send HTTP Basic credentials or a bearer token; the operator of this server gives them out",
+        )
     }
 
     pub(crate) fn wrong_credentials() -> Self {

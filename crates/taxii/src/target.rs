@@ -111,7 +111,19 @@ mod tests {
                 }
             }
         }
-        for path in ["", "/", "//", "/api//", "/api/collections//", "/other/", "/api/collections/c/objects/o/versions/x/", "/api/status/", "/api/status/%ff/", "taxii2", "/taxii2//"] {
+        for path in [
+            "",
+            "/",
+            "//",
+            "/api//",
+            "/api/collections//",
+            "/other/",
+            "/api/collections/c/objects/o/versions/x/",
+            "/api/status/",
+            "/api/status/%ff/",
+            "taxii2",
+            "/taxii2//",
+        ] {
             assert_eq!(Target::of("api", path), None, "{path}");
         }
         assert_eq!(Target::of("api", "/api/collections/a%20b/"), Some(Target::Collection("a b".into())));

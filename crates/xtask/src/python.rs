@@ -19,41 +19,21 @@ pub(crate) fn ensure(target: &Path, requirements: &Path) -> Result<PathBuf> {
         println!("unchanged, re-used");
         return Ok(python);
     }
-    std::fs::create_dir_all(target)
-        .with_context(|| format!("cannot create `{}`", target.display()))?;
+    std::fs::create_dir_all(target).with_context(|| format!("cannot create `{}`", target.display()))?;
     // `--clear`: an environment of another Python, or a half-built one, is not repaired but replaced.
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&dir))?;
-    run(Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(requirements))?;
-    std::fs::write(&stamp, wanted)
-        .with_context(|| format!("cannot write `{}`", stamp.display()))?;
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements))?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("cannot write `{}`", stamp.display()))?;
     Ok(python)
 }
 
 fn stamp_text(requirements: &Path) -> Result<String> {
-    let list = std::fs::read_to_string(requirements)
-        .with_context(|| format!("cannot read `{}`", requirements.display()))?;
-    let version = Command::new("python3")
-        .arg("--version")
-        .output()
-        .context("cannot start `python3`")?;
+    let list = std::fs::read_to_string(requirements).with_context(|| format!("cannot read `{}`", requirements.display()))?;
+    let version = Command::new("python3").arg("--version").output().context("cannot start `python3`")?;
     if !version.status.success() {
         bail!("`python3 --version` failed: {}", version.status);
     }
-    Ok(format!(
-        "{}{list}",
-        String::from_utf8_lossy(&version.stdout)
-    ))
+    Ok(format!("{}{list}", String::from_utf8_lossy(&version.stdout)))
 }
 
 #[cfg(test)]
@@ -71,19 +51,13 @@ mod tests {
         let trace = home.join("interop-venv/trace");
         std::fs::write(&trace, "").unwrap();
         assert_eq!(ensure(&home, &list).unwrap(), python);
-        assert!(
-            trace.exists(),
-            "an unchanged list built the environment again"
-        );
+        assert!(trace.exists(), "an unchanged list built the environment again");
         std::fs::write(&list, "# still nothing\n").unwrap();
         ensure(&home, &list).unwrap();
         assert!(!trace.exists(), "a changed list kept the old environment");
         std::fs::write(&list, "no such requirement ===\n").unwrap();
         assert!(ensure(&home, &list).is_err());
-        assert!(
-            !home.join("interop-venv/polder-stamp").exists(),
-            "a failed build must not look finished"
-        );
+        assert!(!home.join("interop-venv/polder-stamp").exists(), "a failed build must not look finished");
         std::fs::remove_dir_all(&home).unwrap();
     }
 }

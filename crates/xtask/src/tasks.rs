@@ -17,43 +17,20 @@ pub(crate) fn test() -> Result<()> {
     let mut steps = Steps::default();
     steps.step("tools of this machine", || tools::ensure(tools::FOR_TESTS))?;
     steps.step("format", || place.cargo(&["fmt", "--all", "--check"], &[]))?;
-    steps.step("lints", || {
-        place.cargo(
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            &[],
-        )
-    })?;
+    steps.step("lints", || place.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]))?;
     if tools::present("cargo-deny", &["--version"]) {
         // Advisories need a database from the network and are left to whoever can reach it.
-        steps.step("bans, licences, sources", || {
-            place.cargo(&["deny", "check", "bans", "licenses", "sources"], &[])
-        })?;
+        steps.step("bans, licences, sources", || place.cargo(&["deny", "check", "bans", "licenses", "sources"], &[]))?;
     } else {
-        steps.skip(
-            "bans, licences, sources",
-            "the program `cargo-deny` is not installed",
-        );
+        steps.skip("bans, licences, sources", "the program `cargo-deny` is not installed");
     }
     steps.step("cargo test", || place.cargo(&["test", "--workspace"], &[]))?;
-    steps.step("release build", || {
-        place.cargo(&["build", "--release", "--package", "polder"], &[])
-    })?;
-    let venv = steps.step("python environment", || {
-        python::ensure(&place.target, &place.root.join("interop/requirements.txt"))
-    })?;
+    steps.step("release build", || place.cargo(&["build", "--release", "--package", "polder"], &[]))?;
+    let venv = steps.step("python environment", || python::ensure(&place.target, &place.root.join("interop/requirements.txt")))?;
     // The runner's own count of cases is the closing line, so the steps are summed up before it.
     steps.summary();
     steps.announce("interop");
-    place
-        .program(&venv, &place.root.join("interop/run.py"))
-        .context("step `interop`")
+    place.program(&venv, &place.root.join("interop/run.py")).context("step `interop`")
 }
 
 /// The benchmarks, one after the other so that they do not share the cores.
@@ -62,17 +39,10 @@ pub(crate) fn bench(only: Option<&str>) -> Result<()> {
     let programs = bench_programs(&place.root.join("bench"), only)?;
     let mut steps = Steps::default();
     steps.step("tools of this machine", || tools::ensure(tools::FOR_TESTS))?;
-    steps.step("release build", || {
-        place.cargo(&["build", "--release", "--package", "polder"], &[])
-    })?;
-    let venv = steps.step("python environment", || {
-        python::ensure(&place.target, &place.root.join("interop/requirements.txt"))
-    })?;
+    steps.step("release build", || place.cargo(&["build", "--release", "--package", "polder"], &[]))?;
+    let venv = steps.step("python environment", || python::ensure(&place.target, &place.root.join("interop/requirements.txt")))?;
     for program in programs {
-        let name = format!(
-            "bench {}",
-            program.file_stem().unwrap_or_default().to_string_lossy()
-        );
+        let name = format!("bench {}", program.file_stem().unwrap_or_default().to_string_lossy());
         steps.step(&name, || place.program(&venv, &program))?;
     }
     steps.summary();
@@ -85,33 +55,16 @@ pub(crate) fn nightly() -> Result<()> {
     let sizes = [("POLDER_WORLDS", "10000"), ("POLDER_KILLS", "10000")];
     let mut steps = Steps::default();
     steps.step("tools of this machine", || tools::ensure(tools::FOR_TESTS))?;
-    steps.step("cargo test, long sizes", || {
-        place.cargo(
-            &[
-                "test",
-                "--release",
-                "--workspace",
-                "--",
-                "--include-ignored",
-            ],
-            &sizes,
-        )
-    })?;
+    steps.step("cargo test, long sizes", || place.cargo(&["test", "--release", "--workspace", "--", "--include-ignored"], &sizes))?;
     steps.summary();
     Ok(())
 }
 
 fn bench_programs(dir: &Path, only: Option<&str>) -> Result<Vec<PathBuf>> {
     let mut programs = Vec::new();
-    for entry in
-        std::fs::read_dir(dir).with_context(|| format!("cannot list `{}`", dir.display()))?
-    {
+    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot list `{}`", dir.display()))? {
         let path = entry?.path();
-        let stem = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let wanted = only.is_none_or(|only| only == stem);
         if wanted && !stem.starts_with('_') && path.extension().is_some_and(|e| e == "py") {
             programs.push(path);
@@ -119,10 +72,7 @@ fn bench_programs(dir: &Path, only: Option<&str>) -> Result<Vec<PathBuf>> {
     }
     programs.sort();
     if programs.is_empty() {
-        bail!(
-            "no program in bench/ is called `{}`",
-            only.unwrap_or("*.py")
-        );
+        bail!("no program in bench/ is called `{}`", only.unwrap_or("*.py"));
     }
     Ok(programs)
 }
@@ -138,28 +88,18 @@ impl Place {
     fn find() -> Result<Self> {
         // Set by `cargo run`; a binary that is called directly works from the root of the repository.
         let root = match std::env::var_os("CARGO_MANIFEST_DIR") {
-            Some(own) => Path::new(&own)
-                .join("../..")
-                .canonicalize()
-                .context("cannot find the root of the repository")?,
+            Some(own) => Path::new(&own).join("../..").canonicalize().context("cannot find the root of the repository")?,
             None => std::env::current_dir()?,
         };
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(dir) => std::path::absolute(dir)?,
             None => root.join("target"),
         };
-        Ok(Self {
-            root,
-            target,
-            cargo: std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
-        })
+        Ok(Self { root, target, cargo: std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()) })
     }
 
     fn cargo(&self, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
-        run(Command::new(&self.cargo)
-            .args(args)
-            .envs(env.iter().copied())
-            .current_dir(&self.root))
+        run(Command::new(&self.cargo).args(args).envs(env.iter().copied()).current_dir(&self.root))
     }
 
     fn program(&self, python: &Path, program: &Path) -> Result<()> {
@@ -176,9 +116,7 @@ impl Place {
 /// Runs a program with our own output; anything but success is an error that names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = shown(command);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
     if !status.success() {
         bail!("`{shown}` failed: {status}");
     }
@@ -186,13 +124,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 fn shown(command: &Command) -> String {
-    let mut words = vec![
-        Path::new(command.get_program())
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
-    ];
+    let mut words = vec![Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|a| a.to_string_lossy().into_owned()));
     words.join(" ")
 }
@@ -216,10 +148,7 @@ impl Steps {
         self.total += took;
         let verdict = if result.is_ok() { "ok" } else { "FAILED" };
         println!("<== {name}: {verdict} in {:.1} s", took.as_secs_f64());
-        self.done.push((
-            name.to_owned(),
-            format!("{verdict} {:.1} s", took.as_secs_f64()),
-        ));
+        self.done.push((name.to_owned(), format!("{verdict} {:.1} s", took.as_secs_f64())));
         if result.is_err() {
             self.summary();
         }
@@ -228,8 +157,7 @@ impl Steps {
 
     fn skip(&mut self, name: &str, reason: &str) {
         println!("==> {name}: SKIPPED, {reason}");
-        self.done
-            .push((name.to_owned(), format!("skipped: {reason}")));
+        self.done.push((name.to_owned(), format!("skipped: {reason}")));
     }
 
     fn summary(&self) {
@@ -247,12 +175,7 @@ mod tests {
     #[test]
     fn benchmarks_are_found_by_name() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
-        assert!(
-            bench_programs(&dir, None)
-                .unwrap()
-                .iter()
-                .any(|p| p.ends_with("taxii.py"))
-        );
+        assert!(bench_programs(&dir, None).unwrap().iter().any(|p| p.ends_with("taxii.py")));
         assert_eq!(bench_programs(&dir, Some("taxii")).unwrap().len(), 1);
         assert!(bench_programs(&dir, Some("no-such-bench")).is_err());
     }
@@ -260,13 +183,8 @@ mod tests {
     #[test]
     fn a_failing_step_is_an_error_that_names_the_program() {
         let mut steps = Steps::default();
-        let error = steps
-            .step("s", || run(Command::new("sh").args(["-c", "exit 7"])))
-            .unwrap_err();
+        let error = steps.step("s", || run(Command::new("sh").args(["-c", "exit 7"]))).unwrap_err();
         let text = format!("{error:#}");
-        assert!(
-            text.contains("step `s`") && text.contains("sh -c exit 7"),
-            "{text}"
-        );
+        assert!(text.contains("step `s`") && text.contains("sh -c exit 7"), "{text}");
     }
 }

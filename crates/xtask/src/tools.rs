@@ -17,44 +17,19 @@ pub(crate) struct Tool {
 
 /// What `test` and `bench` call. Debian splits the venv module off, and it fails only when it is used.
 pub(crate) const FOR_TESTS: &[Tool] = &[
-    Tool {
-        program: "cc",
-        proof: &["--version"],
-        packages: &["gcc", "libc6-dev"],
-    },
-    Tool {
-        program: "curl",
-        proof: &["--version"],
-        packages: &["curl"],
-    },
-    Tool {
-        program: "python3",
-        proof: &["-c", "import ensurepip, venv"],
-        packages: &["python3", "python3-venv"],
-    },
+    Tool { program: "cc", proof: &["--version"], packages: &["gcc", "libc6-dev"] },
+    Tool { program: "curl", proof: &["--version"], packages: &["curl"] },
+    Tool { program: "python3", proof: &["-c", "import ensurepip, venv"], packages: &["python3", "python3-venv"] },
 ];
 
 /// Whether the program starts and says so.
 pub(crate) fn present(program: &str, proof: &[&str]) -> bool {
-    Command::new(program)
-        .args(proof)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    Command::new(program).args(proof).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Makes sure that all of these work.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
-    let missing = |tools: &[Tool]| -> Vec<&'static str> {
-        tools
-            .iter()
-            .filter(|t| !present(t.program, t.proof))
-            .flat_map(|t| t.packages)
-            .copied()
-            .collect()
-    };
+    let missing = |tools: &[Tool]| -> Vec<&'static str> { tools.iter().filter(|t| !present(t.program, t.proof)).flat_map(|t| t.packages).copied().collect() };
     let packages = missing(tools);
     if packages.is_empty() {
         return Ok(());
@@ -65,10 +40,7 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
     }
     println!("installing Debian packages: {list}");
     run(Command::new("apt-get").args(["--quiet", "update"]))?;
-    run(Command::new("apt-get")
-        .args(["--quiet", "--yes", "--no-install-recommends", "install"])
-        .args(&packages)
-        .env("DEBIAN_FRONTEND", "noninteractive"))?;
+    run(Command::new("apt-get").args(["--quiet", "--yes", "--no-install-recommends", "install"]).args(&packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
     let still = missing(tools);
     if !still.is_empty() {
         bail!("still missing after the installation: {}", still.join(" "));
@@ -77,10 +49,7 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
 }
 
 fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+    Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
 #[cfg(test)]

@@ -64,9 +64,18 @@ fn source_name(node: &Node, from: &From) -> Result<String, Failure> {
     let sources = &directory.sources.sources;
     let found = match (&from.source, from.own) {
         (Some(_), true) => return Err(Failure::usage("`--own` and `--source` exclude each other", "use one of them")),
-        (Some(name), false) => sources.iter().find(|s| s.name == *name).ok_or_else(|| Failure::not_found("source", name, format!("add it: `polder source add {name} --kind feed`")))?,
-        (None, true) => sources.iter().find(|s| s.kind == "own").ok_or_else(|| Failure::configuration("sources.toml has no source of kind own", "add one: `polder source add own --kind own`"))?,
-        (None, false) => sources.iter().find(|s| s.name == "import").ok_or_else(|| Failure::configuration("sources.toml has no source `import`", "add it: `polder source add import --kind feed`"))?,
+        (Some(name), false) => sources
+            .iter()
+            .find(|s| s.name == *name)
+            .ok_or_else(|| Failure::not_found("source", name, format!("add it: `polder source add {name} --kind feed`")))?,
+        (None, true) => sources
+            .iter()
+            .find(|s| s.kind == "own")
+            .ok_or_else(|| Failure::configuration("sources.toml has no source of kind own", "add one: `polder source add own --kind own`"))?,
+        (None, false) => sources
+            .iter()
+            .find(|s| s.name == "import")
+            .ok_or_else(|| Failure::configuration("sources.toml has no source `import`", "add it: `polder source add import --kind feed`"))?,
     };
     Ok(found.name.clone())
 }

@@ -84,7 +84,11 @@ pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&
     let now = latest.label.terms().and_then(|t| t.tlp.values().map(|b| b.level).max());
     if now.is_some_and(|now| level < now) {
         let now = now.map_or("", Level::label);
-        return Err(Failure::new(exit::NO, format!("`{id}` is {now}, and marking it {} would lower that", level.label()), "only its originator can widen it, by a new version"));
+        return Err(Failure::new(
+            exit::NO,
+            format!("`{id}` is {now}, and marking it {} would lower that", level.label()),
+            "only its originator can widen it, by a new version",
+        ));
     }
     if Some(&*latest.source) == own_source.as_deref() {
         let version = new_version(node, latest.row, level)?;
@@ -144,7 +148,10 @@ pub(super) fn pin(node: &Node, by: &str, body: &[u8]) -> Result<Answer, Failure>
     }
     if pinned.is_empty() {
         let why = document.fault.map_or("there is none in it".to_owned(), |f| f.to_string());
-        return Err(Failure::usage(format!("no marking-definition was pinned: {why}"), "give a file with a marking-definition object, or a bundle that has one"));
+        return Err(Failure::usage(
+            format!("no marking-definition was pinned: {why}"),
+            "give a file with a marking-definition object, or a bundle that has one",
+        ));
     }
     Ok(Answer::ok(json!({"pinned": pinned})))
 }

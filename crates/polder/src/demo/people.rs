@@ -51,7 +51,13 @@ pub(super) fn make(dir: &Path, name: &str, port: u16) -> Result<Vec<Value>, Fail
             recipients: Vec::new(),
         });
     } else {
-        let source = SourceEntry { name: "member:alfa".to_owned(), kind: "member".to_owned(), member: Some("alfa".to_owned()), default_tlp: None, default_members: Vec::new() };
+        let source = SourceEntry {
+            name: "member:alfa".to_owned(),
+            kind: "member".to_owned(),
+            member: Some("alfa".to_owned()),
+            default_tlp: None,
+            default_members: Vec::new(),
+        };
         directory.sources.sources.push(source);
     }
     directory.save(dir)?;
@@ -68,11 +74,8 @@ fn alliance(directory: &mut Directory) {
         in_alliance: true,
     };
     directory.alliance.members = MEMBERS.into_iter().map(member).collect();
-    directory.alliance.groups = vec![GroupEntry {
-        id: "port-desk".to_owned(),
-        members: vec!["alfa".to_owned(), "bravo".to_owned()],
-        persons: vec!["duty@bravo".to_owned()],
-    }];
+    directory.alliance.groups =
+        vec![GroupEntry { id: "port-desk".to_owned(), members: vec!["alfa".to_owned(), "bravo".to_owned()], persons: vec!["duty@bravo".to_owned()] }];
 }
 
 fn add(directory: &mut Directory, id: &str, kind: &str, organisation: &str, person: Option<&str>) -> Result<Value, Failure> {

@@ -13,11 +13,7 @@ use super::{
 };
 
 /// Checks `type` and `id`; returns the type when there is one to go by.
-pub(super) fn check_identity<'o>(
-    object: &'o Map<String, Value>,
-    at: &Path<'_>,
-    report: &mut Report,
-) -> Option<&'o str> {
+pub(super) fn check_identity<'o>(object: &'o Map<String, Value>, at: &Path<'_>, report: &mut Report) -> Option<&'o str> {
     let Some(kind) = object.get("type") else {
         report.refuse(at, "property `type` is required");
         return None;
@@ -34,16 +30,11 @@ pub(super) fn check_identity<'o>(
     match object.get("id") {
         None => report.refuse(at, "property `id` is required"),
         Some(Value::String(id)) => match formats::split_id(id) {
-            None => report.refuse(
-                &at_id,
-                format!("`{id}` is not a type and a UUID joined by `--`"),
-            ),
+            None => report.refuse(&at_id, format!("`{id}` is not a type and a UUID joined by `--`")),
             Some((prefix, _)) if prefix != kind => {
                 report.refuse(&at_id, format!("`{id}` does not belong to type `{kind}`"));
             }
-            Some(_) if !formats::is_identifier(id) => {
-                report.warn(&at_id, format!("`{id}` is not a STIX identifier"))
-            }
+            Some(_) if !formats::is_identifier(id) => report.warn(&at_id, format!("`{id}` is not a STIX identifier")),
             Some(_) => {}
         },
         Some(_) => report.refuse(&at_id, "must be a text"),
@@ -52,14 +43,7 @@ pub(super) fn check_identity<'o>(
 }
 
 /// Checks a property every kind of object may have; says whether the name was one of them.
-pub(super) fn check_shared(
-    object: &Map<String, Value>,
-    kind: &str,
-    name: &str,
-    value: &Value,
-    at: &Path<'_>,
-    report: &mut Report,
-) -> bool {
+pub(super) fn check_shared(object: &Map<String, Value>, kind: &str, name: &str, value: &Value, at: &Path<'_>, report: &mut Report) -> bool {
     let at_member = at.key(name);
     match name {
         "type" | "id" => {}
@@ -74,13 +58,7 @@ pub(super) fn check_shared(
     true
 }
 
-fn check_marking_refs(
-    object: &Map<String, Value>,
-    kind: &str,
-    value: &Value,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_marking_refs(object: &Map<String, Value>, kind: &str, value: &Value, at: &Path<'_>, report: &mut Report) {
     let Some(refs) = value.as_array() else {
         return report.refuse(at, "must be a list");
     };
@@ -92,13 +70,7 @@ fn check_marking_refs(
     }
 }
 
-fn check_marking_ref(
-    object: &Map<String, Value>,
-    kind: &str,
-    value: &Value,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_marking_ref(object: &Map<String, Value>, kind: &str, value: &Value, at: &Path<'_>, report: &mut Report) {
     let Some(id) = value.as_str() else {
         return report.refuse(at, "must be a text");
     };
@@ -113,13 +85,7 @@ fn check_marking_ref(
     }
 }
 
-fn check_granular_markings(
-    object: &Map<String, Value>,
-    kind: &str,
-    value: &Value,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_granular_markings(object: &Map<String, Value>, kind: &str, value: &Value, at: &Path<'_>, report: &mut Report) {
     let Some(markings) = value.as_array() else {
         return report.refuse(at, "must be a list");
     };
@@ -132,17 +98,10 @@ fn check_granular_markings(
             report.refuse(&at, "must be an object");
             continue;
         };
-        check_selectors(
-            object,
-            marking.get("selectors"),
-            &at.key("selectors"),
-            report,
-        );
+        check_selectors(object, marking.get("selectors"), &at.key("selectors"), report);
         let at_ref = at.key("marking_ref");
         match (marking.get("marking_ref"), marking.get("lang")) {
-            (Some(_), Some(_)) => {
-                report.warn(&at, "only one of `lang` and `marking_ref` may be there")
-            }
+            (Some(_), Some(_)) => report.warn(&at, "only one of `lang` and `marking_ref` may be there"),
             (None, None) => report.refuse(&at, "one of `lang` and `marking_ref` is required"),
             (None, Some(lang)) => form::check(&Form::Text, lang, &at.key("lang"), report),
             (Some(_), None) => {}
@@ -153,12 +112,7 @@ fn check_granular_markings(
     }
 }
 
-fn check_selectors(
-    object: &Map<String, Value>,
-    selectors: Option<&Value>,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_selectors(object: &Map<String, Value>, selectors: Option<&Value>, at: &Path<'_>, report: &mut Report) {
     let Some(selectors) = selectors.and_then(Value::as_array) else {
         return report.refuse(at, "must be a list of texts");
     };
@@ -181,15 +135,11 @@ fn check_selectors(
 
 fn is_selector(selector: &str) -> bool {
     let name = |text: &str, min: usize, max: usize| {
-        (min..=max).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+        (min..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
     };
     let mut steps = selector.split('.');
     let first_fits = steps.next().is_some_and(|step| name(step, 3, 249));
-    selector == "id"
-        || (first_fits && steps.all(|step| index_of(step).is_some() || name(step, 1, 250)))
+    selector == "id" || (first_fits && steps.all(|step| index_of(step).is_some() || name(step, 1, 250)))
 }
 
 /// The number in a list step `[n]`.
@@ -210,55 +160,28 @@ fn resolves(object: &Map<String, Value>, selector: &str) -> bool {
 }
 
 /// Advises against identifiers of another UUID version than the kind of object should have.
-pub(super) fn check_uuid(
-    object: &Map<String, Value>,
-    version: u8,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
-    let uuid = object
-        .get("id")
-        .and_then(Value::as_str)
-        .and_then(formats::split_id)
-        .map(|(_, uuid)| uuid);
+pub(super) fn check_uuid(object: &Map<String, Value>, version: u8, at: &Path<'_>, report: &mut Report) {
+    let uuid = object.get("id").and_then(Value::as_str).and_then(formats::split_id).map(|(_, uuid)| uuid);
     if let Some(found) = uuid.and_then(formats::uuid_version)
         && found != version
     {
-        report.advise(
-            &at.key("id"),
-            format!("UUID should be of version {version}, not {found}"),
-        );
+        report.advise(&at.key("id"), format!("UUID should be of version {version}, not {found}"));
     }
 }
 
 /// Refuses versions whose time cannot be read, and checks the order of those that can.
-pub(super) fn check_times(
-    object: &Map<String, Value>,
-    kind: &str,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+pub(super) fn check_times(object: &Map<String, Value>, kind: &str, at: &Path<'_>, report: &mut Report) {
     for name in ["created", "modified"] {
         let Some(value) = object.get(name) else {
             continue;
         };
         if value.as_str().and_then(timestamp::read).is_none() {
-            report.refuse(
-                &at.key(name),
-                "must be a timestamp, for versions are ordered by it",
-            );
+            report.refuse(&at.key(name), "must be a timestamp, for versions are ordered by it");
         }
     }
-    check_order(
-        object,
-        ("modified", "created"),
-        Order::NotBefore,
-        at,
-        report,
-    );
+    check_order(object, ("modified", "created"), Order::NotBefore, at, report);
     let (later, earlier, order) = match kind {
-        "campaign" | "infrastructure" | "intrusion-set" | "malware" | "sighting"
-        | "threat-actor" => ("last_seen", "first_seen", Order::NotBefore),
+        "campaign" | "infrastructure" | "intrusion-set" | "malware" | "sighting" | "threat-actor" => ("last_seen", "first_seen", Order::NotBefore),
         "indicator" => ("valid_until", "valid_from", Order::After),
         "network-traffic" => ("end", "start", Order::NotBefore),
         "observed-data" => ("last_observed", "first_observed", Order::NotBefore),
@@ -274,28 +197,14 @@ enum Order {
     NotBefore,
 }
 
-fn check_order(
-    object: &Map<String, Value>,
-    names: (&str, &str),
-    order: Order,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_order(object: &Map<String, Value>, names: (&str, &str), order: Order, at: &Path<'_>, report: &mut Report) {
     let (later_name, earlier_name) = names;
-    let read = |name: &str| {
-        object
-            .get(name)
-            .and_then(Value::as_str)
-            .and_then(timestamp::read)
-    };
+    let read = |name: &str| object.get(name).and_then(Value::as_str).and_then(timestamp::read);
     let (Some(later), Some(earlier)) = (read(later_name), read(earlier_name)) else {
         return;
     };
     let fits = later > earlier || (order == Order::NotBefore && later == earlier);
     if !fits {
-        report.warn(
-            &at.key(later_name),
-            format!("must be later than `{earlier_name}`"),
-        );
+        report.warn(&at.key(later_name), format!("must be later than `{earlier_name}`"));
     }
 }

@@ -15,13 +15,7 @@ use super::{
 };
 
 /// Checks the value of `extensions` on an object of the given type.
-pub(super) fn check(
-    object: &Map<String, Value>,
-    kind: &str,
-    value: &Value,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+pub(super) fn check(object: &Map<String, Value>, kind: &str, value: &Value, at: &Path<'_>, report: &mut Report) {
     let Some(extensions) = value.as_object() else {
         return report.warn(at, "must be a dictionary");
     };
@@ -32,17 +26,10 @@ pub(super) fn check(
     for (key, value) in extensions {
         let at = at.key(key);
         let known = predefined.iter().find(|(name, _)| name == key);
-        let by_definition =
-            key.starts_with("extension-definition--") && formats::is_identifier(key);
-        let by_name = key
-            .strip_suffix("-ext")
-            .is_some_and(formats::is_type_name_part)
-            && kind != "marking-definition";
+        let by_definition = key.starts_with("extension-definition--") && formats::is_identifier(key);
+        let by_name = key.strip_suffix("-ext").is_some_and(formats::is_type_name_part) && kind != "marking-definition";
         if !by_definition && !by_name {
-            report.warn(
-                &at,
-                format!("`{key}` is neither the identifier of an extension nor the name of one"),
-            );
+            report.warn(&at, format!("`{key}` is neither the identifier of an extension nor the name of one"));
         }
         naming::check_keys(value, &at, report);
         if let Some((_, shape)) = known {
@@ -55,10 +42,7 @@ pub(super) fn check(
         if !predefined.is_empty() {
             form::check(&Form::Dict(Keys::Any, &Form::Any), value, &at, report);
             if !uses(object, &["property-extension"]) {
-                report.advise(
-                    &at,
-                    format!("extension `{key}` needs an extension definition"),
-                );
+                report.advise(&at, format!("extension `{key}` needs an extension definition"));
             }
         }
     }
@@ -75,12 +59,7 @@ pub(super) fn uses(object: &Map<String, Value>, kinds: &[&str]) -> bool {
     })
 }
 
-static DEFINED: Shape = Shape {
-    properties: &[("extension_type", Form::Enum(EXTENSION_TYPES))],
-    required: &["extension_type"],
-    any_of: &[],
-    closed: false,
-};
+static DEFINED: Shape = Shape { properties: &[("extension_type", Form::Enum(EXTENSION_TYPES))], required: &["extension_type"], any_of: &[], closed: false };
 
 fn predefined(kind: &str) -> &'static [Property] {
     match kind {
@@ -93,79 +72,35 @@ fn predefined(kind: &str) -> &'static [Property] {
 }
 
 const fn all(required: &'static [&'static str], properties: &'static [Property]) -> Shape {
-    Shape {
-        properties,
-        required,
-        any_of: &[],
-        closed: true,
-    }
+    Shape { properties, required, any_of: &[], closed: true }
 }
 
 const fn any(any_of: &'static [&'static str], properties: &'static [Property]) -> Shape {
-    Shape {
-        properties,
-        required: &[],
-        any_of,
-        closed: true,
-    }
+    Shape { properties, required: &[], any_of, closed: true }
 }
 
 static FILE: &[Property] = &[
     (
         "archive-ext",
-        Form::Object(&all(
-            &["contains_refs"],
-            &[
-                (
-                    "contains_refs",
-                    Form::List(&Form::RefByType(&["file", "directory"])),
-                ),
-                ("comment", Form::Text),
-            ],
-        )),
+        Form::Object(&all(&["contains_refs"], &[("contains_refs", Form::List(&Form::RefByType(&["file", "directory"]))), ("comment", Form::Text)])),
     ),
     (
         "ntfs-ext",
-        Form::Object(&any(
-            &["sid", "alternate_data_streams"],
-            &[
-                ("sid", Form::Text),
-                ("alternate_data_streams", Form::List(&Form::Object(&STREAM))),
-            ],
-        )),
+        Form::Object(&any(&["sid", "alternate_data_streams"], &[("sid", Form::Text), ("alternate_data_streams", Form::List(&Form::Object(&STREAM)))])),
     ),
     ("pdf-ext", Form::Object(&PDF)),
     ("raster-image-ext", Form::Object(&RASTER_IMAGE)),
     ("windows-pebinary-ext", Form::Object(&PE_BINARY)),
 ];
 
-static STREAM: Shape = all(
-    &["name"],
-    &[
-        ("name", Form::Text),
-        ("hashes", Form::Hashes),
-        ("size", COUNT),
-    ],
-);
+static STREAM: Shape = all(&["name"], &[("name", Form::Text), ("hashes", Form::Hashes), ("size", COUNT)]);
 
 static PDF: Shape = any(
-    &[
-        "version",
-        "is_optimized",
-        "document_info_dict",
-        "pdfid0",
-        "pdfid1",
-    ],
+    &["version", "is_optimized", "document_info_dict", "pdfid0", "pdfid1"],
     &[
         ("version", Form::Text),
         ("is_optimized", Form::Flag),
-        (
-            "document_info_dict",
-            Form::Dict(
-                Keys::Should(is_pdf_info, "a PDF information key"),
-                &Form::Text,
-            ),
-        ),
+        ("document_info_dict", Form::Dict(Keys::Should(is_pdf_info, "a PDF information key"), &Form::Text)),
         ("pdfid0", Form::Text),
         ("pdfid1", Form::Text),
     ],
@@ -177,10 +112,7 @@ static RASTER_IMAGE: Shape = any(
         ("image_height", WHOLE),
         ("image_width", WHOLE),
         ("bits_per_pixel", WHOLE),
-        (
-            "exif_tags",
-            Form::Dict(Keys::Must(is_exif_tag, "an EXIF tag"), &TEXT_OR_WHOLE),
-        ),
+        ("exif_tags", Form::Dict(Keys::Must(is_exif_tag, "an EXIF tag"), &TEXT_OR_WHOLE)),
     ],
 );
 
@@ -216,15 +148,7 @@ static PE_BINARY: Shape = Shape {
     closed: true,
 };
 
-static PE_SECTION: Shape = all(
-    &["name"],
-    &[
-        ("name", Form::Text),
-        ("size", COUNT),
-        ("entropy", Form::Number(f64::MIN, f64::MAX)),
-        ("hashes", Form::Hashes),
-    ],
-);
+static PE_SECTION: Shape = all(&["name"], &[("name", Form::Text), ("size", COUNT), ("entropy", Form::Number(f64::MIN, f64::MAX)), ("hashes", Form::Hashes)]);
 
 static PE_HEADER: Shape = any(
     PE_HEADER_NAMES,
@@ -299,21 +223,9 @@ static PE_HEADER_NAMES: &[&str] = &[
 
 static NETWORK_TRAFFIC: &[Property] = &[
     ("http-request-ext", Form::Object(&HTTP_REQUEST)),
-    (
-        "icmp-ext",
-        Form::Object(&all(
-            &["icmp_type_hex", "icmp_code_hex"],
-            &[("icmp_type_hex", HEX), ("icmp_code_hex", HEX)],
-        )),
-    ),
+    ("icmp-ext", Form::Object(&all(&["icmp_type_hex", "icmp_code_hex"], &[("icmp_type_hex", HEX), ("icmp_code_hex", HEX)]))),
     ("socket-ext", Form::Object(&SOCKET)),
-    (
-        "tcp-ext",
-        Form::Object(&any(
-            &["src_flags_hex", "dst_flags_hex"],
-            &[("src_flags_hex", HEX), ("dst_flags_hex", HEX)],
-        )),
-    ),
+    ("tcp-ext", Form::Object(&any(&["src_flags_hex", "dst_flags_hex"], &[("src_flags_hex", HEX), ("dst_flags_hex", HEX)]))),
 ];
 
 static HTTP_REQUEST: Shape = all(
@@ -322,13 +234,7 @@ static HTTP_REQUEST: Shape = all(
         ("request_method", Form::Text),
         ("request_value", Form::Text),
         ("request_version", Form::Text),
-        (
-            "request_header",
-            Form::Dict(
-                Keys::Should(is_request_header, "an HTTP request header"),
-                &TEXTS,
-            ),
-        ),
+        ("request_header", Form::Dict(Keys::Should(is_request_header, "an HTTP request header"), &TEXTS)),
         ("message_body_length", WHOLE),
         ("message_body_data_ref", Form::RefByType(&["artifact"])),
     ],
@@ -337,69 +243,28 @@ static HTTP_REQUEST: Shape = all(
 static SOCKET: Shape = all(
     &["address_family"],
     &[
-        (
-            "address_family",
-            Form::Enum(&[
-                "AF_UNSPEC",
-                "AF_INET",
-                "AF_IPX",
-                "AF_APPLETALK",
-                "AF_NETBIOS",
-                "AF_INET6",
-                "AF_IRDA",
-                "AF_BTH",
-            ]),
-        ),
+        ("address_family", Form::Enum(&["AF_UNSPEC", "AF_INET", "AF_IPX", "AF_APPLETALK", "AF_NETBIOS", "AF_INET6", "AF_IRDA", "AF_BTH"])),
         ("is_blocking", Form::Flag),
         ("is_listening", Form::Flag),
-        (
-            "options",
-            Form::Dict(Keys::Must(is_socket_option, "a socket option"), &WHOLE),
-        ),
-        (
-            "socket_type",
-            Form::Enum(&[
-                "SOCK_STREAM",
-                "SOCK_DGRAM",
-                "SOCK_RAW",
-                "SOCK_RDM",
-                "SOCK_SEQPACKET",
-            ]),
-        ),
+        ("options", Form::Dict(Keys::Must(is_socket_option, "a socket option"), &WHOLE)),
+        ("socket_type", Form::Enum(&["SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET"])),
         ("socket_descriptor", COUNT),
         ("socket_handle", WHOLE),
     ],
 );
 
-static PROCESS: &[Property] = &[
-    ("windows-process-ext", Form::Object(&WINDOWS_PROCESS)),
-    ("windows-service-ext", Form::Object(&WINDOWS_SERVICE)),
-];
+static PROCESS: &[Property] = &[("windows-process-ext", Form::Object(&WINDOWS_PROCESS)), ("windows-service-ext", Form::Object(&WINDOWS_SERVICE))];
 
 static WINDOWS_PROCESS: Shape = any(
-    &[
-        "aslr_enabled",
-        "dep_enabled",
-        "priority",
-        "owner_sid",
-        "window_title",
-        "startup_info",
-        "integrity_level",
-    ],
+    &["aslr_enabled", "dep_enabled", "priority", "owner_sid", "window_title", "startup_info", "integrity_level"],
     &[
         ("aslr_enabled", Form::Flag),
         ("dep_enabled", Form::Flag),
-        (
-            "priority",
-            Form::TextAdvised(is_priority, "a priority ending in `_CLASS`"),
-        ),
+        ("priority", Form::TextAdvised(is_priority, "a priority ending in `_CLASS`")),
         ("owner_sid", Form::Text),
         ("window_title", Form::Text),
         ("startup_info", Form::Object(&STARTUP_INFO)),
-        (
-            "integrity_level",
-            Form::Enum(&["low", "medium", "high", "system"]),
-        ),
+        ("integrity_level", Form::Enum(&["low", "medium", "high", "system"])),
     ],
 );
 
@@ -443,41 +308,15 @@ static STARTUP_INFO: Shape = any(
 );
 
 static WINDOWS_SERVICE: Shape = any(
-    &[
-        "service_name",
-        "descriptions",
-        "display_name",
-        "group_name",
-        "start_type",
-        "service_dll_refs",
-        "service_type",
-        "service_status",
-    ],
+    &["service_name", "descriptions", "display_name", "group_name", "start_type", "service_dll_refs", "service_type", "service_status"],
     &[
         ("service_name", Form::Text),
         ("descriptions", TEXTS),
         ("display_name", Form::Text),
         ("group_name", Form::Text),
-        (
-            "start_type",
-            Form::Enum(&[
-                "SERVICE_AUTO_START",
-                "SERVICE_BOOT_START",
-                "SERVICE_DEMAND_START",
-                "SERVICE_DISABLED",
-                "SERVICE_SYSTEM_ALERT",
-            ]),
-        ),
+        ("start_type", Form::Enum(&["SERVICE_AUTO_START", "SERVICE_BOOT_START", "SERVICE_DEMAND_START", "SERVICE_DISABLED", "SERVICE_SYSTEM_ALERT"])),
         ("service_dll_refs", Form::List(&Form::RefByType(&["file"]))),
-        (
-            "service_type",
-            Form::Enum(&[
-                "SERVICE_KERNEL_DRIVER",
-                "SERVICE_FILE_SYSTEM_DRIVER",
-                "SERVICE_WIN32_OWN_PROCESS",
-                "SERVICE_WIN32_SHARE_PROCESS",
-            ]),
-        ),
+        ("service_type", Form::Enum(&["SERVICE_KERNEL_DRIVER", "SERVICE_FILE_SYSTEM_DRIVER", "SERVICE_WIN32_OWN_PROCESS", "SERVICE_WIN32_SHARE_PROCESS"])),
         (
             "service_status",
             Form::Enum(&[
@@ -497,12 +336,7 @@ static USER_ACCOUNT: &[Property] = &[(
     "unix-account-ext",
     Form::Object(&any(
         &["gid", "groups", "home_dir", "shell"],
-        &[
-            ("gid", Form::Number(f64::MIN, f64::MAX)),
-            ("groups", TEXTS),
-            ("home_dir", Form::Text),
-            ("shell", Form::Text),
-        ],
+        &[("gid", Form::Number(f64::MIN, f64::MAX)), ("groups", TEXTS), ("home_dir", Form::Text), ("shell", Form::Text)],
     )),
 )];
 
@@ -523,6 +357,5 @@ fn is_socket_option(key: &str) -> bool {
 }
 
 fn is_priority(text: &str) -> bool {
-    text.strip_suffix("_CLASS")
-        .is_some_and(|head| !head.is_empty())
+    text.strip_suffix("_CLASS").is_some_and(|head| !head.is_empty())
 }

@@ -89,32 +89,21 @@ impl Shape {
     }
 
     /// Reports properties that must be there and are not.
-    pub(super) fn check_presence(
-        &self,
-        object: &Map<String, Value>,
-        at: &Path<'_>,
-        report: &mut Report,
-    ) {
+    pub(super) fn check_presence(&self, object: &Map<String, Value>, at: &Path<'_>, report: &mut Report) {
         for name in self.required {
             if !object.contains_key(*name) {
                 report.warn(at, format!("property `{name}` is required"));
             }
         }
         if !self.any_of.is_empty() && !self.any_of.iter().any(|name| object.contains_key(*name)) {
-            report.warn(
-                at,
-                format!("at least one of `{}` is required", self.any_of.join("`, `")),
-            );
+            report.warn(at, format!("at least one of `{}` is required", self.any_of.join("`, `")));
         }
     }
 }
 
 /// Finds the form of a property in a table.
 pub(super) fn find(table: &'static [Property], name: &str) -> Option<&'static Form> {
-    table
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, form)| form)
+    table.iter().find(|(known, _)| *known == name).map(|(_, form)| form)
 }
 
 /// Any integer.
@@ -166,47 +155,31 @@ pub(super) fn check(form: &Form, value: &Value, at: &Path<'_>, report: &mut Repo
 
 fn check_text(form: &Form, text: &str, at: &Path<'_>, report: &mut Report) {
     match form {
-        Form::TextLike(test, what) if !test(text) => {
-            report.warn(at, format!("`{text}` is not {what}"))
-        }
-        Form::TextAdvised(test, what) if !test(text) => {
-            report.advise(at, format!("`{text}` is not {what}"))
-        }
+        Form::TextLike(test, what) if !test(text) => report.warn(at, format!("`{text}` is not {what}")),
+        Form::TextAdvised(test, what) if !test(text) => report.advise(at, format!("`{text}` is not {what}")),
         Form::Time | Form::TimeMillis | Form::TimeSeconds => check_time(form, text, at, report),
         Form::Ref(types) => {
             if !formats::is_identifier(text) {
                 report.warn(at, format!("`{text}` is not an identifier"));
             } else if !types.is_empty() && !id_is_of(text, types) {
-                report.warn(
-                    at,
-                    format!("`{text}` does not refer to `{}`", types.join("` or `")),
-                );
+                report.warn(at, format!("`{text}` does not refer to `{}`", types.join("` or `")));
             }
         }
         Form::RefByType(types) => {
             let kind = text.split_once("--").map(|(kind, _)| kind);
             if !kind.is_some_and(|kind| types.contains(&kind) || types.is_empty()) {
-                report.warn(
-                    at,
-                    format!("`{text}` does not refer to `{}`", types.join("` or `")),
-                );
+                report.warn(at, format!("`{text}` does not refer to `{}`", types.join("` or `")));
             }
         }
         Form::RefNot(types) => {
             if !formats::is_identifier(text) {
                 report.warn(at, format!("`{text}` is not an identifier"));
             } else if id_is_of(text, types) {
-                report.warn(
-                    at,
-                    format!("`{text}` is of a type that may not be referred to here"),
-                );
+                report.warn(at, format!("`{text}` is of a type that may not be referred to here"));
             }
         }
         Form::Enum(values) if !values.contains(&text) => {
-            report.warn(
-                at,
-                format!("`{text}` is not one of `{}`", values.join("`, `")),
-            );
+            report.warn(at, format!("`{text}` is not one of `{}`", values.join("`, `")));
         }
         Form::Vocab(values) if !values.contains(&text) => {
             report.advise(at, format!("`{text}` is not in the vocabulary"));
@@ -239,11 +212,7 @@ fn check_any(value: &Value, at: &Path<'_>, report: &mut Report) {
     match value {
         Value::Null => report.warn(at, "must not be null"),
         Value::Array(items) if items.is_empty() => report.warn(at, "must not be an empty list"),
-        Value::Array(_)
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::Object(_)
-        | Value::String(_) => {}
+        Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::Object(_) | Value::String(_) => {}
     }
 }
 
@@ -255,16 +224,11 @@ fn check_whole(value: &Value, min: i64, max: i64, at: &Path<'_>, report: &mut Re
         (Some(whole), _, _) => (min..=max).contains(&whole),
         (None, Some(_), _) => max == i64::MAX,
         // JSON does not tell 3.0 from 3.
-        (None, None, Some(float)) => {
-            float.fract() == 0.0 && float >= min as f64 && float <= max as f64
-        }
+        (None, None, Some(float)) => float.fract() == 0.0 && float >= min as f64 && float <= max as f64,
         (None, None, None) => false,
     };
     if !fits {
-        report.warn(
-            at,
-            format!("`{number}` is not an integer within its bounds"),
-        );
+        report.warn(at, format!("`{number}` is not an integer within its bounds"));
     }
 }
 
@@ -293,12 +257,8 @@ fn check_dictionary(keys: &Keys, entry: &Form, value: &Value, at: &Path<'_>, rep
             report.warn(&at, format!("`{key}` may not be a dictionary key"));
         }
         match keys {
-            Keys::Must(test, what) if !test(key) => {
-                report.warn(&at, format!("key `{key}` is not {what}"))
-            }
-            Keys::Should(test, what) if !test(key) => {
-                report.advise(&at, format!("key `{key}` is not {what}"))
-            }
+            Keys::Must(test, what) if !test(key) => report.warn(&at, format!("key `{key}` is not {what}")),
+            Keys::Should(test, what) if !test(key) => report.advise(&at, format!("key `{key}` is not {what}")),
             Keys::Any | Keys::Must(..) | Keys::Should(..) => {}
         }
         check_any(value, &at, report);
@@ -337,9 +297,7 @@ fn check_object(shape: &Shape, value: &Value, at: &Path<'_>, report: &mut Report
         let at = at.key(key);
         match shape.form(key) {
             Some(form) => check(form, value, &at, report),
-            None if shape.closed => {
-                report.advise(&at, format!("custom property `{key}` needs an extension"))
-            }
+            None if shape.closed => report.advise(&at, format!("custom property `{key}` needs an extension")),
             None => {}
         }
     }

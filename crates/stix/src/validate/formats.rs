@@ -27,18 +27,14 @@ pub(super) fn uuid_version(uuid: &str) -> Option<u8> {
 
 /// Whether the text is an identifier STIX 2.1 allows anywhere.
 pub(super) fn is_identifier(text: &str) -> bool {
-    split_id(text).is_some_and(|(kind, uuid)| {
-        is_id_type(kind) && uuid_version(uuid).is_some_and(|v| (1..=5).contains(&v))
-    })
+    split_id(text).is_some_and(|(kind, uuid)| is_id_type(kind) && uuid_version(uuid).is_some_and(|v| (1..=5).contains(&v)))
 }
 
 fn is_id_type(kind: &str) -> bool {
     kind.len() >= 3
         && kind.starts_with(|c: char| c.is_ascii_lowercase())
         && !kind.ends_with('-')
-        && kind
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Whether the text may name an object type.
@@ -46,9 +42,7 @@ pub(super) fn is_type_name(name: &str) -> bool {
     let trimmed = name.strip_suffix('-').unwrap_or(name);
     (3..=250).contains(&name.len())
         && trimmed.starts_with(|c: char| c.is_ascii_lowercase())
-        && trimmed
-            .split('-')
-            .all(|part| !part.is_empty() && part.bytes().all(is_lower_or_digit))
+        && trimmed.split('-').all(|part| !part.is_empty() && part.bytes().all(is_lower_or_digit))
 }
 
 /// Whether the text may stand before a suffix in a type name.
@@ -60,10 +54,7 @@ pub(super) fn is_type_name_part(name: &str) -> bool {
 pub(super) fn is_pattern_type(name: &str) -> bool {
     let trimmed = name.strip_prefix('-').unwrap_or(name);
     let trimmed = trimmed.strip_suffix('-').unwrap_or(trimmed);
-    (3..=250).contains(&name.len())
-        && trimmed
-            .split('-')
-            .all(|part| !part.is_empty() && part.bytes().all(is_lower_or_digit))
+    (3..=250).contains(&name.len()) && trimmed.split('-').all(|part| !part.is_empty() && part.bytes().all(is_lower_or_digit))
 }
 
 fn is_lower_or_digit(byte: u8) -> bool {
@@ -77,23 +68,13 @@ pub(super) fn is_property_name(name: &str) -> bool {
 
 /// Whether the text may be a key of a dictionary.
 pub(super) fn is_dictionary_key(key: &str) -> bool {
-    key.len() <= 250
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    key.len() <= 250 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Base64 with padding, not empty.
 pub(super) fn is_base64(text: &str) -> bool {
-    let body = text
-        .strip_suffix("==")
-        .or_else(|| text.strip_suffix('='))
-        .unwrap_or(text);
-    !body.is_empty()
-        && text.len().is_multiple_of(4)
-        && body
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+    let body = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
+    !body.is_empty() && text.len().is_multiple_of(4) && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
 /// An even, non-zero number of hexadecimal digits.
@@ -116,19 +97,12 @@ pub(super) fn is_hash(algorithm: &str, value: &str) -> bool {
 }
 
 fn is_ssdeep(value: &str) -> bool {
-    (1..=128).contains(&value.len())
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b':' | b'.'))
+    (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+' | b':' | b'.'))
 }
 
 /// The same inside a pattern, where the algorithm is written in any case and with or without hyphens.
 pub(super) fn is_pattern_hash(algorithm: &str, value: &str) -> bool {
-    let name: String = algorithm
-        .chars()
-        .filter(|c| *c != '-')
-        .map(|c| c.to_ascii_uppercase())
-        .collect();
+    let name: String = algorithm.chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
     let lengths: &[usize] = match name.as_str() {
         "MD5" => &[32],
         "MD6" => &[32, 40, 56, 64, 96, 128],
@@ -148,20 +122,14 @@ pub(super) fn is_uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else {
         return false;
     };
-    let scheme_fits = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let scheme_fits =
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     let (before_fragment, fragment) = rest.split_once('#').unwrap_or((rest, ""));
-    let (hierarchy, query) = before_fragment
-        .split_once('?')
-        .unwrap_or((before_fragment, ""));
+    let (hierarchy, query) = before_fragment.split_once('?').unwrap_or((before_fragment, ""));
     let extra = |b: u8| matches!(b, b'/' | b'?' | b':' | b'@');
     let path = match hierarchy.strip_prefix("//") {
         Some(authority) => {
-            let (host, path) = authority
-                .split_at_checked(authority.find('/').unwrap_or(authority.len()))
-                .unwrap_or((authority, ""));
+            let (host, path) = authority.split_at_checked(authority.find('/').unwrap_or(authority.len())).unwrap_or((authority, ""));
             if !is_authority(host) {
                 return false;
             }
@@ -169,10 +137,7 @@ pub(super) fn is_uri(text: &str) -> bool {
         }
         None => hierarchy,
     };
-    scheme_fits
-        && is_uri_text(path, |b| matches!(b, b'/' | b':' | b'@'))
-        && is_uri_text(query, extra)
-        && is_uri_text(fragment, extra)
+    scheme_fits && is_uri_text(path, |b| matches!(b, b'/' | b':' | b'@')) && is_uri_text(query, extra) && is_uri_text(fragment, extra)
 }
 
 fn is_authority(authority: &str) -> bool {
@@ -180,9 +145,7 @@ fn is_authority(authority: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(literal) => match literal.split_once(']') {
             Some((address, tail)) => {
-                let future = address
-                    .strip_prefix(['v', 'V'])
-                    .is_some_and(|v| v.contains('.'));
+                let future = address.strip_prefix(['v', 'V']).is_some_and(|v| v.contains('.'));
                 if address.parse::<Ipv6Addr>().is_err() && !future {
                     return false;
                 }
@@ -190,14 +153,9 @@ fn is_authority(authority: &str) -> bool {
             }
             None => return false,
         },
-        None => host
-            .split_at_checked(host.find(':').unwrap_or(host.len()))
-            .unwrap_or((host, "")),
+        None => host.split_at_checked(host.find(':').unwrap_or(host.len())).unwrap_or((host, "")),
     };
-    let port_fits = port.is_empty()
-        || port
-            .strip_prefix(':')
-            .is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
     port_fits && is_uri_text(user, |b| b == b':') && is_uri_text(name, |_| false)
 }
 
@@ -205,10 +163,7 @@ fn is_uri_text(text: &str, extra: impl Fn(u8) -> bool) -> bool {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         let fits = match byte {
-            b'%' => {
-                bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
-                    && bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
-            }
+            b'%' => bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()),
             b'-' | b'.' | b'_' | b'~' => true,
             b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
             _ => byte.is_ascii_alphanumeric() || extra(byte),
@@ -228,20 +183,11 @@ pub(super) fn is_host_name(text: &str) -> bool {
 }
 
 fn is_label(label: &str) -> bool {
-    let hyphen_third =
-        label.get(2..4) == Some("--") && !label.to_ascii_lowercase().starts_with("xn--");
+    let hyphen_third = label.get(2..4) == Some("--") && !label.to_ascii_lowercase().starts_with("xn--");
     let fits = |c: char| {
-        if c.is_ascii() {
-            c.is_ascii_alphanumeric() || c == '-'
-        } else {
-            c.is_alphanumeric() || is_joining(c)
-        }
+        if c.is_ascii() { c.is_ascii_alphanumeric() || c == '-' } else { c.is_alphanumeric() || is_joining(c) }
     };
-    (1..=63).contains(&label.len())
-        && !hyphen_third
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label.chars().all(fits)
+    (1..=63).contains(&label.len()) && !hyphen_third && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(fits)
 }
 
 /// Marks and joiners that words of some scripts need and `is_alphanumeric` does not count.
@@ -263,9 +209,7 @@ pub(super) fn is_email(text: &str) -> bool {
         && user.bytes().all(user_fits)
         && !first.is_empty()
         && !rest.is_empty()
-        && domain
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+        && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 /// Dotted IPv4, with an optional prefix length.
@@ -299,11 +243,7 @@ fn is_prefix_length(text: &str, max: u32) -> bool {
 
 /// Six lower-case octets joined by colons.
 pub(super) fn is_mac(text: &str) -> bool {
-    let octet = |o: &str| {
-        o.len() == 2
-            && o.bytes()
-                .all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
-    };
+    let octet = |o: &str| o.len() == 2 && o.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
     text.split(':').count() == 6 && text.split(':').all(octet)
 }
 
@@ -327,27 +267,13 @@ pub(super) fn is_cpe(text: &str) -> bool {
     };
     rest.len() == 10
         && matches!(part.as_str(), "a" | "h" | "o" | "*" | "-")
-        && rest.iter().enumerate().all(|(index, c)| {
-            if index == 5 {
-                is_cpe_language(c)
-            } else {
-                is_cpe_value(c)
-            }
-        })
+        && rest.iter().enumerate().all(|(index, c)| if index == 5 { is_cpe_language(c) } else { is_cpe_value(c) })
 }
 
 fn is_cpe_language(text: &str) -> bool {
-    let (tag, region) = text
-        .split_once('-')
-        .map_or((text, None), |(tag, region)| (tag, Some(region)));
-    let region_fits = |r: &str| {
-        (r.len() == 2 && r.bytes().all(|b| b.is_ascii_alphabetic()))
-            || (r.len() == 3 && r.bytes().all(|b| b.is_ascii_digit()))
-    };
-    matches!(text, "*" | "-")
-        || ((2..=3).contains(&tag.len())
-            && tag.bytes().all(|b| b.is_ascii_alphabetic())
-            && region.is_none_or(region_fits))
+    let (tag, region) = text.split_once('-').map_or((text, None), |(tag, region)| (tag, Some(region)));
+    let region_fits = |r: &str| (r.len() == 2 && r.bytes().all(|b| b.is_ascii_alphabetic())) || (r.len() == 3 && r.bytes().all(|b| b.is_ascii_digit()));
+    matches!(text, "*" | "-") || ((2..=3).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphabetic()) && region.is_none_or(region_fits))
 }
 
 fn is_cpe_value(text: &str) -> bool {
@@ -355,11 +281,7 @@ fn is_cpe_value(text: &str) -> bool {
         return true;
     }
     let core = text.trim_start_matches('?');
-    let core = if core.len() == text.len() {
-        text.strip_prefix('*').unwrap_or(text)
-    } else {
-        core
-    };
+    let core = if core.len() == text.len() { text.strip_prefix('*').unwrap_or(text) } else { core };
     let mut wild_tail = "";
     let mut chars = core.char_indices();
     let mut any = false;

@@ -14,38 +14,14 @@ use super::{
 
 /// Identifier, name and level of the four markings of TLP 1.
 const TLP: &[(&str, &str, &str)] = &[
-    (
-        "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9",
-        "TLP:WHITE",
-        "white",
-    ),
-    (
-        "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da",
-        "TLP:GREEN",
-        "green",
-    ),
-    (
-        "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82",
-        "TLP:AMBER",
-        "amber",
-    ),
-    (
-        "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed",
-        "TLP:RED",
-        "red",
-    ),
+    ("marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9", "TLP:WHITE", "white"),
+    ("marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da", "TLP:GREEN", "green"),
+    ("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82", "TLP:AMBER", "amber"),
+    ("marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed", "TLP:RED", "red"),
 ];
 
 /// Properties the published TLP markings have.
-const TLP_PROPERTIES: &[&str] = &[
-    "type",
-    "id",
-    "spec_version",
-    "name",
-    "created",
-    "definition",
-    "definition_type",
-];
+const TLP_PROPERTIES: &[&str] = &["type", "id", "spec_version", "name", "created", "definition", "definition_type"];
 
 /// Checks a marking definition.
 pub(super) fn check(object: &Map<String, Value>, at: &Path<'_>, report: &mut Report) {
@@ -89,10 +65,7 @@ fn check_definition(object: &Map<String, Value>, at: &Path<'_>, report: &mut Rep
         }
         Some("tlp") => check_tlp(object, at, report),
         Some(other) => {
-            report.advise(
-                &at.key("definition_type"),
-                format!("`{other}` is neither `statement` nor `tlp`"),
-            );
+            report.advise(&at.key("definition_type"), format!("`{other}` is neither `statement` nor `tlp`"));
         }
         None if object.contains_key("extensions") => {}
         None => report.warn(at, "one of `definition_type` and `extensions` is required"),
@@ -102,16 +75,10 @@ fn check_definition(object: &Map<String, Value>, at: &Path<'_>, report: &mut Rep
 fn check_tlp(object: &Map<String, Value>, at: &Path<'_>, report: &mut Report) {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let level = object.get("definition").and_then(|d| d.get("tlp"));
-    let is_published = TLP.iter().any(|(id, name, known)| {
-        text("id") == Some(id)
-            && text("name") == Some(name)
-            && level.is_none_or(|l| l.as_str() == Some(known))
-    });
-    let is_plain = object
-        .keys()
-        .all(|name| TLP_PROPERTIES.contains(&name.as_str()));
-    let is_dated =
-        text("created") == Some("2017-01-20T00:00:00.000Z") && text("spec_version") == Some("2.1");
+    let is_published =
+        TLP.iter().any(|(id, name, known)| text("id") == Some(id) && text("name") == Some(name) && level.is_none_or(|l| l.as_str() == Some(known)));
+    let is_plain = object.keys().all(|name| TLP_PROPERTIES.contains(&name.as_str()));
+    let is_dated = text("created") == Some("2017-01-20T00:00:00.000Z") && text("spec_version") == Some("2.1");
     if !is_published || !is_plain || !is_dated || !object.contains_key("definition") {
         report.warn(at, "is not one of the published TLP markings");
     }

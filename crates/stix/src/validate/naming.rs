@@ -15,13 +15,7 @@ use super::{
 const RESERVED: &[&str] = &["action", "phone_numbers", "severity", "username"];
 
 /// Checks a top-level property that the object's table does not define.
-pub(super) fn check_custom(
-    object: &Map<String, Value>,
-    name: &str,
-    value: &Value,
-    at: &Path<'_>,
-    report: &mut Report,
-) {
+pub(super) fn check_custom(object: &Map<String, Value>, name: &str, value: &Value, at: &Path<'_>, report: &mut Report) {
     check_member(name, value, at, report);
     if RESERVED.contains(&name) {
         report.warn(at, format!("property name `{name}` is reserved"));
@@ -33,9 +27,7 @@ pub(super) fn check_custom(
 /// Checks name and value of any property whose meaning is not known.
 pub(super) fn check_member(name: &str, value: &Value, at: &Path<'_>, report: &mut Report) {
     let letters_first = name.len() >= 3
-        && name.bytes().take(3).enumerate().all(|(index, byte)| {
-            byte.is_ascii_lowercase() || (index > 0 && (byte.is_ascii_digit() || byte == b'_'))
-        });
+        && name.bytes().take(3).enumerate().all(|(index, byte)| byte.is_ascii_lowercase() || (index > 0 && (byte.is_ascii_digit() || byte == b'_')));
     if !letters_first && !name.ends_with("id") {
         report.warn(at, format!("`{name}` may not be a property name"));
     }

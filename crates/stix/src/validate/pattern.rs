@@ -27,11 +27,7 @@ pub struct SyntaxError {
 
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "pattern: expected {} at byte {}",
-            self.expected, self.offset_bytes
-        )
+        write!(f, "pattern: expected {} at byte {}", self.expected, self.offset_bytes)
     }
 }
 
@@ -42,17 +38,8 @@ impl std::error::Error for SyntaxError {}
 /// # Errors
 /// When the text is not a STIX 2.1 pattern, or is nested deeper than any honest one.
 pub fn parse(pattern: &str) -> Result<Vec<Comparison>, SyntaxError> {
-    let tokens = Lexer {
-        text: pattern,
-        at: 0,
-    }
-    .run()?;
-    let mut parser = Parser {
-        tokens: &tokens,
-        at: 0,
-        end: pattern.len(),
-        comparisons: Vec::new(),
-    };
+    let tokens = Lexer { text: pattern, at: 0 }.run()?;
+    let mut parser = Parser { tokens: &tokens, at: 0, end: pattern.len(), comparisons: Vec::new() };
     parser.observations(0)?;
     match parser.peek() {
         None => Ok(parser.comparisons),
@@ -139,10 +126,7 @@ impl<'a> Lexer<'a> {
             let Some(first) = self.rest().chars().next() else {
                 return Ok(tokens);
             };
-            let token = self.token(first).ok_or(SyntaxError {
-                offset_bytes: start,
-                expected: "a word, a literal or an operator",
-            })?;
+            let token = self.token(first).ok_or(SyntaxError { offset_bytes: start, expected: "a word, a literal or an operator" })?;
             tokens.push((start, token));
         }
     }
@@ -209,11 +193,7 @@ impl<'a> Lexer<'a> {
         let (content, _) = body.split_once('\'')?;
         let token = match first {
             't' if super::timestamp::is_shaped(content) => Token::Time,
-            'h' if content.len().is_multiple_of(2)
-                && content.bytes().all(|b| b.is_ascii_hexdigit()) =>
-            {
-                Token::Bytes
-            }
+            'h' if content.len().is_multiple_of(2) && content.bytes().all(|b| b.is_ascii_hexdigit()) => Token::Bytes,
             'b' if super::formats::is_base64(content) => Token::Bytes,
             _ => return None,
         };
@@ -242,10 +222,7 @@ impl<'a> Lexer<'a> {
         let unsigned = rest.strip_prefix(['-', '+']).unwrap_or(rest);
         let sign = rest.len() - unsigned.len();
         let whole = digits(unsigned);
-        let fraction = unsigned
-            .get(whole..)
-            .and_then(|r| r.strip_prefix('.'))
-            .map_or(0, digits);
+        let fraction = unsigned.get(whole..).and_then(|r| r.strip_prefix('.')).map_or(0, digits);
         if fraction > 0 {
             self.take(sign + whole + 1 + fraction)?;
             return Some(Token::Float { negative });
@@ -307,14 +284,8 @@ impl<'a> Parser<'_, 'a> {
     }
 
     fn fail(&self, expected: &'static str) -> SyntaxError {
-        let offset_bytes = self
-            .tokens
-            .get(self.at)
-            .map_or(self.end, |(offset, _)| *offset);
-        SyntaxError {
-            offset_bytes,
-            expected,
-        }
+        let offset_bytes = self.tokens.get(self.at).map_or(self.end, |(offset, _)| *offset);
+        SyntaxError { offset_bytes, expected }
     }
 
     fn eat(&mut self, token: Token<'_>) -> bool {
@@ -324,19 +295,11 @@ impl<'a> Parser<'_, 'a> {
     }
 
     fn mark(&mut self, mark: char, expected: &'static str) -> Result<(), SyntaxError> {
-        if self.eat(Token::Mark(mark)) {
-            Ok(())
-        } else {
-            Err(self.fail(expected))
-        }
+        if self.eat(Token::Mark(mark)) { Ok(()) } else { Err(self.fail(expected)) }
     }
 
     fn keyword(&mut self, keyword: Keyword, expected: &'static str) -> Result<(), SyntaxError> {
-        if self.eat(Token::Keyword(keyword)) {
-            Ok(())
-        } else {
-            Err(self.fail(expected))
-        }
+        if self.eat(Token::Keyword(keyword)) { Ok(()) } else { Err(self.fail(expected)) }
     }
 
     /// Observations joined by operators; precedence does not change what is accepted.
@@ -347,9 +310,7 @@ impl<'a> Parser<'_, 'a> {
         loop {
             self.observation(depth)?;
             match self.peek() {
-                Some(Token::Keyword(Keyword::And | Keyword::Or | Keyword::FollowedBy)) => {
-                    self.at += 1
-                }
+                Some(Token::Keyword(Keyword::And | Keyword::Or | Keyword::FollowedBy)) => self.at += 1,
                 _ => return Ok(()),
             }
         }
@@ -400,23 +361,14 @@ impl<'a> Parser<'_, 'a> {
                 self.literal("a timestamp", |t| t == Token::Time)?;
             }
             Qualifier::Within => {
-                self.literal("a duration", |t| {
-                    matches!(
-                        t,
-                        Token::Integer { negative: false } | Token::Float { negative: false }
-                    )
-                })?;
+                self.literal("a duration", |t| matches!(t, Token::Integer { negative: false } | Token::Float { negative: false }))?;
                 self.keyword(Keyword::Seconds, "`SECONDS`")?;
             }
         }
         Ok(Some(kind))
     }
 
-    fn literal(
-        &mut self,
-        expected: &'static str,
-        fits: impl Fn(Token<'_>) -> bool,
-    ) -> Result<(), SyntaxError> {
+    fn literal(&mut self, expected: &'static str, fits: impl Fn(Token<'_>) -> bool) -> Result<(), SyntaxError> {
         match self.peek() {
             Some(token) if fits(token) => {
                 self.at += 1;
@@ -470,9 +422,9 @@ impl<'a> Parser<'_, 'a> {
             }
             Some(Token::Order) => self.literal("a literal that has an order", is_orderable),
             Some(Token::Keyword(Keyword::In)) => self.set(),
-            Some(Token::Keyword(
-                Keyword::Like | Keyword::Matches | Keyword::IsSubset | Keyword::IsSuperset,
-            )) => self.literal("a quoted text", |t| matches!(t, Token::Text(_))),
+            Some(Token::Keyword(Keyword::Like | Keyword::Matches | Keyword::IsSubset | Keyword::IsSuperset)) => {
+                self.literal("a quoted text", |t| matches!(t, Token::Text(_)))
+            }
             _ => {
                 self.at = operator_at;
                 Err(self.fail("a comparison operator"))
@@ -509,19 +461,14 @@ impl<'a> Parser<'_, 'a> {
                 through_hashes |= key == "hashes";
                 last = Some(key);
             } else if self.eat(Token::Mark('[')) {
-                self.literal("an index", |t| {
-                    matches!(t, Token::Integer { .. } | Token::Mark('*'))
-                })?;
+                self.literal("an index", |t| matches!(t, Token::Integer { .. } | Token::Mark('*')))?;
                 self.mark(']', "`]`")?;
                 last = None;
             } else {
                 break;
             }
         }
-        self.comparisons.push(Comparison {
-            object_type: object_type.to_owned(),
-            property: unescape(property),
-        });
+        self.comparisons.push(Comparison { object_type: object_type.to_owned(), property: unescape(property) });
         Ok(last.map(|key| (key, through_hashes)))
     }
 
@@ -537,10 +484,7 @@ impl<'a> Parser<'_, 'a> {
 }
 
 fn is_orderable(token: Token<'_>) -> bool {
-    matches!(
-        token,
-        Token::Integer { .. } | Token::Float { .. } | Token::Text(_) | Token::Bytes | Token::Time
-    )
+    matches!(token, Token::Integer { .. } | Token::Float { .. } | Token::Text(_) | Token::Bytes | Token::Time)
 }
 
 fn unescape(text: &str) -> String {

@@ -46,9 +46,6 @@ registries! {
 /// `XA` to `XZ` are the user-assigned range that exercises use; `XX` is left out, for it customarily means "unknown".
 pub(super) fn is_country(code: &str) -> bool {
     let upper = code.to_ascii_uppercase();
-    let is_exercise = upper.len() == 2
-        && upper
-            .strip_prefix('X')
-            .is_some_and(|r| r != "X" && r.bytes().all(|b| b.is_ascii_uppercase()));
+    let is_exercise = upper.len() == 2 && upper.strip_prefix('X').is_some_and(|r| r != "X" && r.bytes().all(|b| b.is_ascii_uppercase()));
     is_exercise || COUNTRIES.has(&upper)
 }

@@ -65,10 +65,6 @@ impl Report {
     }
 
     fn add(&mut self, grade: Grade, at: &Path<'_>, message: impl Into<String>) {
-        self.findings.push(Finding {
-            grade,
-            path: at.to_string(),
-            message: message.into(),
-        });
+        self.findings.push(Finding { grade, path: at.to_string(), message: message.into() });
     }
 }

@@ -27,10 +27,7 @@ pub(super) fn check(object: &Object, kind: &str, at: &Path<'_>, report: &mut Rep
         _ => {}
     }
     if text(object, "spec_version") == Some("2.0") && is_new_in_21(kind) {
-        report.warn(
-            &at.key("spec_version"),
-            format!("`{kind}` is an object of its own since 2.1"),
-        );
+        report.warn(&at.key("spec_version"), format!("`{kind}` is an object of its own since 2.1"));
     }
     if text(object, "spec_version") == Some("2.0") && object.contains_key("confidence") {
         report.warn(&at.key("confidence"), "is reserved in version 2.0");
@@ -58,10 +55,7 @@ fn text<'o>(object: &'o Object, name: &str) -> Option<&'o str> {
 /// Reports unless exactly one of two properties is there.
 fn exactly_one(object: &Object, one: &str, other: &str, at: &Path<'_>, report: &mut Report) {
     if object.contains_key(one) == object.contains_key(other) {
-        report.warn(
-            at,
-            format!("exactly one of `{one}` and `{other}` is required"),
-        );
+        report.warn(at, format!("exactly one of `{one}` and `{other}` is required"));
     }
 }
 
@@ -71,10 +65,7 @@ fn check_artifact(object: &Object, at: &Path<'_>, report: &mut Report) {
         report.warn(at, "property `hashes` is required with `url`");
     }
     if object.contains_key("decryption_key") && !object.contains_key("encryption_algorithm") {
-        report.warn(
-            at,
-            "property `encryption_algorithm` is required with `decryption_key`",
-        );
+        report.warn(at, "property `encryption_algorithm` is required with `decryption_key`");
     }
 }
 
@@ -85,50 +76,25 @@ fn check_email_message(object: &Object, at: &Path<'_>, report: &mut Report) {
         None => return,
     };
     if object.contains_key(unfit) {
-        report.warn(
-            &at.key(unfit),
-            "does not go with the value of `is_multipart`",
-        );
+        report.warn(&at.key(unfit), "does not go with the value of `is_multipart`");
     }
     let parts = object.get("body_multipart").and_then(Value::as_array);
     for (index, part) in parts.into_iter().flatten().enumerate() {
         if part.get("body").is_some() && part.get("body_raw_ref").is_some() {
-            report.warn(
-                &at.key("body_multipart").index(index),
-                "only one of `body` and `body_raw_ref` may be there",
-            );
+            report.warn(&at.key("body_multipart").index(index), "only one of `body` and `body_raw_ref` may be there");
         }
     }
-    let Some(fields) = object
-        .get("additional_header_fields")
-        .and_then(Value::as_object)
-    else {
+    let Some(fields) = object.get("additional_header_fields").and_then(Value::as_object) else {
         return;
     };
     let at_fields = at.key("additional_header_fields");
-    let own = [
-        "date",
-        "received_lines",
-        "content_type",
-        "from_ref",
-        "sender_ref",
-        "to_refs",
-        "cc_refs",
-        "bcc_refs",
-        "subject",
-    ];
+    let own = ["date", "received_lines", "content_type", "from_ref", "sender_ref", "to_refs", "cc_refs", "bcc_refs", "subject"];
     for (name, value) in fields {
         if own.contains(&name.as_str()) {
-            report.warn(
-                &at_fields.key(name),
-                format!("field `{name}` has a property of its own"),
-            );
+            report.warn(&at_fields.key(name), format!("field `{name}` has a property of its own"));
         }
         if value.as_array().is_some_and(|lines| lines.len() == 1) {
-            report.warn(
-                &at_fields.key(name),
-                "a field that occurs once must be a text",
-            );
+            report.warn(&at_fields.key(name), "a field that occurs once must be a text");
         }
     }
 }
@@ -138,21 +104,11 @@ fn check_extension_definition(object: &Object, at: &Path<'_>, report: &mut Repor
         report.advise(at, "property `description` should be there");
     }
     let kinds = object.get("extension_types").and_then(Value::as_array);
-    let toplevel = kinds.is_some_and(|kinds| {
-        kinds
-            .iter()
-            .any(|kind| kind == "toplevel-property-extension")
-    });
+    let toplevel = kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "toplevel-property-extension"));
     match (toplevel, object.contains_key("extension_properties")) {
-        (true, false) => report.advise(
-            at,
-            "property `extension_properties` should name the top-level properties",
-        ),
+        (true, false) => report.advise(at, "property `extension_properties` should name the top-level properties"),
         (false, true) => {
-            report.warn(
-                &at.key("extension_properties"),
-                "is only for a `toplevel-property-extension`",
-            );
+            report.warn(&at.key("extension_properties"), "is only for a `toplevel-property-extension`");
         }
         (true, true) | (false, false) => {}
     }
@@ -162,8 +118,7 @@ fn check_indicator(object: &Object, at: &Path<'_>, report: &mut Report) {
     if !object.contains_key("name") || !object.contains_key("description") {
         report.advise(at, "properties `name` and `description` should be there");
     }
-    let (Some("stix"), Some(source)) = (text(object, "pattern_type"), text(object, "pattern"))
-    else {
+    let (Some("stix"), Some(source)) = (text(object, "pattern_type"), text(object, "pattern")) else {
         return;
     };
     let at = at.key("pattern");
@@ -178,8 +133,7 @@ fn check_indicator(object: &Object, at: &Path<'_>, report: &mut Report) {
             report.warn(&at, format!("`{kind}` may not be an observable type"));
         }
         let property = comparison.property.as_str();
-        let is_known =
-            known.is_some_and(|shape| shape.form(property).is_some()) || property == "id";
+        let is_known = known.is_some_and(|shape| shape.form(property).is_some()) || property == "id";
         if !is_known && !formats::is_property_name(property) {
             report.warn(&at, format!("`{property}` may not be a property name"));
         }
@@ -195,10 +149,7 @@ fn check_location(object: &Object, at: &Path<'_>, report: &mut Report) {
         report.warn(&at.key("precision"), "needs `latitude` and `longitude`");
     }
     if !(has("region") || has("country") || has("latitude") && has("longitude")) {
-        report.warn(
-            at,
-            "one of `region`, `country` and the coordinates is required",
-        );
+        report.warn(at, "one of `region`, `country` and the coordinates is required");
     }
 }
 
@@ -220,24 +171,13 @@ fn check_network_traffic(object: &Object, at: &Path<'_>, report: &mut Report) {
 fn check_observed_data(object: &Object, at: &Path<'_>, report: &mut Report) {
     exactly_one(object, "objects", "object_refs", at, report);
     if object.contains_key("objects") {
-        report.advise(
-            &at.key("objects"),
-            "is deprecated in favour of `object_refs`",
-        );
+        report.advise(&at.key("objects"), "is deprecated in favour of `object_refs`");
     }
 }
 
 fn check_relationship(object: &Object, at: &Path<'_>, report: &mut Report) {
-    let end = |name: &str| {
-        text(object, name)
-            .and_then(|id| id.split_once("--"))
-            .map(|(kind, _)| kind)
-    };
-    let (Some(relation), Some(source), Some(target)) = (
-        text(object, "relationship_type"),
-        end("source_ref"),
-        end("target_ref"),
-    ) else {
+    let end = |name: &str| text(object, name).and_then(|id| id.split_once("--")).map(|(kind, _)| kind);
+    let (Some(relation), Some(source), Some(target)) = (text(object, "relationship_type"), end("source_ref"), end("target_ref")) else {
         return;
     };
     if matches!(relation, "derived-from" | "duplicate-of" | "related-to") {
@@ -247,24 +187,14 @@ fn check_relationship(object: &Object, at: &Path<'_>, report: &mut Report) {
     if !is_related_by_table(source) || !is_related_by_table(target) {
         return;
     }
-    let known = vocab::RELATIONSHIPS
-        .iter()
-        .any(|(from, name, to)| *from == source && *name == relation && to.contains(&target));
+    let known = vocab::RELATIONSHIPS.iter().any(|(from, name, to)| *from == source && *name == relation && to.contains(&target));
     if !known {
         report.advise(at, format!("`{source}` `{relation}` `{target}` is not a relationship the specification suggests"));
     }
 }
 
 fn is_related_by_table(kind: &str) -> bool {
-    !matches!(
-        kind,
-        "bundle"
-            | "language-content"
-            | "marking-definition"
-            | "sighting"
-            | "relationship"
-            | "extension-definition"
-    )
+    !matches!(kind, "bundle" | "language-content" | "marking-definition" | "sighting" | "relationship" | "extension-definition")
 }
 
 /// Without a property that makes up the identifier it cannot be of version 5.
@@ -280,14 +210,9 @@ fn check_contributing(object: &Object, kind: &str, at: &Path<'_>, report: &mut R
     if names.iter().any(|name| object.contains_key(*name)) {
         return;
     }
-    let uuid = text(object, "id")
-        .and_then(formats::split_id)
-        .map(|(_, uuid)| uuid);
+    let uuid = text(object, "id").and_then(formats::split_id).map(|(_, uuid)| uuid);
     if uuid.and_then(formats::uuid_version) != Some(4) {
-        report.warn(
-            &at.key("id"),
-            "UUID must be of version 4, for no property contributes to it",
-        );
+        report.warn(&at.key("id"), "UUID must be of version 4, for no property contributes to it");
     }
 }
 
@@ -301,10 +226,7 @@ pub(super) fn check_references(object: &Object, at: &Path<'_>, report: &mut Repo
     for (index, reference) in references.iter().enumerate() {
         let at = at.index(index);
         unhashed |= reference.get("url").is_some() && reference.get("hashes").is_none();
-        let source = reference
-            .get("source_name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let source = reference.get("source_name").and_then(Value::as_str).unwrap_or_default();
         let number = reference.get("external_id").and_then(Value::as_str);
         let fits = match source {
             "cve" => number.is_some_and(is_cve),
@@ -314,17 +236,11 @@ pub(super) fn check_references(object: &Object, at: &Path<'_>, report: &mut Repo
         let hashes = reference.get("hashes").and_then(Value::as_object);
         for name in hashes.into_iter().flat_map(Map::keys) {
             if !vocab::HASH_ALGO.contains(&name.as_str()) {
-                report.warn(
-                    &at.key("hashes").key(name),
-                    format!("`{name}` is not a known algorithm"),
-                );
+                report.warn(&at.key("hashes").key(name), format!("`{name}` is not a known algorithm"));
             }
         }
         if !fits {
-            report.warn(
-                &at,
-                "`source_name` and `external_id` do not belong together",
-            );
+            report.warn(&at, "`source_name` and `external_id` do not belong together");
         }
     }
     if unhashed {
@@ -333,22 +249,14 @@ pub(super) fn check_references(object: &Object, at: &Path<'_>, report: &mut Repo
 }
 
 fn is_cve(text: &str) -> bool {
-    let Some((year, number)) = text
-        .strip_prefix("CVE-")
-        .and_then(|rest| rest.split_once('-'))
-    else {
+    let Some((year, number)) = text.strip_prefix("CVE-").and_then(|rest| rest.split_once('-')) else {
         return false;
     };
     let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
-    let length_fits = if number.starts_with('0') {
-        number.len() == 4
-    } else {
-        number.len() >= 4
-    };
+    let length_fits = if number.starts_with('0') { number.len() == 4 } else { number.len() >= 4 };
     year.len() == 4 && digits(year) && digits(number) && length_fits
 }
 
 fn is_capec(text: &str) -> bool {
-    text.strip_prefix("CAPEC-")
-        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    text.strip_prefix("CAPEC-").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -22,21 +22,11 @@ const MAC_REFS: Form = Form::List(&Form::RefByType(&["mac-addr"]));
 const AS_REFS: Form = Form::List(&Form::RefByType(&["autonomous-system"]));
 
 const fn shape(required: &'static [&'static str], properties: &'static [Property]) -> Shape {
-    Shape {
-        properties,
-        required,
-        any_of: &[],
-        closed: true,
-    }
+    Shape { properties, required, any_of: &[], closed: true }
 }
 
 const fn any(any_of: &'static [&'static str], properties: &'static [Property]) -> Shape {
-    Shape {
-        properties,
-        required: &[],
-        any_of,
-        closed: true,
-    }
+    Shape { properties, required: &[], any_of, closed: true }
 }
 
 /// The table of a type, when STIX 2.1 defines it.
@@ -79,25 +69,16 @@ fn is_software_language(text: &str) -> bool {
 static ARTIFACT: Shape = shape(
     &[],
     &[
-        (
-            "mime_type",
-            Form::TextLike(is_media_type, "an IANA media type"),
-        ),
+        ("mime_type", Form::TextLike(is_media_type, "an IANA media type")),
         ("payload_bin", Form::TextLike(formats::is_base64, "base64")),
         ("url", URI),
         ("hashes", Form::Hashes),
-        (
-            "encryption_algorithm",
-            Form::Enum(&["AES-256-GCM", "ChaCha20-Poly1305", "mime-type-indicated"]),
-        ),
+        ("encryption_algorithm", Form::Enum(&["AES-256-GCM", "ChaCha20-Poly1305", "mime-type-indicated"])),
         ("decryption_key", Form::Text),
     ],
 );
 
-static AUTONOMOUS_SYSTEM: Shape = shape(
-    &["number"],
-    &[("number", WHOLE), ("name", Form::Text), ("rir", Form::Text)],
-);
+static AUTONOMOUS_SYSTEM: Shape = shape(&["number"], &[("number", WHOLE), ("name", Form::Text), ("rir", Form::Text)]);
 
 static DIRECTORY: Shape = shape(
     &["path"],
@@ -107,35 +88,20 @@ static DIRECTORY: Shape = shape(
         ("ctime", Form::Time),
         ("mtime", Form::Time),
         ("atime", Form::Time),
-        (
-            "contains_refs",
-            Form::List(&Form::RefByType(&["file", "directory"])),
-        ),
+        ("contains_refs", Form::List(&Form::RefByType(&["file", "directory"]))),
     ],
 );
 
 static DOMAIN_NAME: Shape = shape(
     &["value"],
     &[
-        (
-            "value",
-            Form::TextLike(formats::is_host_name, "a host name"),
-        ),
-        (
-            "resolves_to_refs",
-            Form::List(&Form::RefByType(&["ipv4-addr", "ipv6-addr", "domain-name"])),
-        ),
+        ("value", Form::TextLike(formats::is_host_name, "a host name")),
+        ("resolves_to_refs", Form::List(&Form::RefByType(&["ipv4-addr", "ipv6-addr", "domain-name"]))),
     ],
 );
 
-static EMAIL_ADDR: Shape = shape(
-    &["value"],
-    &[
-        ("value", Form::TextLike(formats::is_email, "a mail address")),
-        ("display_name", Form::Text),
-        ("belongs_to_ref", ACCOUNT_REF),
-    ],
-);
+static EMAIL_ADDR: Shape =
+    shape(&["value"], &[("value", Form::TextLike(formats::is_email, "a mail address")), ("display_name", Form::Text), ("belongs_to_ref", ACCOUNT_REF)]);
 
 static EMAIL_MESSAGE: Shape = shape(
     &["is_multipart"],
@@ -151,10 +117,7 @@ static EMAIL_MESSAGE: Shape = shape(
         ("message_id", Form::Text),
         ("subject", Form::Text),
         ("received_lines", TEXTS),
-        (
-            "additional_header_fields",
-            Form::Dict(Keys::Any, &Form::OneOrList(&Form::Text, &TEXTS)),
-        ),
+        ("additional_header_fields", Form::Dict(Keys::Any, &Form::OneOrList(&Form::Text, &TEXTS))),
         ("body", Form::Text),
         ("body_multipart", Form::List(&Form::Object(&MIME_PART))),
         ("raw_email_ref", ARTIFACT_REF),
@@ -163,12 +126,7 @@ static EMAIL_MESSAGE: Shape = shape(
 
 static MIME_PART: Shape = any(
     &["body", "body_raw_ref"],
-    &[
-        ("body", Form::Text),
-        ("body_raw_ref", Form::RefByType(&["artifact", "file"])),
-        ("content_type", Form::Text),
-        ("content_disposition", Form::Text),
-    ],
+    &[("body", Form::Text), ("body_raw_ref", Form::RefByType(&["artifact", "file"])), ("content_type", Form::Text), ("content_disposition", Form::Text)],
 );
 
 static FILE: Shape = any(
@@ -179,10 +137,7 @@ static FILE: Shape = any(
         ("name", Form::Text),
         ("name_enc", CHARSET),
         ("magic_number_hex", HEX),
-        (
-            "mime_type",
-            Form::TextAdvised(is_media_type, "an IANA media type"),
-        ),
+        ("mime_type", Form::TextAdvised(is_media_type, "an IANA media type")),
         ("ctime", Form::Time),
         ("mtime", Form::Time),
         ("atime", Form::Time),
@@ -194,35 +149,15 @@ static FILE: Shape = any(
 
 static IPV4_ADDR: Shape = shape(
     &["value"],
-    &[
-        (
-            "value",
-            Form::TextLike(formats::is_ipv4, "an IPv4 address or network"),
-        ),
-        ("resolves_to_refs", MAC_REFS),
-        ("belongs_to_refs", AS_REFS),
-    ],
+    &[("value", Form::TextLike(formats::is_ipv4, "an IPv4 address or network")), ("resolves_to_refs", MAC_REFS), ("belongs_to_refs", AS_REFS)],
 );
 
 static IPV6_ADDR: Shape = shape(
     &["value"],
-    &[
-        (
-            "value",
-            Form::TextLike(formats::is_ipv6, "an IPv6 address or network"),
-        ),
-        ("resolves_to_refs", MAC_REFS),
-        ("belongs_to_refs", AS_REFS),
-    ],
+    &[("value", Form::TextLike(formats::is_ipv6, "an IPv6 address or network")), ("resolves_to_refs", MAC_REFS), ("belongs_to_refs", AS_REFS)],
 );
 
-static MAC_ADDR: Shape = shape(
-    &["value"],
-    &[(
-        "value",
-        Form::TextLike(formats::is_mac, "a MAC address in lower case with colons"),
-    )],
-);
+static MAC_ADDR: Shape = shape(&["value"], &[("value", Form::TextLike(formats::is_mac, "a MAC address in lower case with colons"))]);
 
 static MUTEX: Shape = shape(&["name"], &[("name", Form::Text)]);
 
@@ -235,18 +170,12 @@ static NETWORK_TRAFFIC: Shape = Shape {
         ("dst_ref", HOST_REF),
         ("src_port", PORT),
         ("dst_port", PORT),
-        (
-            "protocols",
-            Form::List(&Form::TextAdvised(is_protocol, "a registered protocol")),
-        ),
+        ("protocols", Form::List(&Form::TextAdvised(is_protocol, "a registered protocol"))),
         ("src_byte_count", WHOLE),
         ("dst_byte_count", WHOLE),
         ("src_packets", WHOLE),
         ("dst_packets", WHOLE),
-        (
-            "ipfix",
-            Form::Dict(Keys::Should(is_ipfix, "an IPFIX element"), &TEXT_OR_WHOLE),
-        ),
+        ("ipfix", Form::Dict(Keys::Should(is_ipfix, "an IPFIX element"), &TEXT_OR_WHOLE)),
         ("src_payload_ref", ARTIFACT_REF),
         ("dst_payload_ref", ARTIFACT_REF),
         ("encapsulates_refs", Form::List(&TRAFFIC_REF)),
@@ -304,13 +233,7 @@ static SOFTWARE: Shape = shape(
         ("name", Form::Text),
         ("cpe", Form::TextLike(formats::is_cpe, "a CPE 2.3 name")),
         ("swid", Form::Text),
-        (
-            "languages",
-            Form::List(&Form::TextLike(
-                is_software_language,
-                "an RFC 5646 language tag",
-            )),
-        ),
+        ("languages", Form::List(&Form::TextLike(is_software_language, "an RFC 5646 language tag"))),
         ("vendor", Form::Text),
         ("version", Form::Text),
     ],
@@ -355,18 +278,9 @@ static USER_ACCOUNT: Shape = any(
 );
 
 static WINDOWS_REGISTRY_KEY: Shape = any(
+    &["key", "values", "modified_time", "creator_user_ref", "number_of_subkeys"],
     &[
-        "key",
-        "values",
-        "modified_time",
-        "creator_user_ref",
-        "number_of_subkeys",
-    ],
-    &[
-        (
-            "key",
-            Form::TextLike(is_full_hive, "a key with the hive name written out"),
-        ),
+        ("key", Form::TextLike(is_full_hive, "a key with the hive name written out")),
         ("values", Form::List(&Form::Object(&REGISTRY_VALUE))),
         ("modified_time", Form::Time),
         ("creator_user_ref", ACCOUNT_REF),
@@ -376,19 +290,10 @@ static WINDOWS_REGISTRY_KEY: Shape = any(
 
 fn is_full_hive(key: &str) -> bool {
     let upper = key.to_ascii_uppercase();
-    !["HKLM", "HKCC", "HKCR", "HKCU", "HKU"]
-        .iter()
-        .any(|short| upper.starts_with(short))
+    !["HKLM", "HKCC", "HKCR", "HKCU", "HKU"].iter().any(|short| upper.starts_with(short))
 }
 
-static REGISTRY_VALUE: Shape = any(
-    &["name", "data", "data_type"],
-    &[
-        ("name", Form::Text),
-        ("data", Form::Text),
-        ("data_type", Form::Enum(REGISTRY_TYPES)),
-    ],
-);
+static REGISTRY_VALUE: Shape = any(&["name", "data", "data_type"], &[("name", Form::Text), ("data", Form::Text), ("data_type", Form::Enum(REGISTRY_TYPES))]);
 
 static REGISTRY_TYPES: &[&str] = &[
     "REG_NONE",

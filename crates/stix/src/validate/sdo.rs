@@ -9,14 +9,8 @@ use super::{
 
 const PHASES: Form = Form::List(&Form::Object(&Shape {
     properties: &[
-        (
-            "kill_chain_name",
-            Form::TextAdvised(formats::is_kebab, "lower case with hyphens"),
-        ),
-        (
-            "phase_name",
-            Form::TextAdvised(formats::is_kebab, "lower case with hyphens"),
-        ),
+        ("kill_chain_name", Form::TextAdvised(formats::is_kebab, "lower case with hyphens")),
+        ("phase_name", Form::TextAdvised(formats::is_kebab, "lower case with hyphens")),
     ],
     required: &["kill_chain_name", "phase_name"],
     any_of: &[],
@@ -24,13 +18,7 @@ const PHASES: Form = Form::List(&Form::Object(&Shape {
 }));
 const REFS: Form = Form::List(&Form::Ref(&[]));
 const SOFTWARE: Form = Form::Ref(&["software"]);
-const NOT_LINKABLE: &[&str] = &[
-    "relationship",
-    "sighting",
-    "bundle",
-    "marking-definition",
-    "language-content",
-];
+const NOT_LINKABLE: &[&str] = &["relationship", "sighting", "bundle", "marking-definition", "language-content"];
 /// What observed data may not hold: everything that is not observed.
 const NOT_OBSERVABLE: &[&str] = &[
     "attack-pattern",
@@ -53,13 +41,7 @@ const NOT_OBSERVABLE: &[&str] = &[
     "tool",
     "vulnerability",
 ];
-pub(super) const EXTENSION_TYPES: &[&str] = &[
-    "new-sdo",
-    "new-sco",
-    "new-sro",
-    "property-extension",
-    "toplevel-property-extension",
-];
+pub(super) const EXTENSION_TYPES: &[&str] = &["new-sdo", "new-sco", "new-sro", "property-extension", "toplevel-property-extension"];
 
 /// Properties every domain and relationship object has.
 pub(super) static CORE: &[Property] = &[
@@ -69,27 +51,15 @@ pub(super) static CORE: &[Property] = &[
     ("revoked", Form::Flag),
     ("labels", TEXTS),
     ("confidence", Form::Whole(0, 100)),
-    (
-        "lang",
-        Form::TextLike(is_language, "an RFC 5646 language tag"),
-    ),
-    (
-        "external_references",
-        Form::List(&Form::Object(&EXTERNAL_REFERENCE)),
-    ),
+    ("lang", Form::TextLike(is_language, "an RFC 5646 language tag")),
+    ("external_references", Form::List(&Form::Object(&EXTERNAL_REFERENCE))),
 ];
 
 /// Required on every domain and relationship object; `type` and `id` are checked before any table is read.
 pub(super) static CORE_REQUIRED: &[&str] = &["spec_version", "created", "modified"];
 
 static EXTERNAL_REFERENCE: Shape = Shape {
-    properties: &[
-        ("source_name", Form::Text),
-        ("description", Form::Text),
-        ("url", URI),
-        ("hashes", Form::Hashes),
-        ("external_id", Form::Text),
-    ],
+    properties: &[("source_name", Form::Text), ("description", Form::Text), ("url", URI), ("hashes", Form::Hashes), ("external_id", Form::Text)],
     required: &["source_name"],
     any_of: &["description", "external_id", "url"],
     closed: false,
@@ -101,12 +71,7 @@ pub(super) fn is_language(text: &str) -> bool {
 }
 
 const fn shape(required: &'static [&'static str], properties: &'static [Property]) -> Shape {
-    Shape {
-        properties,
-        required,
-        any_of: &[],
-        closed: true,
-    }
+    Shape { properties, required, any_of: &[], closed: true }
 }
 
 /// The table of a type, when STIX 2.1 defines it.
@@ -138,37 +103,16 @@ pub(super) fn table(name: &str) -> Option<&'static Shape> {
     })
 }
 
-static NAMED: Shape = shape(
-    &["name"],
-    &[("name", Form::Text), ("description", Form::Text)],
-);
+static NAMED: Shape = shape(&["name"], &[("name", Form::Text), ("description", Form::Text)]);
 
-static ATTACK_PATTERN: Shape = shape(
-    &["name"],
-    &[
-        ("name", Form::Text),
-        ("description", Form::Text),
-        ("aliases", TEXTS),
-        ("kill_chain_phases", PHASES),
-    ],
-);
+static ATTACK_PATTERN: Shape = shape(&["name"], &[("name", Form::Text), ("description", Form::Text), ("aliases", TEXTS), ("kill_chain_phases", PHASES)]);
 
 static CAMPAIGN: Shape = shape(
     &["name"],
-    &[
-        ("name", Form::Text),
-        ("description", Form::Text),
-        ("aliases", TEXTS),
-        ("first_seen", Form::Time),
-        ("last_seen", Form::Time),
-        ("objective", Form::Text),
-    ],
+    &[("name", Form::Text), ("description", Form::Text), ("aliases", TEXTS), ("first_seen", Form::Time), ("last_seen", Form::Time), ("objective", Form::Text)],
 );
 
-static COURSE_OF_ACTION: Shape = shape(
-    &["name"],
-    &[("name", Form::Text), ("description", Form::Text)],
-);
+static COURSE_OF_ACTION: Shape = shape(&["name"], &[("name", Form::Text), ("description", Form::Text)]);
 
 static EXTENSION_DEFINITION: Shape = shape(
     &["name", "schema", "version", "extension_types"],
@@ -184,12 +128,7 @@ static EXTENSION_DEFINITION: Shape = shape(
 
 static GROUPING: Shape = shape(
     &["context", "object_refs"],
-    &[
-        ("name", Form::Text),
-        ("description", Form::Text),
-        ("context", Form::Vocab(vocab::GROUPING_CONTEXT)),
-        ("object_refs", REFS),
-    ],
+    &[("name", Form::Text), ("description", Form::Text), ("context", Form::Vocab(vocab::GROUPING_CONTEXT)), ("object_refs", REFS)],
 );
 
 static IDENTITY: Shape = shape(
@@ -209,10 +148,7 @@ static INDICATOR: Shape = shape(
     &[
         ("name", Form::Text),
         ("description", Form::Text),
-        (
-            "indicator_types",
-            Form::List(&Form::Vocab(vocab::INDICATOR_TYPE)),
-        ),
+        ("indicator_types", Form::List(&Form::Vocab(vocab::INDICATOR_TYPE))),
         ("pattern", Form::Text),
         ("pattern_type", Form::Vocab(vocab::INDICATOR_PATTERN)),
         ("pattern_version", Form::Text),
@@ -227,10 +163,7 @@ static INFRASTRUCTURE: Shape = shape(
     &[
         ("name", Form::Text),
         ("description", Form::Text),
-        (
-            "infrastructure_types",
-            Form::List(&Form::Vocab(vocab::INFRASTRUCTURE_TYPE)),
-        ),
+        ("infrastructure_types", Form::List(&Form::Vocab(vocab::INFRASTRUCTURE_TYPE))),
         ("aliases", TEXTS),
         ("kill_chain_phases", PHASES),
         ("first_seen", Form::Time),
@@ -249,10 +182,7 @@ static INTRUSION_SET: Shape = shape(
         ("goals", TEXTS),
         ("resource_level", Form::Vocab(vocab::ATTACK_RESOURCE_LEVEL)),
         ("primary_motivation", Form::Vocab(vocab::ATTACK_MOTIVATION)),
-        (
-            "secondary_motivations",
-            Form::List(&Form::Vocab(vocab::ATTACK_MOTIVATION)),
-        ),
+        ("secondary_motivations", Form::List(&Form::Vocab(vocab::ATTACK_MOTIVATION))),
     ],
 );
 
@@ -261,20 +191,11 @@ static LANGUAGE_CONTENT: Shape = shape(
     &[
         ("object_ref", Form::RefNot(&["bundle", "language-content"])),
         ("object_modified", Form::Time),
-        (
-            "contents",
-            Form::Dict(
-                Keys::Must(is_language, "an RFC 5646 language tag"),
-                &TRANSLATIONS,
-            ),
-        ),
+        ("contents", Form::Dict(Keys::Must(is_language, "an RFC 5646 language tag"), &TRANSLATIONS)),
     ],
 );
 
-static TRANSLATIONS: Form = Form::Dict(
-    Keys::Must(formats::is_property_name, "a property name"),
-    &Form::Any,
-);
+static TRANSLATIONS: Form = Form::Dict(Keys::Must(formats::is_property_name, "a property name"), &Form::Any);
 
 static LOCATION: Shape = shape(
     &[],
@@ -285,10 +206,7 @@ static LOCATION: Shape = shape(
         ("longitude", Form::Number(-180.0, 180.0)),
         ("precision", Form::Number(f64::MIN, f64::MAX)),
         ("region", Form::Vocab(vocab::REGION)),
-        (
-            "country",
-            Form::TextAdvised(super::registry::is_country, "an ISO 3166-1 alpha-2 code"),
-        ),
+        ("country", Form::TextAdvised(super::registry::is_country, "an ISO 3166-1 alpha-2 code")),
         ("administrative_area", Form::Text),
         ("city", Form::Text),
         ("street_address", Form::Text),
@@ -301,38 +219,23 @@ static MALWARE: Shape = shape(
     &[
         ("name", Form::Text),
         ("description", Form::Text),
-        (
-            "malware_types",
-            Form::List(&Form::Vocab(vocab::MALWARE_TYPE)),
-        ),
+        ("malware_types", Form::List(&Form::Vocab(vocab::MALWARE_TYPE))),
         ("is_family", Form::Flag),
         ("aliases", TEXTS),
         ("kill_chain_phases", PHASES),
         ("first_seen", Form::Time),
         ("last_seen", Form::Time),
         ("operating_system_refs", Form::List(&SOFTWARE)),
-        (
-            "architecture_execution_envs",
-            Form::List(&Form::Vocab(vocab::PROCESSOR_ARCHITECTURE)),
-        ),
-        (
-            "implementation_languages",
-            Form::List(&Form::Vocab(vocab::IMPLEMENTATION_LANGUAGES)),
-        ),
-        (
-            "capabilities",
-            Form::List(&Form::Vocab(vocab::MALWARE_CAPABILITIES)),
-        ),
+        ("architecture_execution_envs", Form::List(&Form::Vocab(vocab::PROCESSOR_ARCHITECTURE))),
+        ("implementation_languages", Form::List(&Form::Vocab(vocab::IMPLEMENTATION_LANGUAGES))),
+        ("capabilities", Form::List(&Form::Vocab(vocab::MALWARE_CAPABILITIES))),
         ("sample_refs", Form::List(&Form::Ref(&["file", "artifact"]))),
     ],
 );
 
 static MALWARE_ANALYSIS: Shape = Shape {
     properties: &[
-        (
-            "product",
-            Form::TextAdvised(is_product, "lower case with hyphens"),
-        ),
+        ("product", Form::TextAdvised(is_product, "lower case with hyphens")),
         ("version", Form::Text),
         ("host_vm_ref", SOFTWARE),
         ("operating_system_ref", SOFTWARE),
@@ -347,10 +250,7 @@ static MALWARE_ANALYSIS: Shape = Shape {
         ("result_name", Form::Text),
         ("result", Form::Vocab(vocab::MALWARE_RESULT)),
         ("analysis_sco_refs", REFS),
-        (
-            "sample_ref",
-            Form::Ref(&["artifact", "file", "network-traffic"]),
-        ),
+        ("sample_ref", Form::Ref(&["artifact", "file", "network-traffic"])),
     ],
     required: &["product"],
     any_of: &["result", "analysis_sco_refs"],
@@ -358,21 +258,10 @@ static MALWARE_ANALYSIS: Shape = Shape {
 };
 
 fn is_product(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-static NOTE: Shape = shape(
-    &["content", "object_refs"],
-    &[
-        ("abstract", Form::Text),
-        ("content", Form::Text),
-        ("authors", TEXTS),
-        ("object_refs", REFS),
-    ],
-);
+static NOTE: Shape = shape(&["content", "object_refs"], &[("abstract", Form::Text), ("content", Form::Text), ("authors", TEXTS), ("object_refs", REFS)]);
 
 static OBSERVED_DATA: Shape = shape(
     &["first_observed", "last_observed", "number_observed"],
@@ -391,26 +280,14 @@ static OPINION: Shape = shape(
         ("explanation", Form::Text),
         ("authors", TEXTS),
         ("object_refs", REFS),
-        (
-            "opinion",
-            Form::Enum(&[
-                "strongly-disagree",
-                "disagree",
-                "neutral",
-                "agree",
-                "strongly-agree",
-            ]),
-        ),
+        ("opinion", Form::Enum(&["strongly-disagree", "disagree", "neutral", "agree", "strongly-agree"])),
     ],
 );
 
 static RELATIONSHIP: Shape = shape(
     &["relationship_type", "source_ref", "target_ref"],
     &[
-        (
-            "relationship_type",
-            Form::TextLike(is_product, "lower case with hyphens"),
-        ),
+        ("relationship_type", Form::TextLike(is_product, "lower case with hyphens")),
         ("description", Form::Text),
         ("source_ref", Form::RefNot(NOT_LINKABLE)),
         ("target_ref", Form::RefNot(NOT_LINKABLE)),
@@ -438,14 +315,8 @@ static SIGHTING: Shape = shape(
         ("last_seen", Form::Time),
         ("count", Form::Whole(0, 999_999_999)),
         ("sighting_of_ref", Form::RefNot(NOT_LINKABLE)),
-        (
-            "observed_data_refs",
-            Form::List(&Form::Ref(&["observed-data"])),
-        ),
-        (
-            "where_sighted_refs",
-            Form::List(&Form::Ref(&["identity", "location"])),
-        ),
+        ("observed_data_refs", Form::List(&Form::Ref(&["observed-data"]))),
+        ("where_sighted_refs", Form::List(&Form::Ref(&["identity", "location"]))),
         ("summary", Form::Flag),
     ],
 );
@@ -455,29 +326,17 @@ static THREAT_ACTOR: Shape = shape(
     &[
         ("name", Form::Text),
         ("description", Form::Text),
-        (
-            "threat_actor_types",
-            Form::List(&Form::Vocab(vocab::THREAT_ACTOR_TYPE)),
-        ),
+        ("threat_actor_types", Form::List(&Form::Vocab(vocab::THREAT_ACTOR_TYPE))),
         ("aliases", TEXTS),
         ("first_seen", Form::Time),
         ("last_seen", Form::Time),
         ("roles", Form::List(&Form::Vocab(vocab::THREAT_ACTOR_ROLE))),
         ("goals", TEXTS),
-        (
-            "sophistication",
-            Form::Vocab(vocab::THREAT_ACTOR_SOPHISTICATION),
-        ),
+        ("sophistication", Form::Vocab(vocab::THREAT_ACTOR_SOPHISTICATION)),
         ("resource_level", Form::Vocab(vocab::ATTACK_RESOURCE_LEVEL)),
         ("primary_motivation", Form::Vocab(vocab::ATTACK_MOTIVATION)),
-        (
-            "secondary_motivations",
-            Form::List(&Form::Vocab(vocab::ATTACK_MOTIVATION)),
-        ),
-        (
-            "personal_motivations",
-            Form::List(&Form::Vocab(vocab::ATTACK_MOTIVATION)),
-        ),
+        ("secondary_motivations", Form::List(&Form::Vocab(vocab::ATTACK_MOTIVATION))),
+        ("personal_motivations", Form::List(&Form::Vocab(vocab::ATTACK_MOTIVATION))),
     ],
 );
 

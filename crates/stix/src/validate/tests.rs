@@ -25,9 +25,7 @@ use Outcome::{Clean, Refused, Warns};
 fn check(base: &Value, change: Value, outcome: Outcome<'_>) {
     let mut object = base.clone();
     let members = object.as_object_mut().unwrap();
-    let Value::Object(change) = change else {
-        panic!("a change is an object")
-    };
+    let Value::Object(change) = change else { panic!("a change is an object") };
     for (name, value) in change {
         if value.is_null() {
             members.remove(&name);
@@ -37,8 +35,7 @@ fn check(base: &Value, change: Value, outcome: Outcome<'_>) {
     }
     let findings = validate(&object);
     let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    let has =
-        |grade: Grade, path: &str| findings.iter().any(|f| f.grade == grade && f.path == path);
+    let has = |grade: Grade, path: &str| findings.iter().any(|f| f.grade == grade && f.path == path);
     let refused = findings.iter().any(|f| f.grade == Grade::Refuse);
     let fits = match outcome {
         Clean => findings.is_empty(),
@@ -71,32 +68,14 @@ fn identity_and_versions_are_refused_when_broken() {
         (json!({"type": 5}), Refused("type")),
         (json!({"id": null}), Refused("")),
         (json!({"id": "tool--x"}), Refused("id")),
-        (
-            json!({"id": "malware--0b3fd3d9-7c4b-4a4d-9d8a-1f6f7a1e2c3d"}),
-            Refused("id"),
-        ),
-        (
-            json!({"id": "tool--0b3fd3d9-7c4b-1a4d-9d8a-1f6f7a1e2c3d"}),
-            Warns("id"),
-        ),
-        (
-            json!({"id": "tool--0b3fd3d9-7c4b-7a4d-9d8a-1f6f7a1e2c3d"}),
-            Warns("id"),
-        ),
+        (json!({"id": "malware--0b3fd3d9-7c4b-4a4d-9d8a-1f6f7a1e2c3d"}), Refused("id")),
+        (json!({"id": "tool--0b3fd3d9-7c4b-1a4d-9d8a-1f6f7a1e2c3d"}), Warns("id")),
+        (json!({"id": "tool--0b3fd3d9-7c4b-7a4d-9d8a-1f6f7a1e2c3d"}), Warns("id")),
         (json!({"created": "yesterday"}), Refused("created")),
-        (
-            json!({"modified": "2024-02-30T00:00:00.000Z"}),
-            Refused("modified"),
-        ),
+        (json!({"modified": "2024-02-30T00:00:00.000Z"}), Refused("modified")),
         (json!({"modified": 5}), Refused("modified")),
-        (
-            json!({"modified": "2024-02-29T07:59:59.999Z"}),
-            Warns("modified"),
-        ),
-        (
-            json!({"modified": "2024-03-01T08:00:00Z"}),
-            Warns("modified"),
-        ),
+        (json!({"modified": "2024-02-29T07:59:59.999Z"}), Warns("modified")),
+        (json!({"modified": "2024-03-01T08:00:00Z"}), Warns("modified")),
         (json!({"created": null}), Warns("")),
         (json!({"spec_version": 2.1}), Refused("spec_version")),
         (json!({"spec_version": "3.0"}), Warns("spec_version")),
@@ -105,10 +84,7 @@ fn identity_and_versions_are_refused_when_broken() {
         check(&tool, change, outcome);
     }
     assert_eq!(validate(&json!([]))[0].grade, Grade::Refuse);
-    assert_eq!(
-        validate(&json!([]))[0].to_string(),
-        "refuse: is not an object"
-    );
+    assert_eq!(validate(&json!([]))[0].to_string(), "refuse: is not an object");
 }
 
 #[test]
@@ -117,54 +93,18 @@ fn markings_are_refused_when_malformed() {
     let granular = |marking: Value| json!({"granular_markings": [marking]});
     for (change, outcome) in [
         (json!({"object_marking_refs": [MARKING]}), Clean),
-        (
-            json!({"object_marking_refs": MARKING}),
-            Refused("object_marking_refs"),
-        ),
-        (
-            json!({"object_marking_refs": ["TLP:RED"]}),
-            Refused("object_marking_refs[0]"),
-        ),
-        (
-            json!({"object_marking_refs": []}),
-            Warns("object_marking_refs"),
-        ),
-        (
-            granular(json!({"marking_ref": MARKING, "selectors": ["labels.[0]", "name"]})),
-            Clean,
-        ),
-        (
-            granular(json!({"lang": "fr", "selectors": ["name"]})),
-            Clean,
-        ),
-        (
-            granular(json!({"selectors": ["name"]})),
-            Refused("granular_markings[0]"),
-        ),
-        (
-            granular(json!({"marking_ref": "x", "selectors": ["name"]})),
-            Refused("granular_markings[0].marking_ref"),
-        ),
-        (
-            granular(json!({"marking_ref": MARKING})),
-            Refused("granular_markings[0].selectors"),
-        ),
-        (
-            granular(json!({"marking_ref": MARKING, "selectors": [1]})),
-            Refused("granular_markings[0].selectors[0]"),
-        ),
-        (
-            granular(json!({"marking_ref": MARKING, "selectors": ["labels.[1]"]})),
-            Warns("granular_markings[0].selectors[0]"),
-        ),
-        (
-            granular(json!({"marking_ref": MARKING, "selectors": ["absent"]})),
-            Warns("granular_markings[0].selectors[0]"),
-        ),
-        (
-            json!({"granular_markings": {}}),
-            Refused("granular_markings"),
-        ),
+        (json!({"object_marking_refs": MARKING}), Refused("object_marking_refs")),
+        (json!({"object_marking_refs": ["TLP:RED"]}), Refused("object_marking_refs[0]")),
+        (json!({"object_marking_refs": []}), Warns("object_marking_refs")),
+        (granular(json!({"marking_ref": MARKING, "selectors": ["labels.[0]", "name"]})), Clean),
+        (granular(json!({"lang": "fr", "selectors": ["name"]})), Clean),
+        (granular(json!({"selectors": ["name"]})), Refused("granular_markings[0]")),
+        (granular(json!({"marking_ref": "x", "selectors": ["name"]})), Refused("granular_markings[0].marking_ref")),
+        (granular(json!({"marking_ref": MARKING})), Refused("granular_markings[0].selectors")),
+        (granular(json!({"marking_ref": MARKING, "selectors": [1]})), Refused("granular_markings[0].selectors[0]")),
+        (granular(json!({"marking_ref": MARKING, "selectors": ["labels.[1]"]})), Warns("granular_markings[0].selectors[0]")),
+        (granular(json!({"marking_ref": MARKING, "selectors": ["absent"]})), Warns("granular_markings[0].selectors[0]")),
+        (json!({"granular_markings": {}}), Refused("granular_markings")),
     ] {
         check(&tool, change, outcome);
     }
@@ -182,32 +122,14 @@ fn domain_objects_follow_their_tables() {
         (json!({"confidence": 100}), Clean),
         (json!({"confidence": 101}), Warns("confidence")),
         (json!({"lang": "xx"}), Warns("lang")),
-        (
-            json!({"created_by_ref": "identity--1"}),
-            Warns("created_by_ref"),
-        ),
+        (json!({"created_by_ref": "identity--1"}), Warns("created_by_ref")),
         (json!({"x_rank": 5}), Warns("x_rank")),
         (json!({"severity": 5}), Warns("severity")),
-        (
-            json!({"kill_chain_phases": [{"kill_chain_name": "pump-chain", "phase_name": "open"}]}),
-            Clean,
-        ),
-        (
-            json!({"kill_chain_phases": [{"kill_chain_name": "Pump chain", "phase_name": "open"}]}),
-            Warns("kill_chain_phases[0].kill_chain_name"),
-        ),
-        (
-            json!({"external_references": [{"source_name": "cve", "external_id": "CVE-2024-0001"}]}),
-            Clean,
-        ),
-        (
-            json!({"external_references": [{"source_name": "list", "external_id": "CVE-2024-0001"}]}),
-            Warns("external_references[0]"),
-        ),
-        (
-            json!({"external_references": [{"source_name": "list", "url": "https://example.org/"}]}),
-            Warns("external_references"),
-        ),
+        (json!({"kill_chain_phases": [{"kill_chain_name": "pump-chain", "phase_name": "open"}]}), Clean),
+        (json!({"kill_chain_phases": [{"kill_chain_name": "Pump chain", "phase_name": "open"}]}), Warns("kill_chain_phases[0].kill_chain_name")),
+        (json!({"external_references": [{"source_name": "cve", "external_id": "CVE-2024-0001"}]}), Clean),
+        (json!({"external_references": [{"source_name": "list", "external_id": "CVE-2024-0001"}]}), Warns("external_references[0]")),
+        (json!({"external_references": [{"source_name": "list", "url": "https://example.org/"}]}), Warns("external_references")),
     ] {
         check(&tool, change, outcome);
     }
@@ -218,28 +140,11 @@ fn custom_content_needs_an_extension() {
     let id = "extension-definition--5f3a2c1e-9b7d-4e6f-8a1b-2c3d4e5f6a7b";
     let extended = |kind: &str| json!({(id): {"extension_type": kind}});
     let tool = tool();
-    check(
-        &tool,
-        json!({"rank": 5, "extensions": extended("toplevel-property-extension")}),
-        Clean,
-    );
-    check(
-        &tool,
-        json!({"rank": 5, "extensions": extended("property-extension")}),
-        Warns("rank"),
-    );
-    check(
-        &tool,
-        json!({"extensions": {(id): {"rank": 5}}}),
-        Warns(&format!("extensions.{id}")),
-    );
-    check(
-        &tool,
-        json!({"extensions": {"Rank": {"rank": 5}}}),
-        Warns("extensions.Rank"),
-    );
-    let pump =
-        json!({"type": "water-pump", "id": "water-pump--0b3fd3d9-7c4b-4a4d-9d8a-1f6f7a1e2c3d"});
+    check(&tool, json!({"rank": 5, "extensions": extended("toplevel-property-extension")}), Clean);
+    check(&tool, json!({"rank": 5, "extensions": extended("property-extension")}), Warns("rank"));
+    check(&tool, json!({"extensions": {(id): {"rank": 5}}}), Warns(&format!("extensions.{id}")));
+    check(&tool, json!({"extensions": {"Rank": {"rank": 5}}}), Warns("extensions.Rank"));
+    let pump = json!({"type": "water-pump", "id": "water-pump--0b3fd3d9-7c4b-4a4d-9d8a-1f6f7a1e2c3d"});
     check(&tool, pump.clone(), Warns(""));
     let mut known = pump;
     known["extensions"] = extended("new-sdo");
@@ -255,47 +160,22 @@ fn observables_follow_their_tables() {
         (json!({"name": null}), Warns("")),
         (json!({"hashes": {"MD5": "00"}}), Warns("hashes.MD5")),
         (json!({"hashes": {"CRC": "00"}}), Warns("hashes.CRC")),
-        (
-            json!({"id": "file--5a27d487-c542-4f97-a131-a8866b477b46"}),
-            Warns("id"),
-        ),
-        (
-            json!({"content_ref": "file--5a27d487-c542-5f97-a131-a8866b477b46"}),
-            Warns("content_ref"),
-        ),
-        (
-            json!({"mime_type": "application/pdf", "name_enc": "UTF-8"}),
-            Clean,
-        ),
-        (
-            json!({"mime_type": "application/unheard-of"}),
-            Warns("mime_type"),
-        ),
+        (json!({"id": "file--5a27d487-c542-4f97-a131-a8866b477b46"}), Warns("id")),
+        (json!({"content_ref": "file--5a27d487-c542-5f97-a131-a8866b477b46"}), Warns("content_ref")),
+        (json!({"mime_type": "application/pdf", "name_enc": "UTF-8"}), Clean),
+        (json!({"mime_type": "application/unheard-of"}), Warns("mime_type")),
         (json!({"size": -1}), Warns("size")),
         (pe(json!({"pe_type": "exe", "imphash": "x"})), Clean),
-        (
-            pe(json!({"pe_type": "exe"})),
-            Warns("extensions.windows-pebinary-ext"),
-        ),
-        (
-            pe(json!({"pe_type": "exe", "sections": [{"size": 3}]})),
-            Warns("extensions.windows-pebinary-ext.sections[0]"),
-        ),
-        (
-            pe(json!({"pe_type": "exe", "time_date_stamp": "2024-01-01T00:00:00.1Z"})),
-            Warns("extensions.windows-pebinary-ext.time_date_stamp"),
-        ),
+        (pe(json!({"pe_type": "exe"})), Warns("extensions.windows-pebinary-ext")),
+        (pe(json!({"pe_type": "exe", "sections": [{"size": 3}]})), Warns("extensions.windows-pebinary-ext.sections[0]")),
+        (pe(json!({"pe_type": "exe", "time_date_stamp": "2024-01-01T00:00:00.1Z"})), Warns("extensions.windows-pebinary-ext.time_date_stamp")),
     ] {
         check(&file, change, outcome);
     }
     let address = json!({"type": "ipv6-addr", "id": "ipv6-addr--5a27d487-c542-5f97-a131-a8866b477b46", "value": "2001:db8::1"});
     check(&address, json!({"value": "2001:db8::/32"}), Clean);
     check(&address, json!({"value": "2001:db8::/129"}), Warns("value"));
-    check(
-        &address,
-        json!({"spec_version": "2.0"}),
-        Warns("spec_version"),
-    );
+    check(&address, json!({"spec_version": "2.0"}), Warns("spec_version"));
 }
 
 #[test]
@@ -311,10 +191,7 @@ fn indicators_need_a_pattern_that_reads() {
         })
     };
     for (pattern, outcome) in [
-        (
-            "[ipv4-addr:value = '192.0.2.1'] REPEATS 2 TIMES WITHIN 5.5 SECONDS",
-            Clean,
-        ),
+        ("[ipv4-addr:value = '192.0.2.1'] REPEATS 2 TIMES WITHIN 5.5 SECONDS", Clean),
         ("[ipv4-addr:value = '192.0.2.1'", Warns("pattern")),
         ("[ab:value = 1]", Warns("pattern")),
         ("[file:hashes.MD5 = '00']", Warns("pattern")),
@@ -323,10 +200,7 @@ fn indicators_need_a_pattern_that_reads() {
         check(&tool(), change(pattern), outcome);
     }
     let (open, close) = ("(".repeat(9000), ")".repeat(9000));
-    for deep in [
-        format!("{open}[a:b = 1]{close}"),
-        format!("[{open}a:b = 1{close}]"),
-    ] {
+    for deep in [format!("{open}[a:b = 1]{close}"), format!("[{open}a:b = 1{close}]")] {
         assert_eq!(pattern::parse(&deep).unwrap_err().expected, "less nesting");
     }
 }
@@ -345,15 +219,9 @@ fn tlp_markings_are_the_published_ones() {
     for (change, outcome) in [
         (json!({}), Clean),
         (json!({"definition": {"tlp": "red"}}), Warns("")),
-        (
-            json!({"object_marking_refs": [MARKING]}),
-            Warns("object_marking_refs[0]"),
-        ),
+        (json!({"object_marking_refs": [MARKING]}), Warns("object_marking_refs[0]")),
         (json!({"definition_type": "statement"}), Warns("definition")),
-        (
-            json!({"definition_type": "statement", "definition": {"statement": "free to all"}}),
-            Clean,
-        ),
+        (json!({"definition_type": "statement", "definition": {"statement": "free to all"}}), Clean),
         (json!({"definition_type": null}), Warns("")),
     ] {
         check(&green, change, outcome);
@@ -364,27 +232,16 @@ fn tlp_markings_are_the_published_ones() {
 fn bundles_are_checked_member_by_member() {
     let bundle = json!({"type": "bundle", "id": "bundle--0b3fd3d9-7c4b-4a4d-9d8a-1f6f7a1e2c3d"});
     check(&bundle, json!({"objects": [tool()]}), Clean);
-    check(
-        &bundle,
-        json!({"objects": [tool(), tool()]}),
-        Warns("objects[1]"),
-    );
+    check(&bundle, json!({"objects": [tool(), tool()]}), Warns("objects[1]"));
     check(&bundle, json!({"objects": [5]}), Refused("objects[0]"));
-    check(
-        &bundle,
-        json!({"objects": [bundle.clone()]}),
-        Refused("objects[0]"),
-    );
+    check(&bundle, json!({"objects": [bundle.clone()]}), Refused("objects[0]"));
 }
 
 #[test]
 fn recommendations_can_be_left_out() {
     let mut custom = tool();
     custom["x_rank"] = json!(5);
-    let options = Options {
-        recommendations: false,
-        version: Version::V21,
-    };
+    let options = Options { recommendations: false, version: Version::V21 };
     assert_eq!(validate_with(&custom, options), []);
     assert_eq!(validate(&custom).len(), 1);
 }
@@ -401,31 +258,16 @@ fn recorded_verdicts_agree() {
     let mut wrong = Vec::new();
     for line in lines_of(&path) {
         let options = line["options"].as_object().unwrap();
-        if !options
-            .keys()
-            .all(|name| matches!(name.as_str(), "strict" | "version"))
-        {
+        if !options.keys().all(|name| matches!(name.as_str(), "strict" | "version")) {
             continue;
         }
         counted += 1;
         // Without `strict` the recording counts requirements only.
         let recommendations = line["options"]["strict"] == true;
-        let version = if line["options"]["version"] == "2.0" {
-            Version::V20
-        } else {
-            Version::V21
-        };
-        let findings = validate_with(
-            &line["object"],
-            Options {
-                recommendations,
-                version,
-            },
-        );
+        let version = if line["options"]["version"] == "2.0" { Version::V20 } else { Version::V21 };
+        let findings = validate_with(&line["object"], Options { recommendations, version });
         let test = line["test"].as_str().unwrap();
-        if findings.is_empty() != line["valid"].as_bool().unwrap()
-            && !DEVIATIONS.iter().any(|(name, _)| *name == test)
-        {
+        if findings.is_empty() != line["valid"].as_bool().unwrap() && !DEVIATIONS.iter().any(|(name, _)| *name == test) {
             wrong.push(format!("{test}: {findings:?}, recorded {}", line["errors"]));
         }
     }
@@ -443,12 +285,7 @@ fn recorded_patterns_agree() {
     assert!(lines.len() >= 30, "too few patterns: {}", lines.len());
     for line in lines {
         let result = pattern::parse(line["pattern"].as_str().unwrap());
-        assert_eq!(
-            result.is_ok(),
-            line["valid"].as_bool().unwrap(),
-            "{}: {result:?}",
-            line["pattern"]
-        );
+        assert_eq!(result.is_ok(), line["valid"].as_bool().unwrap(), "{}: {result:?}", line["pattern"]);
     }
 }
 
@@ -467,7 +304,5 @@ pub(crate) fn data_file(name: &str) -> Option<PathBuf> {
 /// The JSON values of a file with one on each line.
 pub(crate) fn lines_of(path: &FilePath) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -2,20 +2,8 @@
 //!
 //! One rule holds here: these are facts of the specification, so nothing else decides what a value may be.
 
-pub(super) static ACCOUNT_TYPE: &[&str] = &[
-    "unix",
-    "windows-local",
-    "windows-domain",
-    "ldap",
-    "tacacs",
-    "radius",
-    "nis",
-    "openid",
-    "facebook",
-    "skype",
-    "twitter",
-    "kavi",
-];
+pub(super) static ACCOUNT_TYPE: &[&str] =
+    &["unix", "windows-local", "windows-domain", "ldap", "tacacs", "radius", "nis", "openid", "facebook", "skype", "twitter", "kavi"];
 
 pub(super) static ATTACK_MOTIVATION: &[&str] = &[
     "accidental",
@@ -30,30 +18,13 @@ pub(super) static ATTACK_MOTIVATION: &[&str] = &[
     "unpredictable",
 ];
 
-pub(super) static ATTACK_RESOURCE_LEVEL: &[&str] = &[
-    "individual",
-    "club",
-    "contest",
-    "team",
-    "organization",
-    "government",
-];
+pub(super) static ATTACK_RESOURCE_LEVEL: &[&str] = &["individual", "club", "contest", "team", "organization", "government"];
 
-pub(super) static GROUPING_CONTEXT: &[&str] =
-    &["suspicious-activity", "malware-analysis", "unspecified"];
+pub(super) static GROUPING_CONTEXT: &[&str] = &["suspicious-activity", "malware-analysis", "unspecified"];
 
-pub(super) static HASH_ALGO: &[&str] = &[
-    "MD5", "SHA-1", "SHA-256", "SHA-512", "SHA3-256", "SHA3-512", "SSDEEP", "TLSH",
-];
+pub(super) static HASH_ALGO: &[&str] = &["MD5", "SHA-1", "SHA-256", "SHA-512", "SHA3-256", "SHA3-512", "SSDEEP", "TLSH"];
 
-pub(super) static IDENTITY_CLASS: &[&str] = &[
-    "individual",
-    "group",
-    "system",
-    "organization",
-    "class",
-    "unknown",
-];
+pub(super) static IDENTITY_CLASS: &[&str] = &["individual", "group", "system", "organization", "class", "unknown"];
 
 pub(super) static IMPLEMENTATION_LANGUAGES: &[&str] = &[
     "applescript",
@@ -79,18 +50,9 @@ pub(super) static IMPLEMENTATION_LANGUAGES: &[&str] = &[
     "x86-64",
 ];
 
-pub(super) static INDICATOR_PATTERN: &[&str] =
-    &["stix", "pcre", "sigma", "snort", "suricata", "yara"];
+pub(super) static INDICATOR_PATTERN: &[&str] = &["stix", "pcre", "sigma", "snort", "suricata", "yara"];
 
-pub(super) static INDICATOR_TYPE: &[&str] = &[
-    "anomalous-activity",
-    "anonymization",
-    "benign",
-    "compromised",
-    "malicious-activity",
-    "attribution",
-    "unknown",
-];
+pub(super) static INDICATOR_TYPE: &[&str] = &["anomalous-activity", "anonymization", "benign", "compromised", "malicious-activity", "attribution", "unknown"];
 
 pub(super) static INDUSTRY_SECTOR: &[&str] = &[
     "agriculture",
@@ -214,9 +176,7 @@ pub(super) static MALWARE_TYPE: &[&str] = &[
     "worm",
 ];
 
-pub(super) static PROCESSOR_ARCHITECTURE: &[&str] = &[
-    "alpha", "arm", "ia-64", "mips", "powerpc", "sparc", "x86", "x86-64",
-];
+pub(super) static PROCESSOR_ARCHITECTURE: &[&str] = &["alpha", "arm", "ia-64", "mips", "powerpc", "sparc", "x86", "x86-64"];
 
 pub(super) static REGION: &[&str] = &[
     "africa",
@@ -264,25 +224,10 @@ pub(super) static REPORT_TYPE: &[&str] = &[
     "vulnerability",
 ];
 
-pub(super) static THREAT_ACTOR_ROLE: &[&str] = &[
-    "agent",
-    "director",
-    "independent",
-    "infrastructure-architect",
-    "infrastructure-operator",
-    "malware-author",
-    "sponsor",
-];
+pub(super) static THREAT_ACTOR_ROLE: &[&str] =
+    &["agent", "director", "independent", "infrastructure-architect", "infrastructure-operator", "malware-author", "sponsor"];
 
-pub(super) static THREAT_ACTOR_SOPHISTICATION: &[&str] = &[
-    "none",
-    "minimal",
-    "intermediate",
-    "advanced",
-    "expert",
-    "innovator",
-    "strategic",
-];
+pub(super) static THREAT_ACTOR_SOPHISTICATION: &[&str] = &["none", "minimal", "intermediate", "advanced", "expert", "innovator", "strategic"];
 
 pub(super) static THREAT_ACTOR_TYPE: &[&str] = &[
     "activist",
@@ -362,92 +307,26 @@ pub(super) static HTTP_REQUEST_HEADERS: &[&str] = &[
     "X-Correlation-ID",
 ];
 
-pub(super) static PDF_DID: &[&str] = &[
-    "Title",
-    "Author",
-    "Subject",
-    "Keywords",
-    "Creator",
-    "Producer",
-    "CreationDate",
-    "ModDate",
-    "Trapped",
-];
+pub(super) static PDF_DID: &[&str] = &["Title", "Author", "Subject", "Keywords", "Creator", "Producer", "CreationDate", "ModDate", "Trapped"];
 
 /// Suggested relationships: source type, relationship type, target types.
 pub(super) static RELATIONSHIPS: &[(&str, &str, &[&str])] = &[
     ("attack-pattern", "delivers", &["malware"]),
-    (
-        "attack-pattern",
-        "targets",
-        &["location", "vulnerability", "identity"],
-    ),
+    ("attack-pattern", "targets", &["location", "vulnerability", "identity"]),
     ("attack-pattern", "uses", &["malware", "tool"]),
-    (
-        "campaign",
-        "attributed-to",
-        &["intrusion-set", "threat-actor"],
-    ),
+    ("campaign", "attributed-to", &["intrusion-set", "threat-actor"]),
     ("campaign", "compromises", &["infrastructure"]),
     ("campaign", "originates-from", &["location"]),
-    (
-        "campaign",
-        "targets",
-        &["location", "identity", "vulnerability"],
-    ),
-    (
-        "campaign",
-        "uses",
-        &["attack-pattern", "infrastructure", "malware", "tool"],
-    ),
+    ("campaign", "targets", &["location", "identity", "vulnerability"]),
+    ("campaign", "uses", &["attack-pattern", "infrastructure", "malware", "tool"]),
     ("course-of-action", "investigates", &["indicator"]),
-    (
-        "course-of-action",
-        "mitigates",
-        &[
-            "attack-pattern",
-            "indicator",
-            "malware",
-            "tool",
-            "vulnerability",
-        ],
-    ),
-    (
-        "course-of-action",
-        "remediates",
-        &["malware", "vulnerability"],
-    ),
-    (
-        "domain-name",
-        "resolves-to",
-        &["domain-name", "ipv4-addr", "ipv6-addr"],
-    ),
+    ("course-of-action", "mitigates", &["attack-pattern", "indicator", "malware", "tool", "vulnerability"]),
+    ("course-of-action", "remediates", &["malware", "vulnerability"]),
+    ("domain-name", "resolves-to", &["domain-name", "ipv4-addr", "ipv6-addr"]),
     ("identity", "located-at", &["location"]),
-    (
-        "indicator",
-        "indicates",
-        &[
-            "attack-pattern",
-            "campaign",
-            "infrastructure",
-            "intrusion-set",
-            "malware",
-            "threat-actor",
-            "tool",
-        ],
-    ),
+    ("indicator", "indicates", &["attack-pattern", "campaign", "infrastructure", "intrusion-set", "malware", "threat-actor", "tool"]),
     ("indicator", "based-on", &["observed-data"]),
-    (
-        "infrastructure",
-        "communicates-with",
-        &[
-            "infrastructure",
-            "ipv4-addr",
-            "ipv6-addr",
-            "domain-name",
-            "url",
-        ],
-    ),
+    ("infrastructure", "communicates-with", &["infrastructure", "ipv4-addr", "ipv6-addr", "domain-name", "url"]),
     ("infrastructure", "consists-of", CONSISTS_OF),
     ("infrastructure", "controls", &["infrastructure", "malware"]),
     ("infrastructure", "delivers", &["malware"]),
@@ -460,16 +339,8 @@ pub(super) static RELATIONSHIPS: &[(&str, &str, &[&str])] = &[
     ("intrusion-set", "hosts", &["infrastructure"]),
     ("intrusion-set", "originates-from", &["location"]),
     ("intrusion-set", "owns", &["infrastructure"]),
-    (
-        "intrusion-set",
-        "targets",
-        &["identity", "location", "vulnerability"],
-    ),
-    (
-        "intrusion-set",
-        "uses",
-        &["attack-pattern", "infrastructure", "malware", "tool"],
-    ),
+    ("intrusion-set", "targets", &["identity", "location", "vulnerability"]),
+    ("intrusion-set", "uses", &["attack-pattern", "infrastructure", "malware", "tool"]),
     ("ipv4-addr", "resolves-to", &["mac-addr"]),
     ("ipv4-addr", "belongs-to", &["autonomous-system"]),
     ("ipv6-addr", "resolves-to", &["mac-addr"]),
@@ -477,26 +348,14 @@ pub(super) static RELATIONSHIPS: &[(&str, &str, &[&str])] = &[
     ("malware", "authored-by", &["threat-actor", "intrusion-set"]),
     ("malware", "beacons-to", &["infrastructure"]),
     ("malware", "exfiltrates-to", &["infrastructure"]),
-    (
-        "malware",
-        "communicates-with",
-        &["ipv4-addr", "ipv6-addr", "domain-name", "url"],
-    ),
+    ("malware", "communicates-with", &["ipv4-addr", "ipv6-addr", "domain-name", "url"]),
     ("malware", "controls", &["malware"]),
     ("malware", "downloads", &["malware", "file", "tool"]),
     ("malware", "drops", &["malware", "file", "tool"]),
     ("malware", "exploits", &["vulnerability"]),
     ("malware", "originates-from", &["location"]),
-    (
-        "malware",
-        "targets",
-        &["identity", "infrastructure", "location"],
-    ),
-    (
-        "malware",
-        "uses",
-        &["attack-pattern", "infrastructure", "malware", "tool"],
-    ),
+    ("malware", "targets", &["identity", "infrastructure", "location"]),
+    ("malware", "uses", &["attack-pattern", "infrastructure", "malware", "tool"]),
     ("malware", "variant-of", &["malware"]),
     ("malware-analysis", "characterizes", &["malware"]),
     ("malware-analysis", "analysis-of", &["malware"]),
@@ -508,30 +367,14 @@ pub(super) static RELATIONSHIPS: &[(&str, &str, &[&str])] = &[
     ("threat-actor", "owns", &["infrastructure"]),
     ("threat-actor", "impersonates", &["identity"]),
     ("threat-actor", "located-at", &["location"]),
-    (
-        "threat-actor",
-        "targets",
-        &["identity", "location", "vulnerability"],
-    ),
-    (
-        "threat-actor",
-        "uses",
-        &["attack-pattern", "infrastructure", "malware", "tool"],
-    ),
+    ("threat-actor", "targets", &["identity", "location", "vulnerability"]),
+    ("threat-actor", "uses", &["attack-pattern", "infrastructure", "malware", "tool"]),
     ("tool", "delivers", &["malware"]),
     ("tool", "drops", &["malware"]),
     ("tool", "uses", &["infrastructure"]),
     ("tool", "has", &["vulnerability"]),
-    (
-        "tool",
-        "targets",
-        &["identity", "infrastructure", "location", "vulnerability"],
-    ),
-    (
-        "vulnerability",
-        "impacts",
-        &["infrastructure", "tool", "tools"],
-    ),
+    ("tool", "targets", &["identity", "infrastructure", "location", "vulnerability"]),
+    ("vulnerability", "impacts", &["infrastructure", "tool", "tools"]),
 ];
 
 static CONSISTS_OF: &[&str] = &[

@@ -66,7 +66,13 @@ impl Client {
             Credentials::Bearer(token) => Some(format!("Bearer {token}")),
         };
         let agent = agent(target.ca_file.as_deref(), plain)?;
-        let client = Self { agent, base: format!("{scheme}://{authority}"), host: authority.host().to_ascii_lowercase(), authorization, answered: std::cell::Cell::new(false) };
+        let client = Self {
+            agent,
+            base: format!("{scheme}://{authority}"),
+            host: authority.host().to_ascii_lowercase(),
+            authorization,
+            answered: std::cell::Cell::new(false),
+        };
         Ok((client, uri.path().to_owned()))
     }
 

@@ -48,10 +48,14 @@ fn cases() -> Vec<Case> {
         add("POST an array", &[], "[]".into(), 422, any),
         add("POST an object without id", &[], env(&json!({"type": "indicator"})), 422, any),
         add("POST one object", &[], env(&probe), 202, |a| a.json()["status"] == "complete" && a.json()["success_count"] == 1),
-        add("POST it again: a duplicate is no error", &[], env(&probe), 202, |a| a.json()["failure_count"] == 0 && a.json()["successes"][0]["message"].as_str().is_some_and(|m| m.starts_with("already held"))),
+        add("POST it again: a duplicate is no error", &[], env(&probe), 202, |a| {
+            a.json()["failure_count"] == 0 && a.json()["successes"][0]["message"].as_str().is_some_and(|m| m.starts_with("already held"))
+        }),
         add("POST the same id and version with other content", &[], env(&with(probe.clone(), "name", "b")), 202, |a| a.json()["success_count"] == 1),
         get("read it back", format!("{o}{oid}/"), &[], 200, |a| {
-            a.ids() == [id("x-probe", 1)] && a.header("x-taxii-date-added-first") == a.header("x-taxii-date-added-last") && a.header("x-taxii-date-added-last").len() == 27
+            a.ids() == [id("x-probe", 1)]
+                && a.header("x-taxii-date-added-first") == a.header("x-taxii-date-added-last")
+                && a.header("x-taxii-date-added-last").len() == 27
         }),
         get("its versions", format!("{o}{oid}/versions/"), &[], 200, |a| a.json()["versions"] == json!(["2020-01-01T00:00:00.000Z"])),
         get("its manifest record", format!("{c}manifest/?match[id]={oid}"), &[], 200, |a| {

@@ -89,7 +89,15 @@ async fn filters() {
     let node = Node::new();
     node.hold("north", &[object("malware", 1, 1), object("malware", 1, 2), object("malware", 1, 3), object("tool", 2, 1)]);
     node.hold("north", &[json!({"type": "ipv4-addr", "spec_version": "2.1", "id": id("ipv4-addr", 3), "value": "192.0.2.1"})]);
-    let days = |a: Answer| a.json()["objects"].as_array().into_iter().flatten().map(|o| o["modified"].as_str().unwrap_or("-").get(8..10).unwrap_or("-").to_owned()).collect::<Vec<_>>().join(" ");
+    let days = |a: Answer| {
+        a.json()["objects"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|o| o["modified"].as_str().unwrap_or("-").get(8..10).unwrap_or("-").to_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let check = |query: &'static str, want: &'static str| {
         let node = &node;
         async move { assert_eq!(days(node.get("south", &format!("all/objects/?{query}")).await), want, "{query}") }

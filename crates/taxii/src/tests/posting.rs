@@ -15,7 +15,10 @@ async fn good_ones_are_kept_and_bad_ones_reported() {
     let answer = node.post("north", "all", &[good.clone(), bad_time, future, bad_id, plain, good]).await;
     assert_eq!(answer.status, 202);
     let status = answer.json();
-    assert_eq!((&status["total_count"], &status["success_count"], &status["failure_count"], &status["pending_count"]), (&json!(6), &json!(3), &json!(3), &json!(0)));
+    assert_eq!(
+        (&status["total_count"], &status["success_count"], &status["failure_count"], &status["pending_count"]),
+        (&json!(6), &json!(3), &json!(3), &json!(0))
+    );
     let failed: Vec<&Value> = status["failures"].as_array().unwrap().iter().map(|f| &f["id"]).collect();
     assert_eq!(failed, [&json!(id("malware", 2)), &json!(id("malware", 3)), &json!("malware--x")]);
     assert!(status["failures"][0]["message"].as_str().unwrap().contains("modified"));
