@@ -95,8 +95,8 @@ fn verdicts(rows: &Value) -> String {
         }
         out.push_str(&format!("  {:<9} {:<14} {}\n", cell("verdict"), cell("recipient"), cell("reason")));
         for (key, says) in [("removed_references", "without references to"), ("removed_properties_marked", "without properties marked")] {
-            if row.get(key).and_then(Value::as_array).is_some_and(|l| !l.is_empty()) {
-                out.push_str(&format!("            {says} {}\n", cell(key)));
+            if let Some(list) = row.get(key).and_then(Value::as_array).filter(|l| !l.is_empty()) {
+                out.push_str(&format!("            {says} {}\n", few(list)));
             }
         }
         if row.get("help").is_some_and(|h| !h.is_null()) {
@@ -104,6 +104,14 @@ fn verdicts(rows: &Value) -> String {
         }
     }
     out
+}
+
+/// The first of a list, and how many more there are.
+fn few(list: &[Value]) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<String> = list.iter().take(SHOWN).map(text).collect();
+    let more = list.len().saturating_sub(SHOWN);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more (`--json` lists them all)", shown.join(", ")) }
 }
 
 fn import(value: &Value) -> String {
@@ -177,6 +185,7 @@ mod tests {
 
     #[test]
     fn nothing_of_an_object_reaches_the_terminal_raw() {
+        assert_eq!(few(&["a", "b", "c", "d", "e", "f"].map(Value::from)), "a, b, c, d and 2 more (`--json` lists them all)");
         assert_eq!(plain("a\u{1b}[31mb\u{202e}c\n"), "a\\u{1b}[31mb\\u{202e}c\\u{a}");
     }
 }

@@ -1,0 +1,263 @@
+//! Labels of rows: compiled from marking sets, definitions, defaults and overlays, and tightened by later versions.
+//!
+//! INVARIANT (labels are derived): nothing here is stored; what was asked as of an earlier horizon keeps its answer until an act.
+
+use std::collections::BTreeSet;
+
+use polder_release::{Alliance, DefaultLabel, Definitions, Label, Meaning, Origin, compile, compile_definition};
+use polder_stix::Id;
+
+use super::{Columns, NONE, Source, at, number};
+
+impl Columns {
+    pub(super) fn intern(&mut self, label: Label, origin: &Origin, source: u16) -> u32 {
+        let key = (label, origin.clone());
+        let found = match self.label_numbers.get(&key) {
+            Some(known) => *known,
+            None => {
+                let new = number(self.labels.len());
+                if key.0.terms().is_some_and(|t| t.not_before_us.is_some() || t.not_after_us.is_some()) {
+                    self.windowed.push(new);
+                }
+                self.labels.push(key.clone());
+                self.label_numbers.insert(key, new);
+                new
+            }
+        };
+        self.labels_of_source.entry(source).or_default().insert(found);
+        found
+    }
+
+    pub(crate) fn labels_of_source(&self, source: u16) -> usize {
+        self.labels_of_source.get(&source).map_or(0, BTreeSet::len)
+    }
+
+    pub(crate) fn windowed_labels(&self) -> impl Iterator<Item = (u32, &polder_release::Terms)> {
+        self.windowed.iter().filter_map(|n| self.labels.get(at(*n)).and_then(|(label, _)| label.terms()).map(|t| (*n, t)))
+    }
+
+    pub(crate) fn label_count(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub(super) fn own_label(&mut self, row: u32) -> u32 {
+        let Some((object, set, source)) = self.row(row).map(|r| (r.object, r.set, r.source)) else { return NONE };
+        let Some(Source { origin, default, .. }) = self.sources.get(usize::from(source)).cloned() else { return NONE };
+        if self.is_damaged(row) {
+            return self.intern(Label::Top, &origin, source);
+        }
+        let is_definition = self.meanings.contains_key(&row);
+        let overlay = self.overlays.get(&(object, source)).cloned();
+        let granular = self.granular.get(&row).cloned().unwrap_or_default();
+        if let (false, None, true, Some(known)) = (is_definition, &overlay, granular.is_empty(), self.label_of.get(&(set, source))) {
+            return *known;
+        }
+        let definitions = InSource { columns: self, source };
+        let ids = self.set(set);
+        let mut label = match self.meanings.get(&row) {
+            Some(content) => compile_definition(&self.id(object), content, ids, &origin, &self.alliance, &definitions, &default),
+            None => compile(ids, &origin, &self.alliance, &definitions, Some(&default)),
+        };
+        let plain = (!is_definition).then(|| label.clone());
+        let mut parts = Vec::new();
+        for mark in &granular {
+            let part = compile(std::slice::from_ref(&mark.marking), &origin, &self.alliance, &definitions, None);
+            if mark.whole {
+                label = label.join(&part);
+            }
+            parts.push(part);
+        }
+        if let Some(overlay) = overlay {
+            label = label.join(&overlay_label(&overlay, &origin, &self.alliance));
+        }
+        if let Some(plain) = plain {
+            let known = self.intern(plain, &origin, source);
+            self.label_of.insert((set, source), known);
+        }
+        let parts: Vec<u32> = parts.into_iter().map(|p| self.intern(p, &origin, source)).collect();
+        if let Some(marks) = self.granular.get_mut(&row) {
+            marks.iter_mut().zip(parts).for_each(|(mark, label)| mark.label = label);
+        }
+        self.intern(label, &origin, source)
+    }
+
+    pub(super) fn join(&mut self, a: u32, b: u32, source: u16) -> u32 {
+        if a == b {
+            return a;
+        }
+        let (Some((x, origin)), Some((y, _))) = (self.labels.get(at(a)).cloned(), self.labels.get(at(b)).cloned()) else { return a };
+        self.intern(x.join(&y), &origin, source)
+    }
+
+    /// Labels a new row, and tightens what it tightens.
+    pub(crate) fn label_new(&mut self, row: u32) {
+        let own = self.own_label(row);
+        let Some((object, source)) = self.rows.get_mut(at(row)).map(|r| {
+            r.label = own;
+            (r.object, r.source)
+        }) else {
+            return;
+        };
+        if self.objects.get(at(object)).is_some_and(|o| o.first == row) {
+            return;
+        }
+        let others: Vec<u32> = self.live_rows_of(object).filter(|r| *r < row && self.row(*r).is_some_and(|x| x.source == source)).collect();
+        let mut effective = own;
+        for other in others {
+            if self.not_later(row, other) {
+                let label = self.row(other).map_or(own, |r| r.label);
+                effective = self.join(effective, label, source);
+            }
+            if self.not_later(other, row) {
+                let have = self.effective_label(other, NONE);
+                let tighter = self.join(have, own, source);
+                if tighter != have {
+                    self.effective.entry(other).or_default().push((row, tighter));
+                }
+            }
+        }
+        if effective != own {
+            self.effective.entry(row).or_default().push((row, effective));
+        }
+    }
+
+    /// Is the version of `a` the same as or earlier than that of `b`?
+    pub(super) fn not_later(&self, a: u32, b: u32) -> bool {
+        if self.is_damaged(b) {
+            return true;
+        }
+        match (self.row(a), self.row(b)) {
+            (Some(x), Some(y)) => match (x.version(), y.version()) {
+                (Some(x), Some(y)) => x.ns() <= y.ns(),
+                (None, None) => x.commit <= y.commit,
+                // The same id with and without a version: each tightens the other.
+                _ => true,
+            },
+            _ => false,
+        }
+    }
+
+    /// Labels every row of an object anew; what was as of earlier horizons is forgotten.
+    pub(crate) fn relabel(&mut self, object: u32) {
+        let rows: Vec<u32> = self.live_rows_of(object).collect();
+        for row in &rows {
+            let own = self.own_label(*row);
+            self.effective.remove(row);
+            if let Some(r) = self.rows.get_mut(at(*row)) {
+                r.label = own;
+            }
+        }
+        for row in &rows {
+            let Some((own, source)) = self.row(*row).map(|r| (r.label, r.source)) else { continue };
+            let mut effective = own;
+            for other in &rows {
+                let Some((label, its)) = self.row(*other).map(|r| (r.label, r.source)) else { continue };
+                if its == source && other != row && self.not_later(*row, *other) {
+                    effective = self.join(effective, label, source);
+                }
+            }
+            if effective != own {
+                self.effective.insert(*row, vec![(0, effective)]);
+            }
+        }
+    }
+
+    pub(super) fn effective_label(&self, row: u32, horizon: u32) -> u32 {
+        let changed = self.effective.get(&row).and_then(|history| history.iter().rev().find(|(from, _)| *from < horizon));
+        changed.map_or_else(|| self.row(row).map_or(NONE, |r| r.label), |(_, label)| *label)
+    }
+
+    /// Objects whose rows of that source are marked, in whole or in part, with one of these ids, or are its definitions.
+    pub(crate) fn marked_with(&self, ids: &BTreeSet<Id>, source: Option<u16>) -> Vec<u32> {
+        let sets: BTreeSet<u32> = (0..number(self.sets.len())).filter(|s| self.set(*s).iter().any(|id| ids.contains(id))).collect();
+        let definitions: BTreeSet<u32> = ids.iter().filter_map(|id| self.find_object(id.as_ref())).collect();
+        let mut objects: BTreeSet<u32> = BTreeSet::new();
+        for (n, row) in self.rows.iter().enumerate() {
+            let granular = || self.granular.get(&number(n)).is_some_and(|g| g.iter().any(|m| ids.contains(&m.marking)));
+            if source.is_none_or(|s| s == row.source) && (sets.contains(&row.set) || definitions.contains(&row.object) || granular()) {
+                objects.insert(row.object);
+            }
+        }
+        objects.into_iter().collect()
+    }
+
+    /// Objects with rows of that source.
+    pub(crate) fn objects_of_source(&self, source: u16) -> Vec<u32> {
+        let objects: BTreeSet<u32> = self.rows.iter().filter(|r| r.source == source).map(|r| r.object).collect();
+        objects.into_iter().collect()
+    }
+
+    /// Objects with a row that carries the label now.
+    pub(crate) fn objects_with_label(&self, label: u32, horizon: u32) -> Vec<u32> {
+        (0..horizon.min(self.len()))
+            .filter(|r| self.effective_label(*r, horizon) == label || self.granular_labels(*r).any(|g| g == label))
+            .filter_map(|r| self.row(r).map(|x| x.object))
+            .collect()
+    }
+
+    /// Objects with a row that carries one of the labels, whole or in part, at any horizon.
+    pub(crate) fn objects_with_labels(&self, labels: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let mut objects = BTreeSet::new();
+        if labels.is_empty() {
+            return objects;
+        }
+        for (n, row) in self.rows.iter().enumerate() {
+            let n = number(n);
+            if labels.contains(&self.effective_label(n, NONE)) || self.granular_labels(n).any(|g| labels.contains(&g)) {
+                objects.insert(row.object);
+            }
+        }
+        objects
+    }
+
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &(Label, Origin)> {
+        self.labels.iter()
+    }
+
+    pub(super) fn granular_labels(&self, row: u32) -> impl Iterator<Item = u32> + '_ {
+        self.granular.get(&row).into_iter().flatten().map(|g| g.label)
+    }
+
+    /// Forgets compiled marking sets, so that [`Columns::relabel`] compiles them again.
+    pub(crate) fn forget_compiled(&mut self) {
+        self.label_of.clear();
+    }
+}
+
+fn overlay_label(overlay: &DefaultLabel, origin: &Origin, alliance: &Alliance) -> Label {
+    // An overlay limits who receives whether or not it names an audience, so it compiles as for a row from elsewhere.
+    struct Nothing;
+    impl Definitions for Nothing {
+        fn in_source(&self, _: &Id) -> Option<Meaning> {
+            None
+        }
+        fn pinned(&self, _: &Id) -> Option<Meaning> {
+            None
+        }
+    }
+    if overlay.level.is_none() && overlay.audience.is_any() {
+        return Label::Terms(polder_release::Terms::default());
+    }
+    let mut label = compile(&[], origin, alliance, &Nothing, Some(overlay));
+    if let Label::Terms(terms) = &mut label {
+        terms.tlp.values_mut().for_each(|b| b.reach = Some(b.level));
+    }
+    label
+}
+
+struct InSource<'c> {
+    columns: &'c Columns,
+    source: u16,
+}
+
+impl Definitions for InSource<'_> {
+    fn in_source(&self, id: &Id) -> Option<Meaning> {
+        let object = self.columns.find_object(id.as_ref())?;
+        let mine = self.columns.live_rows_of(object).filter(|r| self.columns.row(*r).is_some_and(|x| x.source == self.source));
+        mine.filter_map(|r| self.columns.meanings.get(&r).cloned()).reduce(Meaning::join)
+    }
+
+    fn pinned(&self, id: &Id) -> Option<Meaning> {
+        self.columns.pinned.get(id).cloned()
+    }
+}
