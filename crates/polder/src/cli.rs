@@ -8,7 +8,7 @@ use crate::request::Request;
 
 /// Share threat intelligence with allies: see who will receive each item before it is shared.
 #[derive(Debug, Parser)]
-#[command(name = "polder", version, about, max_term_width = 110)]
+#[command(name = "polder", version, about = "Share threat intelligence with allies: see who will receive each item before it is shared", max_term_width = 110)]
 pub(crate) struct Cli {
     /// The node's directory.
     #[arg(long, global = true, env = "POLDER_DIR", value_name = "DIR")]

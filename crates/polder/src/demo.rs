@@ -82,7 +82,12 @@ pub(crate) fn run(cli: &Cli, plan: &Demo) -> Result<u8, Failure> {
     if quiet {
         say(&format!("{}\n", described(&nodes, ready_s)));
     } else {
-        story::tell(alfa, bravo, charlie, ready_s)?;
+        story::tell(alfa, bravo, ready_s)?;
+        if plan.once {
+            say("\nwithout `--once` the nodes stay, and commands to try are shown\n");
+        } else {
+            story::next(alfa, bravo, charlie);
+        }
     }
     if !plan.once {
         wait_for_ctrl_c()?;

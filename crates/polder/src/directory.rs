@@ -277,8 +277,10 @@ fn boxed(names: &[String]) -> BTreeSet<Box<str>> {
     names.iter().map(|n| n.as_str().into()).collect()
 }
 
-fn level(name: &str) -> Result<Level, Failure> {
-    Level::parse(name).ok_or_else(|| Failure::configuration(format!("`{name}` is not a TLP level"), "use clear, green, amber, amber+strict or red"))
+/// A TLP level by name, with or without the prefix.
+pub(crate) fn level(name: &str) -> Result<Level, Failure> {
+    let bare = name.get(..4).filter(|p| p.eq_ignore_ascii_case("tlp:")).and_then(|_| name.get(4..)).unwrap_or(name);
+    Level::parse(bare).ok_or_else(|| Failure::configuration(format!("`{name}` is not a TLP level"), "use clear, green, amber, amber+strict or red"))
 }
 
 fn recipient(entry: &RecipientEntry) -> Result<Recipient, Failure> {

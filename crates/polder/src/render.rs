@@ -139,7 +139,7 @@ fn import(value: &Value) -> String {
         out.push_str(&format!("... and {} more; `--json` lists them all\n", refused.len() - 20));
     }
     if let Some(rows) = value.get("audience").and_then(Value::as_array) {
-        out.push_str("\nwho would receive it\n");
+        out.push_str("\nwho would receive it (this file by itself: definitions, pins and objects already in the node are not counted)\n");
         out.push_str(&objects(rows));
     }
     out

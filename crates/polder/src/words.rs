@@ -72,10 +72,15 @@ pub(crate) fn help(e: &Explained, directory: &Directory) -> Option<String> {
 }
 
 fn is_unmarked(e: &Explained, holder: &str) -> bool {
+    is_held_back(&e.row.label, holder)
+}
+
+/// No level, and nobody but the holder: what an unmarked object without a default compiles to.
+pub(crate) fn is_held_back(label: &Label, holder: &str) -> bool {
     let only_holder = |sets: &std::collections::BTreeSet<std::collections::BTreeSet<Principal>>| {
         sets.len() == 1 && sets.iter().all(|s| s.len() == 1 && s.iter().all(|p| matches!(p, Principal::Member(m) if **m == *holder)))
     };
-    e.row.label.terms().is_some_and(|t| t.tlp.is_empty() && only_holder(&t.audience.0))
+    label.terms().is_some_and(|t| t.tlp.is_empty() && only_holder(&t.audience.0))
 }
 
 /// A label in a few words.

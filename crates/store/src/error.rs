@@ -59,14 +59,14 @@ impl Error {
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Locked(_) => "stop the other process, or talk to the running node without `--offline`",
+            Self::Locked(_) => "stop the other process; commands reach a running node by themselves",
             Self::Missing(_) => "run `polder init` first, or point `--dir` at a node",
             Self::Newer { .. } => "use the program version that wrote it, or a later one",
             Self::DiskFull => "free some space and send the request again",
             Self::Damaged(_) => "restore that file from a backup; what is readable goes on being served",
             Self::Disk(_) => "look at the system log; what was acknowledged is on disk",
             Self::ClockBehind { .. } => "set the clock, or run `polder doctor --accept-clock` if the recorded time is the wrong one",
-            Self::Unknown { .. } => "look at the list of what there is",
+            Self::Unknown { .. } => "`polder recipient list`, `polder source list` and `polder object find` show what there is",
             Self::Limit { .. } => "send it in smaller parts",
         }
     }

@@ -213,7 +213,9 @@ pub(super) fn pull(node: &Node, by: &str, peer: &Peer, progress: &mut dyn FnMut(
         ca_file: peer.ca.as_ref().map(Into::into),
         insecure_http: false,
     };
-    let key = format!("{source} {} {}", peer.url, peer.collection.as_deref().unwrap_or_default());
+    // What one login has seen says nothing of what another may see.
+    let login = peer.user.clone().or_else(|| peer.token.as_deref().map(crate::auth::token_digest)).unwrap_or_default();
+    let key = format!("{source} {} {} {login}", peer.url, peer.collection.as_deref().unwrap_or_default());
     let mut known = pulls(node);
     let text = |k: &str| known.get(&key).and_then(|v| v.get(k)).and_then(Value::as_str).map(str::to_owned);
     let state = taxii::PullState { added_after: text("added_after"), next: text("next"), reached: text("reached") };

@@ -13,7 +13,7 @@ pub(super) fn run(node: &Node, by: &str, request: Request) -> Result<Answer, Fai
         Request::SourceAdd { name, kind, member, default_tlp, default_members } => {
             add_source(node, by, SourceEntry { name, kind, member, default_tlp, default_members })
         }
-        Request::SourceSet { name, default_tlp, default_members } => set_source(node, by, &name, default_tlp, default_members),
+        Request::SourceSet { name, default_tlp, default_members } => set_source(node, by, &name, default_tlp.as_deref(), default_members),
         Request::SourceList => Ok(list(&node.directory().sources.sources, "sources")),
         Request::StandingAdd { id, levels, types, members, recipients } => add_standing(node, by, StandingEntry { id, levels, types, members, recipients }),
         Request::StandingRemove { id } => remove_standing(node, by, &id),
@@ -59,10 +59,20 @@ fn add_source(node: &Node, by: &str, entry: SourceEntry) -> Result<Answer, Failu
     })
 }
 
-fn set_source(node: &Node, by: &str, name: &str, default_tlp: Option<String>, default_members: Vec<String>) -> Result<Answer, Failure> {
+fn set_source(node: &Node, by: &str, name: &str, default_tlp: Option<&str>, default_members: Vec<String>) -> Result<Answer, Failure> {
+    if default_tlp.is_none() && default_members.is_empty() {
+        return Err(Failure::usage("nothing to change was named", "use `--default-tlp LEVEL`, `--default-tlp none` or `--default-members A,B`"));
+    }
     node.change(by, |d| {
         let slot = d.sources.sources.iter_mut().find(|s| s.name == name).ok_or_else(|| Failure::not_found("source", name, "see `polder source list`"))?;
-        (slot.default_tlp, slot.default_members) = (default_tlp, default_members);
+        match default_tlp {
+            None => {}
+            Some("none") => (slot.default_tlp, slot.default_members) = (None, Vec::new()),
+            Some(level) => slot.default_tlp = Some(level.to_owned()),
+        }
+        if !default_members.is_empty() {
+            slot.default_members = default_members;
+        }
         Ok(Answer::ok(json!({"source": slot})))
     })
 }

@@ -75,7 +75,7 @@ pub(super) fn settle(node: &Node, by: &str, id: &Id, to: &str, yes: bool) -> Res
 
 /// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here.
 pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&str>) -> Result<Answer, Failure> {
-    let level = Level::parse(level).ok_or_else(|| Failure::usage(format!("`{level}` is not a TLP level"), "use clear, green, amber, amber+strict or red"))?;
+    let level = crate::directory::level(level).map_err(|f| Failure::usage(f.message, f.help))?;
     let mut rows = node.store.rows_of(id);
     rows.retain(|r| source.is_none_or(|s| *r.source == *s));
     let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
@@ -89,6 +89,11 @@ pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&
             format!("`{id}` is {now}, and marking it {} would lower that", level.label()),
             "only its originator can widen it, by a new version",
         ));
+    }
+    let stays_here = words::is_held_back(&latest.label, &node.directory().holder);
+    if now.is_none() && stays_here && level < Level::AmberStrict {
+        let why = format!("`{id}` has no marking and stays in this organisation, and {} would let others have it", level.label());
+        return Err(Failure::new(exit::NO, why, "this command only raises; to share it, import a new version that carries the marking"));
     }
     if Some(&*latest.source) == own_source.as_deref() {
         let version = new_version(node, latest.row, level)?;

@@ -10,7 +10,7 @@ use crate::{render, say};
 /// The object whose marking is raised: bravo has it, and loses it.
 const RAISED: &str = "indicator--aee46f31-d353-4cc2-8c05-8942e80ea579";
 
-pub(super) fn tell(alfa: &Running, bravo: &Running, charlie: &Running, ready_s: f64) -> Result<(), Failure> {
+pub(super) fn tell(alfa: &Running, bravo: &Running, ready_s: f64) -> Result<(), Failure> {
     say(&format!("\nready after {ready_s} s\n\nwho may have what at alfa\n"));
     say(&shares(alfa, &["alfa", "bravo", "charlie", people::OUTSIDER, "duty@bravo"])?);
     say("\nwhat bravo could pass on of what it received (TLP binds what a recipient does next)\n");
@@ -28,7 +28,6 @@ pub(super) fn tell(alfa: &Running, bravo: &Running, charlie: &Running, ready_s: 
         Ok(_) => "bravo no longer sees it at alfa. The copy in bravo's own node is still there: TAXII has no way to recall what was pulled.\n",
         Err(_) => "bravo no longer sees it at alfa.\n",
     });
-    next(alfa, bravo, charlie);
     Ok(())
 }
 
@@ -44,7 +43,7 @@ fn shares(node: &Running, readers: &[&str]) -> Result<String, Failure> {
     Ok(render::table(&rows))
 }
 
-fn next(alfa: &Running, bravo: &Running, charlie: &Running) {
+pub(super) fn next(alfa: &Running, bravo: &Running, charlie: &Running) {
     let login = |node: &Running, recipient: &str| {
         let user = node.user(recipient);
         let field = |key: &str| user.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
