@@ -111,7 +111,9 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> 
 }
 
 fn malformed(path: &Path, problem: &str) -> Failure {
-    Failure::configuration(format!("`{}`: {}", path.display(), problem.trim_end()), "mend that line; docs/user-guide.md lists every key")
+    // The picture of the line would be broken up on one line; its number and the problem say enough.
+    let said: Vec<&str> = problem.lines().filter(|l| !l.contains('|')).map(str::trim).collect();
+    Failure::configuration(format!("`{}`: {}", path.display(), said.join(": ")), "mend that line; docs/user-guide.md lists every key")
 }
 
 /// Writes a file so that a crash leaves the old or the new one.

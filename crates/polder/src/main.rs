@@ -44,7 +44,8 @@ fn main() -> ExitCode {
             if cli.json {
                 say(&format!("{}\n", json!({"error": failure.message, "help": failure.help, "exit": failure.exit})));
             } else {
-                complain(&format!("error: {}\nhelp: {}", failure.message, failure.help));
+                // A message may quote an object, a file name or a peer.
+                complain(&format!("error: {}\nhelp: {}", render::plain(&failure.message), render::plain(&failure.help)));
             }
             failure.exit
         }

@@ -8,5 +8,3 @@ pub const OBJECT_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 /// References taken from one object.
 pub const REFERENCES_MAX: usize = 1_000_000;
-/// Distinct object types one store keeps apart; their numbers have 16 bits.
-pub const TYPES_MAX: usize = 60_000;

@@ -289,7 +289,7 @@ impl Columns {
         self.objects.get(at(object)).is_some_and(|o| o.referrers != NONE)
     }
 
-    /// Registers a marking-definition's meaning before the rows of its commit are labelled.
+    /// Adds a row without a label; the rows of a commit are labelled once all of them, and so its definitions, are here.
     pub(crate) fn push(&mut self, new: NewRow) -> u32 {
         let row = self.len();
         let (ns, decimals) = new.version.map_or((0, 0), |v| (v.ns(), v.decimals()));
