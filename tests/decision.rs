@@ -38,7 +38,10 @@ impl Held for OneRow {
     fn references(&self, _: u32) -> &[(u32, RefKind)] {
         &[]
     }
-    fn granular(&self, _: u32) -> Vec<Granular> {
+    fn granular(&self, _: u32) -> Vec<Granular<'_>> {
+        Vec::new()
+    }
+    fn tighteners(&self, _: u32) -> Vec<u32> {
         Vec::new()
     }
     fn outline(&self, _: u32) -> Option<&Value> {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::oracle::Directory;
 use crate::oracle::alliance::{
-    AMBER, CLEAR, GREEN, INDICATOR, NAMED, OTHER, RED, STRICT, audience, directory, in_part, indicator, later, malware, malware_id, names, put, report, with,
+    AMBER, CLEAR, GREEN, INDICATOR, NAMED, OTHER, RED, STRICT, audience, directory, in_part, indicator, later, malware, malware_id, names, put, relationship,
+    report, with,
 };
-use crate::scripts::{Do, Node, START_US, Step, read_all};
+use crate::scripts::{Do, Node, RowRef, START_US, Step, read_all};
 use crate::store_vs_oracle::check;
 
 /// The steps, a second apart, after the directory.
@@ -19,6 +20,15 @@ fn script(acts: Vec<Do>) -> Vec<Step> {
 
 fn own(objects: Vec<Value>) -> Do {
     Do::Commit { source: 0, objects }
+}
+
+/// Removes an object that a step brought.
+fn remove(step: u32, nth: usize) -> Do {
+    Do::Remove(vec![RowRef { key: step, nth }])
+}
+
+fn removed(step: u32) -> Do {
+    remove(step, 0)
 }
 
 /// What the recipient is served in the end, with positions; the oracle has to agree on all of it.
@@ -93,6 +103,40 @@ fn a_reference_to_itself_was_no_reference() {
     let itself = "report--00000000-0000-4000-8000-000000000004";
     let objects = vec![indicator(&[RED]), report(&[INDICATOR, itself])];
     assert_eq!(served(vec![own(objects)], "bravo")[0].1["object_refs"], json!([itself]));
+}
+
+#[test]
+fn removing_the_version_that_raised_the_marking_let_the_earlier_one_out() {
+    let acts = || vec![own(vec![indicator(&[GREEN])]), own(vec![later(indicator(&[RED]))]), removed(2)];
+    assert_eq!(served(acts(), "bravo"), []);
+    let after_a_restart = acts().into_iter().chain([Do::Reopen, own(vec![malware(1, GREEN)])]).collect();
+    assert_eq!(served(after_a_restart, "bravo"), [(1, malware(1, GREEN))]);
+    // The same version may come again with another marking: its owner corrects it.
+    let again = vec![own(vec![indicator(&[RED])]), removed(1), own(vec![indicator(&[GREEN])])];
+    assert_eq!(served(again, "bravo"), [(0, indicator(&[GREEN]))]);
+}
+
+#[test]
+fn removing_an_object_let_out_what_was_withheld_for_it() {
+    let link = || relationship(INDICATOR, &malware_id(1));
+    let acts = vec![own(vec![indicator(&[GREEN]), malware(1, RED), put(link(), "object_marking_refs", json!([GREEN]))]), remove(1, 1)];
+    assert_eq!(served(acts, "bravo"), [(0, indicator(&[GREEN]))]);
+    // One that bravo could hold takes nothing with it.
+    let open = vec![own(vec![indicator(&[GREEN]), malware(1, GREEN), put(link(), "object_marking_refs", json!([GREEN]))]), remove(1, 1)];
+    assert_eq!(served(open, "bravo").len(), 2);
+}
+
+#[test]
+fn what_a_later_version_hides_was_to_be_had_from_an_earlier_one() {
+    let first = || put(indicator(&[GREEN]), "description", json!("at the gate"));
+    let hides = |selector: &str| later(in_part(first(), RED, selector));
+    let late = served(vec![own(vec![first()]), own(vec![hides("description")])], "bravo");
+    assert_eq!(late.len(), 1, "the first version stays away");
+    assert!(late[0].1["modified"] == hides("description")["modified"] && late[0].1.get("description").is_none());
+    let both = served(vec![own(vec![in_part(first(), RED, "description")]), own(vec![hides("description")])], "bravo");
+    assert_eq!(both.len(), 2, "what both hide, neither withholds");
+    let removed = served(vec![own(vec![first()]), own(vec![hides("description")]), removed(2)], "bravo");
+    assert_eq!(removed, []);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use polder_release::{Form, Gate, Item};
 use polder_stix::Id;
 use polder_stix::time::Version;
-use polder_store::{Query, Store, Versions};
+use polder_store::{Find, Query, Store, Versions};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -33,10 +33,10 @@ pub(crate) struct Pair {
 const RECIPIENTS: [&str; 9] = ["bravo", "charlie", "delta", "echo", "node-bravo", "p-charlie", "p-alpha", "public", "siem-charlie"];
 
 /// Id, version, when it came and went, and what was served.
-type Served = (String, Option<String>, i64, Option<i64>, Value);
+pub(crate) type Served = (String, Option<String>, i64, Option<i64>, Value);
 
 /// What the recipient is ever served, without numbers of rows, which are nobody's business.
-fn served(steps: &[Step], recipient: &str, now_us: i64) -> Vec<Served> {
+pub(crate) fn served(steps: &[Step], recipient: &str, now_us: i64) -> Vec<Served> {
     let history = oracle::history(&events(steps), recipient, now_us).into_iter();
     history.map(|it| (it.id, it.version, it.entered_us, it.left_us, it.served)).collect()
 }
@@ -84,6 +84,9 @@ impl Observer for Pages {
                 writeln!(seen, "query {number}: {}", answer(store, recipient, query, form)).unwrap();
             }
         }
+        for find in searches() {
+            writeln!(seen, "{find:?}: {}", hits(store, recipient, &find)).unwrap();
+        }
         writeln!(seen, "{:?}", store.view_size(recipient).map_err(|error| error.to_string())).unwrap();
         seen.into_bytes()
     }
@@ -115,6 +118,35 @@ fn queries() -> Vec<Query> {
     queries
 }
 
+fn searches() -> Vec<Find> {
+    let word = |word: &str| Find { words: vec![word.to_owned()], ..Find::default() };
+    let mut all: Vec<Find> = ["sand", "wee", "192.0.2", "example.com", "two", IDS[4]].map(word).to_vec();
+    all.extend(IDS.map(|id| Find { refers_to: Id::parse(id), ..Find::default() }));
+    all.push(Find {
+        since_us: Some(START_US + 7_000_000),
+        until_us: Some(START_US + 20_000_000),
+        types: Some(vec!["malware".into(), "report".into()]),
+        ..word("sand")
+    });
+    all
+}
+
+/// What a search finds, in order.
+fn hits(store: &Store, recipient: &str, find: &Find) -> String {
+    let queries = match store.candidates(recipient, find) {
+        Ok(queries) => queries,
+        Err(error) => return error.to_string(),
+    };
+    let mut told = String::new();
+    for query in queries {
+        let items = page(store, recipient, &query, Form::Whole).map(|page| page.items).unwrap_or_default();
+        for item in items.iter().rev() {
+            write!(told, "{} {} {}; ", item.entry.id, item.entry.date_us, String::from_utf8_lossy(&item.bytes)).unwrap();
+        }
+    }
+    told
+}
+
 /// All pages of an answer, with everything of them that can go out.
 fn answer(store: &Store, recipient: &str, mut query: Query, form: Form) -> String {
     let mut told = String::new();
@@ -138,7 +170,7 @@ fn answer(store: &Store, recipient: &str, mut query: Query, form: Form) -> Strin
 
 #[test]
 fn hidden_work_shows_nowhere() {
-    let wanted = setting("POLDER_WORLDS", 300) / 3;
+    let wanted = setting("POLDER_WORLDS", 300);
     let first = setting("POLDER_SEED", 1);
     let alone = std::env::var_os("POLDER_SEED").is_some();
     let (mut found, mut seed) = (0, first);

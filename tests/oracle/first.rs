@@ -56,7 +56,8 @@ fn first_hop() -> Vec<Sentence> {
         "GREEN stays in the community: a member": of(GREEN), "bravo" 0 => Release;
         "GREEN stays in the community: a machine of a member": of(GREEN), "siem-charlie" 0 => Release;
         "GREEN stays in the community: not the public": of(GREEN), "public" 0 => Withhold;
-        "GREEN stays in the community: not a client outside it": of(GREEN), "echo" 0 => Withhold;
+        "GREEN reaches all that AMBER reaches: a client outside the community": of(GREEN), "echo" 0 => Release;
+        "GREEN stays in the community: not the client of another": of(GREEN), "foxtrot" 0 => Withhold;
         "AMBER goes to the organisation": of(AMBER), "p-alpha" 0 => Release;
         "AMBER goes to a client of the organisation": of(AMBER), "echo" 0 => Release;
         "AMBER goes to a member that is a client": of(AMBER), "delta" 0 => Release;
@@ -73,11 +74,18 @@ fn first_hop() -> Vec<Sentence> {
 fn versions() -> Vec<Sentence> {
     let then = |first: &str, second: &str| vec![own(vec![indicator(&[first])]), own(vec![later(indicator(&[second]))])];
     let variant = || with(indicator(&[GREEN]), "description", "another text");
+    let but = |acts: Vec<What>, gone: usize| acts.into_iter().chain([What::Remove { rows: vec![gone] }]).collect();
     told! {
         "of two levels the stricter holds": vec![own(vec![indicator(&[GREEN, AMBER])])], "bravo" 0 => Withhold;
         "a later version tightens the earlier one": then(GREEN, AMBER), "bravo" 0 => Withhold;
         "an earlier version does not tighten the later one": then(AMBER, GREEN), "bravo" 1 => Release;
         "a variant tightens its twin": vec![own(vec![indicator(&[AMBER])]), own(vec![variant()])], "bravo" 1 => Withhold;
+        "removing the version that raised a marking lowers nothing": but(then(GREEN, AMBER), 1), "bravo" 0 => Withhold;
+        "removing an earlier version raises nothing": but(then(AMBER, GREEN), 0), "bravo" 1 => Release;
+        "a variant that was removed tightens its twin no more":
+            but(vec![own(vec![indicator(&[AMBER])]), own(vec![variant()])], 0), "bravo" 1 => Release;
+        "a removed version that was unmarked leaves the earlier one to the house":
+            but(vec![own(vec![indicator(&[GREEN])]), own(vec![later(indicator(&[]))])], 1), "bravo" 0 => Withhold;
         "a copy of another source tightens nothing":
             vec![own(vec![indicator(&[GREEN])]), feed(vec![later(indicator(&[RED]))])], "bravo" 0 => Release;
         "an overlay tightens": vec![own(vec![indicator(&[GREEN])]), overlay("own", STRICT_LEVEL)], "bravo" 0 => Withhold;
@@ -91,6 +99,8 @@ fn later_hops() -> Vec<Sentence> {
     let named = || vec![from_bravo(vec![audience(NAMED, &names(&["charlie"])), indicator(&[AMBER, NAMED])])];
     told! {
         "GREEN of a member may go on inside the community": of(GREEN), "charlie" 0 => Release;
+        "GREEN of a member goes to the holder's clients": of(GREEN), "echo" 0 => Release;
+        "GREEN of a member does not reach the member's clients": of(GREEN), "foxtrot" 0 => Withhold;
         "AMBER of a member stays with the holder and its clients: a client": of(AMBER), "echo" 0 => Release;
         "AMBER of a member does not reach the member's clients": of(AMBER), "foxtrot" 0 => Withhold;
         "AMBER of a member does not reach a third member": of(AMBER), "charlie" 0 => Withhold;

@@ -30,6 +30,14 @@ impl Marked {
     }
 }
 
+/// Is every selector of `others` one of `ones`, or of something inside one of `ones`?
+pub(super) fn cover(ones: &[Marked], others: &[Marked]) -> bool {
+    let selectors = |list: &[Marked]| list.iter().flat_map(|entry| entry.selectors.clone()).collect::<Vec<String>>();
+    let ones = selectors(ones);
+    let covers = |one: &String, other: &String| one == other || other.starts_with(&format!("{one}."));
+    selectors(others).iter().all(|other| ones.iter().any(|one| covers(one, other)))
+}
+
 /// The markings of entries that count as markings of the whole object.
 pub(super) fn of_whole_object(object: &Value) -> BTreeSet<String> {
     entries(object).into_iter().filter(|entry| !entry.is_pointed(object)).map(|entry| entry.marking).collect()

@@ -1,15 +1,16 @@
-//! The verdicts of section 4, for one recipient over all live rows at once.
+//! The verdicts of section 4, for one recipient over all rows at once.
 //! The rule: everything not permitted is withheld.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::granular::{self, Marked};
 use super::label::{self, Label};
+use super::references;
 use super::removal::{self, Path};
 use super::world::{Row, World};
 use super::{Audience, Directory, Kind, Level, Recipient, SourceKind, Verdict};
-use super::{granular, references};
 
 /// What tests 1 to 7 say of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ enum Answer {
     Hold,
 }
 
-/// A row that passed tests 1 to 7, with what its granular markings take out for the recipient.
+/// A row that passed tests 1 to 7 and of which no part was hidden later, with what its granular markings take out for the recipient.
 struct Candidate<'a> {
     row: &'a Row,
     paths: BTreeSet<Path>,
@@ -34,13 +35,19 @@ pub(super) fn all(world: &World, recipient: &str, now_us: i64) -> BTreeMap<usize
     let Some(recipient) = world.recipient(recipient) else {
         return verdicts;
     };
-    for row in world.live() {
+    // Removed rows are judged too, for the references to them.
+    for row in &world.rows {
         let label = label::effective(world, row);
         match answer(world, row, &label, recipient, now_us) {
             Answer::Back => {
                 verdicts.insert(row.number, (Verdict::Release, Some(row.value.clone())));
             }
-            Answer::Pass => candidates.push(candidate(world, row, recipient, now_us)),
+            Answer::Pass => match candidate(world, row, recipient, now_us) {
+                Some(candidate) => candidates.push(candidate),
+                None => {
+                    verdicts.insert(row.number, (Verdict::Withhold, None));
+                }
+            },
             Answer::Withhold => {
                 verdicts.insert(row.number, (Verdict::Withhold, None));
             }
@@ -60,6 +67,7 @@ pub(super) fn all(world: &World, recipient: &str, now_us: i64) -> BTreeMap<usize
         let standing: BTreeSet<usize> = standing.chain(back.iter().copied()).collect();
         if &standing & &held == held {
             verdicts.extend(outcomes);
+            verdicts.retain(|row, _| world.rows.get(*row).is_some_and(|row| row.live));
             return verdicts;
         }
         held = &standing & &held;
@@ -91,17 +99,23 @@ pub(super) fn of_label(case: &super::Case, recipient: &str) -> Verdict {
     }
 }
 
-/// Granular markings: what the recipient may not hold of a row it may hold.
-fn candidate<'a>(world: &World, row: &'a Row, recipient: &Recipient, now_us: i64) -> Candidate<'a> {
-    let mut found = Candidate { row, paths: BTreeSet::new(), applied: BTreeSet::new() };
-    for entry in granular::of_parts(&row.value) {
-        let label = label::of_entry(world, &row.source, &entry.marking);
-        if answer(world, row, &label, recipient, now_us) != Answer::Pass {
-            found.paths.extend(entry.paths());
-            found.applied.insert(entry.index);
-        }
+/// Granular markings: what the recipient may not hold of a row it may hold; nothing if a row that tightens it, live or removed,
+/// hides more.
+fn candidate<'a>(world: &World, row: &'a Row, recipient: &Recipient, now_us: i64) -> Option<Candidate<'a>> {
+    let own = hidden(world, row, recipient, now_us);
+    let mut tighter = world.rows.iter().filter(|other| other.tightens(row));
+    if !tighter.all(|other| granular::cover(&own, &hidden(world, other, recipient, now_us))) {
+        return None;
     }
-    found
+    let paths = own.iter().flat_map(Marked::paths).collect();
+    Some(Candidate { row, paths, applied: own.iter().map(|entry| entry.index).collect() })
+}
+
+/// The granular entries of a row that the recipient may not hold.
+fn hidden(world: &World, row: &Row, recipient: &Recipient, now_us: i64) -> Vec<Marked> {
+    let label = |entry: &Marked| label::of_entry(world, &row.source, &entry.marking);
+    let is_hidden = |entry: &Marked| answer(world, row, &label(entry), recipient, now_us) != Answer::Pass;
+    granular::of_parts(&row.value).into_iter().filter(is_hidden).collect()
 }
 
 /// What is served of a candidate when exactly these rows are held.
@@ -157,7 +171,7 @@ fn answer(world: &World, row: &Row, label: &Label, recipient: &Recipient, now_us
         return Answer::Withhold;
     }
     let granted = |covers: &BTreeSet<String>| label.opaque.is_subset(covers);
-    let grants = world.grants.iter().filter(|it| it.recipient == recipient.id && it.row == row.number);
+    let grants = world.grants.iter().filter(|it| row.live && it.recipient == recipient.id && it.row == row.number);
     if label.opaque.is_empty() || is_of(recipient, &directory.holder) || grants.into_iter().any(|grant| granted(&grant.covers)) {
         return Answer::Pass;
     }
@@ -217,7 +231,7 @@ fn is_inside(directory: &Directory, reach: Level, recipient: &Recipient) -> bool
         Level::Red => false,
         Level::AmberStrict => holder,
         Level::Amber => holder || organisation.is_some_and(|id| is_client_of_holder(directory, id)),
-        Level::Green => organisation.is_some_and(|id| is_member(directory, id)),
+        Level::Green => organisation.is_some_and(|id| is_member(directory, id) || is_client_of_holder(directory, id)),
         Level::Clear => true,
     }
 }

@@ -1,4 +1,4 @@
-//! The label of a marking set, of a row, and of a row together with its later versions.
+//! The label of a marking set, of a row, and of a row together with those that tighten it.
 //! The rule: every join only tightens.
 
 use std::collections::BTreeSet;
@@ -48,10 +48,10 @@ impl Label {
     }
 }
 
-/// The join of the row with the same and later versions of its object in its source, and the overlay.
+/// The join of the row with all that tighten it, live or removed, and the overlay.
 pub(super) fn effective(world: &World, row: &Row) -> Label {
-    let rows =
-        world.live().filter(|other| other.id() == row.id() && other.source.name == row.source.name && other.is_at_least(row)).map(|other| of_row(world, other));
+    let tighter = world.rows.iter().filter(|other| other.tightens(row));
+    let rows = tighter.chain([row]).map(|row| of_row(world, row));
     let overlays = world.overlays.iter().filter(|overlay| overlay.object == row.id() && overlay.source == row.source.name).map(|overlay| {
         let label = Label { level: overlay.level, audiences: overlay.audience.iter().cloned().collect(), ..Label::default() };
         label.with_reach(&row.source)
@@ -70,8 +70,11 @@ fn of_row(world: &World, row: &Row) -> Label {
     if row.is_definition() {
         if predefined(row.id()).is_some() {
             floor.level = Some(Level::Clear);
-        } else {
+        } else if row.live {
             ids.insert(row.id().to_owned());
+        } else {
+            let pinned = pinned(world, row.id()).unwrap_or_else(Meaning::unread);
+            floor = of_meaning(row.id(), pinned);
         }
     }
     let mut label = read(world, &row.source, &ids).join(floor);
@@ -92,18 +95,21 @@ fn of_row(world: &World, row: &Row) -> Label {
 fn read(world: &World, source: &Source, ids: &BTreeSet<String>) -> Label {
     let mut label = Label::default();
     for id in ids {
-        let meaning = meaning_of(world, source, id);
-        label = label.join(Label {
-            level: meaning.level,
-            reach: None,
-            audiences: meaning.audiences,
-            opaque: if meaning.opaque { BTreeSet::from([id.clone()]) } else { BTreeSet::new() },
-            pap: meaning.pap,
-            not_before_us: meaning.not_before_us,
-            not_after_us: meaning.not_after_us,
-        });
+        label = label.join(of_meaning(id, meaning_of(world, source, id)));
     }
     label
+}
+
+fn of_meaning(id: &str, meaning: Meaning) -> Label {
+    Label {
+        level: meaning.level,
+        reach: None,
+        audiences: meaning.audiences,
+        opaque: if meaning.opaque { BTreeSet::from([id.to_owned()]) } else { BTreeSet::new() },
+        pap: meaning.pap,
+        not_before_us: meaning.not_before_us,
+        not_after_us: meaning.not_after_us,
+    }
 }
 
 /// What an id means to rows of a source.
@@ -111,18 +117,25 @@ fn meaning_of(world: &World, source: &Source, id: &str) -> Meaning {
     if let Some(level) = predefined(id) {
         return Meaning { level: Some(level), ..Meaning::default() };
     }
-    let own =
-        world.live().filter(|row| row.is_definition() && row.id() == id && row.source.name == source.name).map(|row| meaning(&row.value)).reduce(Meaning::join);
-    // A person who pins again corrects what was pinned before.
-    let is_pin = |pin: &&Value| pin.get("id").and_then(Value::as_str) == Some(id);
-    let pinned = world.pins.iter().rfind(is_pin).map(meaning);
-    match (own, pinned) {
+    let definitions = || world.rows.iter().filter(|row| row.is_definition() && row.id() == id && row.source.name == source.name);
+    let last_live = definitions().filter(|row| row.live).map(|row| row.number).max();
+    // A definition that came last and was removed leaves a gap, so that its removal lets nothing out.
+    let gap = |row: &Row| (Some(row.number) > last_live).then(Meaning::unread);
+    let says = |row: &Row| if row.live { Some(meaning(&row.value)) } else { gap(row) };
+    let own = definitions().filter_map(says).reduce(Meaning::join);
+    match (own, pinned(world, id)) {
         (None, None) => Meaning::unread(),
         (Some(own), None) => own,
         (None, Some(pinned)) => pinned,
         (Some(own), Some(pinned)) if own.opaque => pinned,
         (Some(own), Some(pinned)) => own.join(pinned),
     }
+}
+
+/// A person who pins again corrects what was pinned before.
+fn pinned(world: &World, id: &str) -> Option<Meaning> {
+    let is_pin = |pin: &&Value| pin.get("id").and_then(Value::as_str) == Some(id);
+    world.pins.iter().rfind(is_pin).map(meaning)
 }
 
 fn marking_refs(object: &Value) -> BTreeSet<String> {

@@ -1,5 +1,5 @@
 //! References: the strings of an object that name another object.
-//! The rule: a target counts as denied only where a row of it is in scope and none of those may be held.
+//! The rule: a target counts as denied only where a row of it, removed or not, is in scope and none of those may be held.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ pub(super) fn of(object: &Value) -> Vec<(Path, String)> {
     found
 }
 
-/// Is the target there, in the scope of the row, and in no row that is held?
+/// Is or was the target there, in the scope of the row, and in no row that is held?
 pub(super) fn is_denied(world: &World, row: &Row, target: &str, held: &BTreeSet<usize>) -> bool {
     let in_scope = |other: &&Row| row.is_own() || other.source.name == row.source.name;
-    let mut rows = world.live().filter(|other| other.id() == target).filter(in_scope).peekable();
+    let mut rows = world.rows.iter().filter(|other| other.id() == target).filter(in_scope).peekable();
     rows.peek().is_some() && !rows.any(|other| held.contains(&other.number))
 }
 

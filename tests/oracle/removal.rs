@@ -51,7 +51,7 @@ pub(super) fn without(object: &Value, paths: &BTreeSet<Path>, applied: &BTreeSet
         }
     }
     let lost = |key: &str| object.get(key).is_some() && !copy.contains_key(key);
-    if required(object).into_iter().any(lost) || lost_both_ends(object, &copy) {
+    if required(object).into_iter().any(lost) || lost_the_last(object, &copy) {
         return None;
     }
     let derived = json!({"extension_type": "property-extension", "derived_by": by});
@@ -133,12 +133,15 @@ fn new_selector(selector: &str, gone: &BTreeSet<Path>) -> Option<String> {
     Some(new.join("."))
 }
 
-/// A network-traffic object needs one of its ends.
-fn lost_both_ends(object: &Value, copy: &Map<String, Value>) -> bool {
-    let ends = ["src_ref", "dst_ref"];
-    object.get("type").and_then(Value::as_str) == Some("network-traffic")
-        && ends.iter().any(|key| object.get(key).is_some())
-        && !ends.iter().any(|key| copy.contains_key(*key))
+/// Some types need one of two properties, whichever it is.
+fn lost_the_last(object: &Value, copy: &Map<String, Value>) -> bool {
+    let either = match object.get("type").and_then(Value::as_str) {
+        Some("file") => ["hashes", "name"],
+        Some("malware-analysis") => ["result", "analysis_sco_refs"],
+        Some("network-traffic") => ["src_ref", "dst_ref"],
+        _ => return false,
+    };
+    either.iter().any(|key| object.get(key).is_some()) && !either.iter().any(|key| copy.contains_key(*key))
 }
 
 /// The properties STIX 2.1 requires of the object's type.

@@ -6,7 +6,7 @@ use super::first::{Sentence, told};
 use super::{Audience, DefaultLabel, Directory, Level, Standing, What};
 
 pub(super) fn sentences() -> Vec<Sentence> {
-    [standing(), presence(), unread(), grants(), unmarked(), granular(), references(), scope()].concat()
+    [standing(), presence(), unread(), grants(), unmarked(), granular(), hidden_later(), references(), scope()].concat()
 }
 
 fn standing() -> Vec<Sentence> {
@@ -44,6 +44,8 @@ fn unread() -> Vec<Sentence> {
     let strange = || own(vec![indicator(&[GREEN, UNKNOWN])]);
     let pin = |level: &str| vec![strange(), What::Pin(statement(UNKNOWN, &format!("TLP:{level}")))];
     let defined = |by: fn(Vec<Value>) -> What| vec![strange(), by(vec![statement(UNKNOWN, "TLP:CLEAR")])];
+    let more = || vec![own(vec![with(statement(UNKNOWN, "TLP:GREEN"), "created", "2025-02-01T00:00:00.000Z")])];
+    let gone = |row: usize| vec![What::Remove { rows: vec![row] }];
     told! {
         "an unread marking on an own row waits for a person": vec![strange()], "bravo" 0 => Hold;
         "an unread marking does not stop the house": vec![strange()], "p-alpha" 0 => Release;
@@ -55,6 +57,12 @@ fn unread() -> Vec<Sentence> {
         "a pinned definition that names no level is unread": pin("BLUE"), "bravo" 0 => Hold;
         "a definition from another source is not taken": defined(feed), "bravo" 0 => Hold;
         "a definition that comes later counts from then on": defined(own), "bravo" 0 => Release;
+        "removing a definition leaves its marking unread": [defined(own), gone(1)].concat(), "bravo" 0 => Hold;
+        "removing the last definition does not bring back the one before": [defined(own), more(), gone(2)].concat(), "bravo" 0 => Hold;
+        "removing a definition that is not the last changes nothing": [defined(own), more(), gone(1)].concat(), "bravo" 0 => Release;
+        "a definition that comes after a removed one is read": [defined(own), gone(1), more()].concat(), "bravo" 0 => Release;
+        "a pin reads what a removed definition left unread":
+            [defined(own), gone(1), vec![What::Pin(statement(UNKNOWN, "TLP:GREEN"))]].concat(), "bravo" 0 => Release;
     }
 }
 
@@ -120,17 +128,62 @@ fn granular() -> Vec<Sentence> {
     }
 }
 
+fn hidden_later() -> Vec<Sentence> {
+    let part = |marking: &str, selector: &str| in_part(with_labels(indicator(&[GREEN])), marking, selector);
+    let then = |first: Value, second: Value| vec![own(vec![first]), own(vec![later(second)])];
+    let whole = || with_labels(indicator(&[GREEN]));
+    let variant = || with(whole(), "description", "another text");
+    let but = |acts: Vec<What>, gone: usize| [acts, vec![What::Remove { rows: vec![gone] }]].concat();
+    let removed = || but(then(whole(), part(AMBER, "description")), 1);
+    let linked = || [then(whole(), part(AMBER, "pattern")), vec![own(vec![malware(1, CLEAR), relationship(INDICATOR, &malware_id(1))])]].concat();
+    told! {
+        "what a later version hides is not in an earlier one": then(whole(), part(AMBER, "description")), "bravo" 0 => Withhold;
+        "a later version that hides a part is served without it": then(whole(), part(AMBER, "description")),
+            "bravo" 1 => Redact without "/description";
+        "both versions hide the part": then(part(STRICT, "description"), part(AMBER, "description")),
+            "bravo" 0 => Redact without "/description";
+        "an earlier version hides nothing of a later one": then(part(AMBER, "description"), whole()), "bravo" 1 => Release;
+        "who may hold the part may have both": then(whole(), part(AMBER, "description")), "delta" 0 => Release;
+        "who reads back reads what was hidden later": then(whole(), part(AMBER, "description")), "alpha" 0 => Release;
+        "an entry that hides nothing covers nothing": then(part(GREEN, "description"), part(AMBER, "description")),
+            "bravo" 0 => Withhold;
+        "a list hidden covers its elements": then(part(AMBER, "labels"), part(AMBER, "labels.[1]")),
+            "bravo" 0 => Redact without "/labels";
+        "an element hidden does not cover the list": then(part(AMBER, "labels.[1]"), part(AMBER, "labels")),
+            "bravo" 0 => Withhold;
+        "a variant hides for its twin": vec![own(vec![part(AMBER, "description")]), own(vec![variant()])], "bravo" 1 => Withhold;
+        "a removed version hides what it hid": removed(), "bravo" 0 => Withhold;
+        "what a removed version hid stays for who may hold it": removed(), "delta" 0 => Release;
+        "a removed version hides nothing that the earlier one hides too":
+            but(then(part(STRICT, "description"), part(AMBER, "description")), 1), "bravo" 0 => Redact without "/description";
+        "a removed twin hides no part": but(vec![own(vec![part(AMBER, "description")]), own(vec![variant()])], 0),
+            "bravo" 1 => Release;
+        "a removed earlier version hides nothing of a later one": but(then(part(AMBER, "description"), whole()), 0),
+            "bravo" 1 => Release;
+        "a copy of another source hides nothing": vec![own(vec![whole()]), feed(vec![later(part(AMBER, "description"))])],
+            "bravo" 0 => Release;
+        "a version withheld for its parts is no target": linked(), "bravo" 3 => Withhold;
+    }
+}
+
 fn references() -> Vec<Sentence> {
     let secret = || indicator(&[RED]);
     let shown = || malware(1, CLEAR);
     let link = || relationship(INDICATOR, &malware_id(1));
+    let gone = |row: usize| What::Remove { rows: vec![row] };
     let circle = |number, next| with(malware(number, CLEAR), "x_next_ref", &malware_id(next));
     told! {
         "a relationship to what may not be held is not told": vec![own(vec![secret(), shown(), link()])],
             "bravo" 2 => Withhold;
         "a relationship of two that may be held is told": vec![own(vec![indicator(&[CLEAR]), shown(), link()])],
             "bravo" 2 => Release;
-        "an absent target hides nothing": vec![own(vec![shown(), link()])], "bravo" 1 => Release;
+        "a target that never was hides nothing": vec![own(vec![shown(), link()])], "bravo" 1 => Release;
+        "removing a target lets out nothing that was withheld for it": vec![own(vec![secret(), shown(), link()]), gone(0)],
+            "bravo" 2 => Withhold;
+        "removing a target that may be held hides nothing": vec![own(vec![indicator(&[CLEAR]), shown(), link()]), gone(0)],
+            "bravo" 2 => Release;
+        "a removed target that comes back is judged as it is":
+            vec![own(vec![secret(), shown(), link()]), gone(0), own(vec![indicator(&[CLEAR])])], "bravo" 2 => Release;
         "a report lists what may be held": vec![own(vec![secret(), shown(), report(&[INDICATOR, &malware_id(1)])])],
             "bravo" 2 => Redact without "/object_refs/1";
         "a report of nothing that may be held is not told": vec![own(vec![secret(), report(&[INDICATOR])])],

@@ -83,12 +83,19 @@ impl Row {
         Some((whole.to_owned(), fraction.trim_end_matches('0').to_owned()))
     }
 
-    /// Is `self` of the same version as `other`, or a later one?
-    pub(super) fn is_at_least(&self, other: &Self) -> bool {
-        match (self.version(), other.version()) {
-            (Some(mine), Some(theirs)) => mine >= theirs,
-            _ => self.commit >= other.commit,
+    /// Does the marking of `self` bind `other` too? A removed row still binds what came before it. Of a removed row only
+    /// references ask, and for them all removed rows count as if they were still there.
+    pub(super) fn tightens(&self, other: &Self) -> bool {
+        if self.number == other.number || self.id() != other.id() || self.source.name != other.source.name {
+            return false;
         }
+        let there = self.live || !other.live;
+        let order = match (self.version(), other.version()) {
+            (Some(mine), Some(theirs)) => mine.cmp(&theirs),
+            (None, None) => self.commit.cmp(&other.commit),
+            _ => return there,
+        };
+        order.is_gt() || (order.is_eq() && there)
     }
 }
 

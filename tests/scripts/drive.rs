@@ -141,7 +141,7 @@ impl Node {
             match outcome {
                 Outcome::New | Outcome::Variant | Outcome::Conflict => self.rows.push(bytes),
                 Outcome::Known => {}
-                Outcome::Refused(why) => return Err(format!("refused: {why}")),
+                Outcome::Refused(why) => return Err(format!("refused: {}", why.reason)),
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::oracle::{self, DefaultLabel, Directory, Event, Level, Place, Source, 
 
 pub(crate) use differ::altered;
 pub(crate) use drive::{Node, page, policy, principals, read_all, temporary, to_level};
-pub(crate) use generate::{IDS, script};
+pub(crate) use generate::{IDS, object, script};
 pub(crate) use random::Random;
 
 /// The moment at which scripts begin: 2026-01-01T00:00:00Z.

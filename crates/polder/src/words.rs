@@ -43,6 +43,7 @@ pub(crate) fn reason(e: &Explained, directory: &Directory) -> String {
         Reason::RequiredProperty => "a property it cannot do without is marked for others".to_owned(),
         Reason::Properties => "some properties are marked for others".to_owned(),
         Reason::References => "some references lead to objects the recipient may not hold".to_owned(),
+        Reason::HiddenLater => "a later version hides a part of it from this recipient".to_owned(),
         Reason::TooDeep => "its references lead deeper than is followed".to_owned(),
     }
 }

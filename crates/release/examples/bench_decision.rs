@@ -66,7 +66,10 @@ impl Held for Rows {
     fn references(&self, _: u32) -> &[(u32, RefKind)] {
         &[]
     }
-    fn granular(&self, _: u32) -> Vec<Granular> {
+    fn granular(&self, _: u32) -> Vec<Granular<'_>> {
+        Vec::new()
+    }
+    fn tighteners(&self, _: u32) -> Vec<u32> {
         Vec::new()
     }
     fn outline(&self, _: u32) -> Option<&serde_json::Value> {

@@ -67,6 +67,8 @@ pub enum Reason {
     Properties,
     /// Some references lead to something the recipient may not hold.
     References,
+    /// A later version hides a part that this one shows.
+    HiddenLater,
     /// Required references lead deeper than is followed.
     TooDeep,
 }
@@ -148,27 +150,31 @@ pub struct RowFacts {
 
 /// One granular marking, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Granular {
-    /// The label of its marking joined with the row's.
+pub struct Granular<'h> {
+    /// The label of its marking.
     pub label: u32,
     /// It cannot be applied to a part; the row's own label has its marking already.
     pub whole: bool,
+    /// What it selects, as written.
+    pub selectors: &'h [Box<str>],
 }
 
 /// What a node holds, at one moment.
 pub trait Held {
-    /// The facts of a live row.
+    /// The facts of a row.
     fn facts(&self, row: u32) -> RowFacts;
     /// The type of the row's object.
     fn object_type(&self, object: u32) -> &str;
-    /// The first live row of an object.
+    /// The first row of an object. Removed ones count: what a removed object withheld stays withheld.
     fn first_row(&self, object: u32) -> Option<u32>;
-    /// The next live row of the same object.
+    /// The next row of the same object, removed ones too.
     fn next_row(&self, row: u32) -> Option<u32>;
     /// The references of a row.
     fn references(&self, row: u32) -> &[(u32, RefKind)];
-    /// The granular markings of a row, labels joined with the row's effective one.
-    fn granular(&self, row: u32) -> Vec<Granular>;
+    /// The granular markings of a row.
+    fn granular(&self, row: u32) -> Vec<Granular<'_>>;
+    /// Rows with granular markings that tighten this one (docs/decision.md section 3), removed ones too.
+    fn tighteners(&self, row: u32) -> Vec<u32>;
     /// The outline of a row that has granular markings, or ids where its type requires a text: what of it may go is more than a list of references.
     fn outline(&self, row: u32) -> Option<&Value>;
     /// The id of an object.
@@ -301,7 +307,7 @@ impl<'a> Reader<'a> {
     fn reached_by(&self, level: Level) -> bool {
         match level {
             Level::Clear => true,
-            Level::Green => self.member,
+            Level::Green => self.member || self.client,
             Level::Amber => self.of_holder || self.client,
             Level::AmberStrict => self.of_holder,
             Level::Red => false,
@@ -428,6 +434,9 @@ impl<'a, H: Held> Judge<'a, H> {
             Ok(Reason::ReadBack) => return Judgement { verdict: Verdict::Release, reason: Reason::ReadBack, removal: Removal::default() },
             Ok(reason) => reason,
         };
+        if self.hidden_later(row, &facts) {
+            return Judgement::no(Verdict::Withhold, Reason::HiddenLater);
+        }
         let mut removal = Removal { author: self.hides_author(facts.label), ..Removal::default() };
         removal.granular = self.applied(row, &facts);
         let outline = self.held.outline(row);
@@ -473,6 +482,24 @@ impl<'a, H: Held> Judge<'a, H> {
         denied.map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect()
     }
 
+    /// What a later version hides is not to be had by asking for an earlier one.
+    fn hidden_later(&self, row: u32, facts: &RowFacts) -> bool {
+        let later = self.held.tighteners(row);
+        if later.is_empty() {
+            return false;
+        }
+        let mine = self.hidden(row, facts);
+        let covered = |selector: &str| mine.iter().any(|m| selector.strip_prefix(m).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        later.into_iter().any(|other| self.hidden(other, &self.held.facts(other)).into_iter().any(|selector| !covered(selector)))
+    }
+
+    /// What the row's granular markings hide from the recipient, as written.
+    fn hidden(&self, row: u32, facts: &RowFacts) -> Vec<&str> {
+        let marks = self.held.granular(row).into_iter();
+        let denied = marks.filter(|mark| !mark.whole && self.label_permits(row, facts, mark.label).is_err());
+        denied.flat_map(|mark| mark.selectors.iter().map(|s| &**s)).collect()
+    }
+
     fn left(&self, outline: &Value, removal: &Removal) -> Option<u64> {
         let denied: BTreeSet<Id> = removal.targets.iter().map(|target| self.held.id(*target)).collect();
         outline_copy(outline, &removal.granular, &denied, removal.author)
@@ -482,7 +509,7 @@ impl<'a, H: Held> Judge<'a, H> {
         self.held.label(label).0.terms().is_some_and(|t| t.attribution == Attribution::Forbidden)
     }
 
-    /// Is there a live row of the object in scope, and may the recipient hold none of them?
+    /// Is there a row of the object in scope, and may the recipient hold none of them?
     fn denied(&self, object: u32, from: &RowFacts, walk: &mut Walk) -> Answer {
         let mut present = false;
         let mut low = usize::MAX;
@@ -514,6 +541,7 @@ impl<'a, H: Held> Judge<'a, H> {
         match self.label_permits(row, facts, facts.label) {
             Err(_) => return Answer::sure(false),
             Ok(Reason::ReadBack) => return Answer::sure(true),
+            Ok(_) if self.hidden_later(row, facts) => return Answer::sure(false),
             Ok(_) => {}
         }
         walk.steps += 1;

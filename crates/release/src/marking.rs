@@ -290,7 +290,7 @@ pub fn compile(set: &[Id], origin: &Origin, alliance: &Alliance, definitions: &d
     Label::Terms(terms(joined, opaque, origin, alliance, default))
 }
 
-/// Compiles a marking-definition's own row: what it compiles to, joined with its own markings.
+/// Compiles a marking-definition's own row: what it compiles to, joined with its own markings. `content` is what its source says of the id, all in all.
 #[must_use]
 pub fn compile_definition(
     id: &Id,
@@ -305,7 +305,7 @@ pub fn compile_definition(
         let clear = Binding { level: Level::Clear, reach: Some(Level::Clear) };
         return Label::Terms(Terms { tlp: BTreeMap::from([(originator(origin, alliance), clear)]), ..Terms::default() });
     }
-    let mut joined = definitions.in_source(id).unwrap_or_default().join(content.clone());
+    let mut joined = content.clone();
     match definitions.pinned(id) {
         Some(pinned) if joined.opaque => joined = pinned,
         Some(pinned) => joined = joined.join(pinned),

@@ -28,13 +28,15 @@ pub struct RawGranular {
     pub marking: Id,
     /// It cannot be applied to a part, so it counts for the whole object.
     pub whole: bool,
+    /// What it selects, as written; nothing where it counts for the whole object.
+    pub selectors: Box<[Box<str>]>,
 }
 
 /// Reads the granular markings that carry a `marking_ref`, in order. What cannot be read counts for the whole object, under `unreadable`.
 #[must_use]
 pub fn analyse_granular(object: &Value, unreadable: &Id) -> Vec<RawGranular> {
     let list = object.get("granular_markings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let whole = |marking: Id| RawGranular { marking, whole: true };
+    let whole = |marking: Id| RawGranular { marking, whole: true, selectors: Box::default() };
     if list.len() > limits::GRANULAR_MAX {
         return vec![whole(unreadable.clone())];
     }
@@ -52,7 +54,9 @@ pub fn analyse_granular(object: &Value, unreadable: &Id) -> Vec<RawGranular> {
         let resolves = |p: &Vec<Step>| selector::resolve(object, p).is_some();
         match paths {
             Some(paths) if paths.iter().all(resolves) => {
-                out.push(RawGranular { marking, whole: false });
+                let written = entry.get("selectors").and_then(Value::as_array).into_iter().flatten();
+                let selectors = written.filter_map(Value::as_str).map(Into::into).collect();
+                out.push(RawGranular { marking, whole: false, selectors });
             }
             _ => out.push(whole(marking)),
         }

@@ -79,6 +79,13 @@ pub struct Decided<P> {
     epoch: u64,
 }
 
+impl Decided<Page> {
+    /// Drops what was not meant after all, before it is entered in the ledger as released.
+    pub fn retain(&mut self, mut meant: impl FnMut(&Item) -> bool) {
+        self.page.items.retain(|item| meant(item));
+    }
+}
+
 /// A page whose release stands in the ledger on disk.
 #[derive(Debug)]
 pub struct Released<P> {

@@ -5,11 +5,11 @@
 
 mod labels;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as TableEntry;
-use polder_release::{Alliance, DefaultLabel, Granular, Held, Label, Meaning, Origin, RowFacts};
+use polder_release::{Alliance, DefaultLabel, Granular, Held, Label, Meaning, Origin, RawGranular, RowFacts};
 use polder_stix::time::Version;
 use polder_stix::{Id, IdRef, RefKind};
 use serde_json::Value;
@@ -84,6 +84,7 @@ pub struct Source {
 pub(crate) struct GranularColumn {
     pub(crate) marking: Id,
     pub(crate) whole: bool,
+    selectors: Box<[Box<str>]>,
     label: u32,
 }
 
@@ -105,8 +106,8 @@ pub(crate) struct NewRow {
 }
 
 impl GranularColumn {
-    pub(crate) fn new(marking: Id, whole: bool) -> Self {
-        Self { marking, whole, label: NONE }
+    pub(crate) fn new(mark: RawGranular) -> Self {
+        Self { marking: mark.marking, whole: mark.whole, selectors: mark.selectors, label: NONE }
     }
 }
 
@@ -132,12 +133,15 @@ pub(crate) struct Columns {
     labels_of_source: HashMap<u16, BTreeSet<u32>>,
     effective: HashMap<u32, Vec<(u32, u32)>>,
     granular: HashMap<u32, Vec<GranularColumn>>,
+    /// Objects with a row in `granular`, so that all others pass without a look at their rows.
+    granular_objects: HashSet<u32>,
     outlines: HashMap<u32, Value>,
     meanings: HashMap<u32, Meaning>,
     overlays: HashMap<(u32, u16), DefaultLabel>,
     pinned: HashMap<Id, Meaning>,
     grants: HashMap<(u32, u32), Vec<Id>>,
     windowed: Vec<u32>,
+    dead: Vec<u32>,
     pub(crate) commits: Vec<Commit>,
 }
 
@@ -171,12 +175,14 @@ impl Columns {
             labels_of_source: HashMap::new(),
             effective: HashMap::new(),
             granular: HashMap::new(),
+            granular_objects: HashSet::new(),
             outlines: HashMap::new(),
             meanings: HashMap::new(),
             overlays: HashMap::new(),
             pinned: HashMap::new(),
             grants: HashMap::new(),
             windowed: Vec::new(),
+            dead: Vec::new(),
             commits: Vec::new(),
         }
     }
@@ -330,6 +336,7 @@ impl Columns {
             let marks = crate::ingest::granular_columns(&outline);
             if !marks.is_empty() {
                 self.granular.insert(row, marks);
+                self.granular_objects.insert(new.object);
             }
             self.outlines.insert(row, outline);
         }
@@ -340,9 +347,18 @@ impl Columns {
     }
 
     pub(crate) fn kill(&mut self, row: u32) {
-        if let Some(row) = self.rows.get_mut(at(row)) {
-            row.flags |= DEAD;
+        if let Some(here) = self.rows.get_mut(at(row)).filter(|r| r.is_live()) {
+            here.flags |= DEAD;
+            self.dead.push(row);
         }
+        if let Some(meaning) = self.meanings.get_mut(&row) {
+            *meaning = crate::ingest::unreadable();
+        }
+    }
+
+    /// Removed rows.
+    pub(crate) fn dead(&self) -> &[u32] {
+        &self.dead
     }
 
     pub(crate) fn mark_damaged(&mut self, row: u32) {
@@ -401,20 +417,6 @@ pub(crate) struct AsOf<'c> {
     pub(crate) horizon: u32,
 }
 
-impl AsOf<'_> {
-    fn live_from(&self, first: Option<u32>) -> Option<u32> {
-        let mut next = first;
-        while let Some(row) = next.filter(|r| *r < self.horizon) {
-            let here = self.columns.row(row)?;
-            if here.is_live() {
-                return Some(row);
-            }
-            next = (here.next != NONE).then_some(here.next);
-        }
-        None
-    }
-}
-
 impl Held for AsOf<'_> {
     fn facts(&self, row: u32) -> RowFacts {
         let label = self.columns.effective_label(row, self.horizon);
@@ -430,12 +432,12 @@ impl Held for AsOf<'_> {
 
     fn first_row(&self, object: u32) -> Option<u32> {
         let first = self.columns.objects.get(at(object)).map_or(NONE, |o| o.first);
-        self.live_from((first != NONE).then_some(first))
+        (first < self.horizon).then_some(first)
     }
 
     fn next_row(&self, row: u32) -> Option<u32> {
         let next = self.columns.row(row).map_or(NONE, |r| r.next);
-        self.live_from((next != NONE).then_some(next))
+        (next < self.horizon).then_some(next)
     }
 
     fn references(&self, row: u32) -> &[(u32, RefKind)] {
@@ -444,9 +446,16 @@ impl Held for AsOf<'_> {
         self.columns.references.get(at(start)..at(end)).unwrap_or_default()
     }
 
-    fn granular(&self, row: u32) -> Vec<Granular> {
+    fn granular(&self, row: u32) -> Vec<Granular<'_>> {
         let marks = self.columns.granular_of(row).iter();
-        marks.map(|g| Granular { label: g.label, whole: g.whole }).collect()
+        marks.map(|g| Granular { label: g.label, whole: g.whole, selectors: &g.selectors }).collect()
+    }
+
+    fn tighteners(&self, row: u32) -> Vec<u32> {
+        let columns = self.columns;
+        let Some(here) = columns.row(row).filter(|r| columns.granular_objects.contains(&r.object)) else { return Vec::new() };
+        let others = columns.rows_of(here.object).take_while(|r| *r < self.horizon);
+        others.filter(|r| *r != row && columns.granular.contains_key(r) && columns.tightens(*r, row)).collect()
     }
 
     fn outline(&self, row: u32) -> Option<&Value> {
@@ -464,6 +473,7 @@ impl Held for AsOf<'_> {
     }
 
     fn granted(&self, row: u32, recipient: u32) -> Option<&[Id]> {
-        self.columns.grants.get(&(row, recipient)).map(Vec::as_slice)
+        let live = self.columns.row(row).is_some_and(Row::is_live);
+        self.columns.grants.get(&(row, recipient)).filter(|_| live).map(Vec::as_slice)
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::Error;
 use crate::backend::{Reader, Record, RowRecord};
 use crate::columns::{Columns, Commit, NewRow, Source};
-use crate::ingest::{Outcome, Prepared, sorted};
+use crate::ingest::{Outcome, Prepared, Refusal, sorted};
 use crate::limits;
 use crate::logs;
 use crate::viewlog::{Ground, ViewLog};
@@ -196,19 +196,20 @@ impl Engine {
         reader: &mut dyn Reader,
         records: &mut Vec<Record>,
     ) -> Result<(Outcome, Option<u32>), Error> {
-        if self.columns.kinds() + object.header.references.len().min(limits::TYPES_MAX) > limits::TYPES_MAX && self.adds_types(&object) {
-            return Ok((Outcome::Refused(format!("the store knows {} object types, and this would add more", limits::TYPES_MAX)), None));
-        }
-        let number = self.object_number(&object.header.id, records);
         let version = object.header.version();
         let sha32 = u32::from_be_bytes([object.sha256[0], object.sha256[1], object.sha256[2], object.sha256[3]]);
-        let (known, mut outcome, body) = self.compare(source, number, version, sha32, &object.bytes, (pending, records), reader)?;
+        let (known, mut outcome, body) = match self.columns.find_object(object.header.id.as_ref()) {
+            Some(number) => self.compare(source, number, version, sha32, &object.bytes, (pending, records), reader)?,
+            None => (None, Outcome::New, None),
+        };
         if let Some(row) = known {
             return Ok((Outcome::Known, Some(row)));
         }
-        if self.columns.labels_of_source(source) >= limits::LABELS_PER_SOURCE_MAX {
-            return Ok((Outcome::Refused(format!("the source has more than {} distinct labels", limits::LABELS_PER_SOURCE_MAX)), None));
+        // Before anything of it is kept: what is refused leaves no id and no type behind.
+        if let Some(refusal) = self.beyond_limits(source, &object) {
+            return Ok((Outcome::Refused(Box::new(refusal)), None));
         }
+        let number = self.object_number(&object.header.id, records);
         let authenticated = self.columns.sources.get(usize::from(source)).is_some_and(|s| s.origin != Origin::Feed);
         if outcome == Outcome::Conflict && !authenticated {
             outcome = Outcome::Variant;
@@ -252,9 +253,26 @@ impl Engine {
         Ok((outcome, Some(row)))
     }
 
-    fn adds_types(&self, object: &Prepared) -> bool {
-        let mut names = object.header.references.iter().map(|r| &r.target.kind).chain([&object.header.id.kind]);
-        names.any(|kind| self.columns.kind_known(kind).is_none())
+    /// Why the store has no room for an object, if it has none.
+    fn beyond_limits(&self, source: u16, object: &Prepared) -> Option<Refusal> {
+        let refusal = |reason: String, help| Some(Refusal { id: Some(object.header.id.clone()), reason, help });
+        let names = object.header.references.iter().map(|r| &r.target.kind).chain([&object.header.id.kind]);
+        let new: BTreeSet<&Box<str>> = names.filter(|kind| self.columns.kind_known(kind).is_none()).collect();
+        if !new.is_empty() && self.columns.kinds().saturating_add(new.len()) > limits::TYPES_MAX {
+            let reason = format!("the store knows {} object types, and this would add {}", self.columns.kinds(), new.len());
+            return refusal(reason, "use the types that STIX has; this many are no vocabulary");
+        }
+        let plain = object.meaning.is_none() && object.outline.as_ref().is_none_or(|o| o.get("granular_markings").is_none());
+        let labelled = plain && self.columns.is_labelled(source, &object.header.markings);
+        if !labelled && self.columns.labels_of_source(source) >= limits::LABELS_PER_SOURCE_MAX {
+            let reason = format!("the source has {} distinct labels, and this would add one", limits::LABELS_PER_SOURCE_MAX);
+            return refusal(reason, "split the source, or send fewer different markings");
+        }
+        (self.columns.len() as usize >= limits::ROWS_MAX).then(|| Refusal {
+            id: Some(object.header.id.clone()),
+            reason: format!("the store holds {} rows", limits::ROWS_MAX),
+            help: "remove what is no longer needed, or use a node of its own for this source",
+        })
     }
 
     fn object_number(&mut self, id: &Id, records: &mut Vec<Record>) -> u32 {

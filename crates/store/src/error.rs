@@ -34,6 +34,9 @@ pub enum Error {
         /// How far.
         behind_s: i64,
     },
+    /// The policy moved after the decision; nothing was entered in the ledger, and it has to be decided again.
+    #[error("the policy changed while the page was made")]
+    Stale,
     /// The caller asked for something that does not exist.
     #[error("no {kind} `{name}`")]
     Unknown {
@@ -66,6 +69,7 @@ impl Error {
             Self::Damaged(_) => "restore that file from a backup; what is readable goes on being served",
             Self::Disk(_) => "look at the system log; what was acknowledged is on disk",
             Self::ClockBehind { .. } => "set the clock, or run `polder doctor --accept-clock` if the recorded time is the wrong one",
+            Self::Stale => "try again",
             Self::Unknown { .. } => "`polder recipient list`, `polder source list` and `polder object find` show what there is",
             Self::Limit { .. } => "send it in smaller parts",
         }

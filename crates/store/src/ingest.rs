@@ -110,7 +110,12 @@ fn same_but_lifted(before: &Header, after: &Header) -> bool {
 /// The granular markings of an object with that outline.
 pub(crate) fn granular_columns(outline: &Value) -> Vec<GranularColumn> {
     let unreadable = Id { kind: "marking-definition".into(), uuid: 0 };
-    analyse_granular(outline, &unreadable).into_iter().map(|mark| GranularColumn::new(mark.marking, mark.whole)).collect()
+    analyse_granular(outline, &unreadable).into_iter().map(GranularColumn::new).collect()
+}
+
+/// What a definition means whose content is lost.
+pub(crate) fn unreadable() -> Meaning {
+    Meaning { opaque: true, ..Meaning::default() }
 }
 
 /// What became of one object of a request.
@@ -125,7 +130,7 @@ pub enum Outcome {
     /// Kept: other content for an id and version, both vouched for by one originator.
     Conflict,
     /// Not kept, and why.
-    Refused(String),
+    Refused(Box<Refusal>),
 }
 
 /// References sorted by the target's number, as rows keep them.

@@ -12,6 +12,7 @@ pub mod limits;
 mod logs;
 mod look;
 mod page;
+mod search;
 mod sqlite;
 mod viewlog;
 mod writer;
@@ -30,9 +31,11 @@ pub use error::Error;
 pub use ingest::{Outcome, Prepared, Refusal, prepare};
 pub use look::{Explained, RowView, Sharing};
 pub use page::{Query, Versions};
+pub use search::{Candidates, Find};
 pub use sqlite::Sqlite;
 
 use engine::Engine;
+use search::Search;
 use writer::Writer;
 
 /// What a store is opened with.
@@ -55,6 +58,7 @@ pub struct Store {
     engine: Arc<RwLock<Engine>>,
     readers: Mutex<Vec<Box<dyn Reader>>>,
     writer: Writer,
+    search: Search,
     clock: Arc<dyn Clock>,
     secret: [u8; 32],
     _lock: File,
@@ -93,11 +97,13 @@ impl Store {
                 secret
             }
         };
+        let for_search = backend.reader()?;
         let readers = (0..4).map(|_| backend.reader()).collect::<Result<Vec<_>, _>>()?;
         let engine = Arc::new(RwLock::new(engine));
         let sources = setup.sources.clone();
         let writer = Writer::start(backend, Arc::clone(&engine), Arc::clone(&setup.clock), setup.policy.clone(), sources)?;
-        let store = Self { dir: dir.to_owned(), engine, readers: Mutex::new(readers), writer, clock: setup.clock, secret, _lock: lock };
+        let search = Search::start(&dir.join("search.db"), &engine, for_search)?;
+        let store = Self { dir: dir.to_owned(), engine, readers: Mutex::new(readers), writer, search, clock: setup.clock, secret, _lock: lock };
         store.settle(setup.policy, setup.sources)?;
         Ok(store)
     }
@@ -176,7 +182,9 @@ impl Store {
         if objects.len() > limits::COMMIT_OBJECTS_MAX {
             return Err(Error::Limit { what: "objects in one commit", found: objects.len(), max: limits::COMMIT_OBJECTS_MAX });
         }
-        self.writer.ingest(source.into(), collection.map(Into::into), objects)
+        let outcomes = self.writer.ingest(source.into(), collection.map(Into::into), objects)?;
+        self.search.wake();
+        Ok(outcomes)
     }
 
     /// Carries out an act of a person; returns when it is on disk and in force.
@@ -184,7 +192,12 @@ impl Store {
     /// # Errors
     /// [`Error::Unknown`], or the disk's; nothing has changed then.
     pub fn act(&self, act: Act, by: &str) -> Result<(), Error> {
-        self.writer.act(act, by.into())
+        let removes = matches!(act, Act::Remove(_));
+        self.writer.act(act, by.into())?;
+        if removes {
+            self.search.erase();
+        }
+        Ok(())
     }
 
     /// Keeps a status resource.
@@ -248,6 +261,7 @@ pub(crate) fn policy_fingerprint(policy: &Policy, sources: &[Source]) -> [u8; 32
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.search.stop();
         // The writer's connection must be the last, since only a connection that writes can clear the write-ahead log away.
         self.readers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         self.writer.stop();

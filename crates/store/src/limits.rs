@@ -18,6 +18,14 @@ pub const VERSION_AHEAD_S_MAX: i64 = 86_400;
 pub const CLOCK_BEHIND_US_MAX: i64 = 5_000_000;
 /// Entries of a view log kept in one chunk on disk.
 pub const LOG_CHUNK_ENTRIES: usize = 4096;
+/// Bytes of one text that can be searched.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 16_384;
+/// Rows taken into the search database in one transaction.
+pub const SEARCH_BATCH_ROWS: u32 = 2000;
+/// Objects looked at together for a search.
+pub const SEARCH_PAGE_OBJECTS: usize = 100;
+/// How long nothing new must have come before the search database is filled.
+pub const SEARCH_PAUSE_MS: u64 = 300;
 /// Distinct object types one store knows, in ids and in references.
 pub const TYPES_MAX: usize = 60_000;
 /// Attempts to take the directory's lock.

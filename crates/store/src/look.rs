@@ -164,16 +164,22 @@ impl Store {
     /// [`Error::Unknown`] recipient, or [`Error::ClockBehind`].
     pub fn deletable(&self, recipient: &str, query: &crate::Query) -> Result<(Vec<u32>, usize), Error> {
         let visible = self.select(recipient, query)?;
+        let now_us = self.now_us();
         let engine = self.engine();
         let own = engine.own_sources(recipient);
+        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let (number, cache) = (engine.recipient(recipient).unwrap_or(u32::MAX), polder_release::LabelCache::default());
+        let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok((Vec::new(), 0)) };
         let mut mine = Vec::new();
         for number in &visible {
             let Some(shown) = engine.columns.row(*number) else { continue };
-            // Variants and copies that another one hides go too, or the next would take the deleted one's place.
+            // Variants and copies that another one hides go too, or the next would take the deleted one's place. What the caller may not hold is
+            // not there for it, whoever brought it in.
             let same = engine
                 .columns
                 .live_rows_of(shown.object)
-                .filter(|r| engine.columns.row(*r).is_some_and(|x| x.version() == shown.version() && own.contains(&x.source)));
+                .filter(|r| engine.columns.row(*r).is_some_and(|x| x.version() == shown.version() && own.contains(&x.source)))
+                .filter(|r| judge.judge(*r).permits());
             mine.extend(same);
         }
         mine.sort_unstable();

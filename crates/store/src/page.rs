@@ -2,6 +2,8 @@
 //!
 //! The rule: everything here is counted, ordered and dated over the recipient's own log; nothing else is looked at.
 
+use std::sync::Arc;
+
 use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Page, Released, commit, decide};
 use polder_stix::Id;
 use polder_stix::time::Version;
@@ -9,6 +11,7 @@ use polder_stix::time::Version;
 use crate::backend::LedgerRecord;
 use crate::columns::{AsOf, Row};
 use crate::engine::{Engine, lock};
+use crate::search::Find;
 use crate::viewlog::ViewLog;
 use crate::{Error, Store, limits, logs};
 
@@ -56,6 +59,8 @@ pub struct Query {
     pub versions: Versions,
     /// Oldest version last, as the versions resource wants it.
     pub newest_version_first: bool,
+    /// Only what is found in the copy that is served.
+    pub find: Option<Arc<Find>>,
 }
 
 struct OnDisk<'s> {
@@ -115,8 +120,28 @@ impl Store {
     /// # Errors
     /// [`Error::Unknown`] recipient, [`Error::ClockBehind`], or the disk's; nothing leaves then.
     pub fn page(&self, recipient: &str, query: &Query, form: Form) -> Result<Released<Page>, Error> {
-        let decided = self.decided(recipient, query, form)?;
-        commit(decided, &mut OnDisk { store: self, recipient: recipient.into() })
+        loop {
+            let decided = self.decided(recipient, query, form)?;
+            match commit(decided, &mut OnDisk { store: self, recipient: recipient.into() }) {
+                // Somebody acted meanwhile: what was decided before is neither sent nor entered as sent.
+                Err(Error::Stale) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Does a recipient's view hold anything of what is asked for? This sends nothing, so nothing is entered in the ledger.
+    ///
+    /// # Errors
+    /// As [`Store::page`].
+    pub fn shows(&self, recipient: &str, query: &Query) -> Result<bool, Error> {
+        self.clock_is_right()?;
+        Ok(!self.select(recipient, &Query { limit: Some(1), ..query.clone() })?.is_empty())
+    }
+
+    fn clock_is_right(&self) -> Result<(), Error> {
+        let behind = self.clock_behind_us();
+        if behind > limits::CLOCK_BEHIND_US_MAX { Err(Error::ClockBehind { behind_s: behind / 1_000_000 }) } else { Ok(()) }
     }
 
     /// Numbers of the rows a question means. They stay inside.
@@ -132,10 +157,7 @@ impl Store {
     }
 
     fn decided(&self, recipient: &str, query: &Query, form: Form) -> Result<Decided<Page>, Error> {
-        let behind = self.clock_behind_us();
-        if behind > limits::CLOCK_BEHIND_US_MAX {
-            return Err(Error::ClockBehind { behind_s: behind / 1_000_000 });
-        }
+        self.clock_is_right()?;
         let now_us = self.now_us();
         // The reader first: with none left the writing thread makes one, and that thread may be waiting for readers of the state to finish.
         self.with_reader(|reader| {
@@ -161,7 +183,11 @@ impl Store {
             };
             let decided = decide(&judge, entries, next, form, &|object| engine.columns.id(object), &mut body_of);
             reader.end_page();
-            decided
+            let mut decided = decided?;
+            if let Some(find) = &query.find {
+                decided.retain(|item| find.is_in(&item.bytes));
+            }
+            Ok(decided)
         })
     }
 

@@ -39,12 +39,56 @@ impl Bits {
     }
 }
 
+const PAGE_ROWS: usize = 1024;
+
+/// Positions by row: four bytes a row where most rows are in view, next to nothing where few are.
+#[derive(Debug, Default)]
+struct Positions {
+    pages: Vec<Box<[u32]>>,
+    count: usize,
+}
+
+impl Positions {
+    fn place(row: u32) -> (usize, usize) {
+        let row = row as usize;
+        (row / PAGE_ROWS, row % PAGE_ROWS)
+    }
+
+    fn get(&self, row: u32) -> Option<u32> {
+        let (page, at) = Self::place(row);
+        self.pages.get(page)?.get(at).copied().filter(|p| *p != u32::MAX)
+    }
+
+    fn insert(&mut self, row: u32, position: u32) {
+        let (page, at) = Self::place(row);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, Box::default);
+        }
+        let Some(page) = self.pages.get_mut(page) else { return };
+        if page.is_empty() {
+            *page = vec![u32::MAX; PAGE_ROWS].into();
+        }
+        if let Some(slot) = page.get_mut(at) {
+            self.count += usize::from(*slot == u32::MAX);
+            *slot = position;
+        }
+    }
+
+    fn remove(&mut self, row: u32) {
+        let (page, at) = Self::place(row);
+        if let Some(slot) = self.pages.get_mut(page).and_then(|p| p.get_mut(at)) {
+            self.count -= usize::from(*slot != u32::MAX);
+            *slot = u32::MAX;
+        }
+    }
+}
+
 /// The log.
 #[derive(Debug, Default)]
 pub(crate) struct ViewLog {
     pub(crate) entries: Vec<LogEntry>,
     pub(crate) fingerprints: HashMap<u32, u64>,
-    positions: HashMap<u32, u32>,
+    positions: Positions,
     holdable: Bits,
     pub(crate) last_date_us: i64,
     /// Nothing is dated earlier.
@@ -75,12 +119,12 @@ impl ViewLog {
 
     /// Position of the row's entry, if it is in the view.
     pub(crate) fn position(&self, row: u32) -> Option<u32> {
-        self.positions.get(&row).copied()
+        self.positions.get(row)
     }
 
     /// Rows in view.
     pub(crate) fn in_view(&self) -> usize {
-        self.positions.len()
+        self.positions.count
     }
 
     pub(crate) fn fingerprint(&self, position: u32) -> u64 {
@@ -151,10 +195,11 @@ impl ViewLog {
             let was = if referred { self.status(ground.columns, object, before) } else { Vec::new() };
             let mut permitted = Vec::new();
             for row in ground.columns.rows_of(object).take_while(|r| *r < horizon) {
-                let live = ground.columns.row(row).is_some_and(crate::columns::Row::is_live);
-                let judgement = live.then(|| judge.judge(row)).filter(polder_release::Judgement::permits);
-                self.holdable.set(row, judgement.is_some());
-                permitted.extend(judgement.map(|j| (row, j.removal.fingerprint())));
+                let judgement = judge.judge(row);
+                self.holdable.set(row, judgement.permits());
+                if judgement.permits() && ground.columns.row(row).is_some_and(crate::columns::Row::is_live) {
+                    permitted.push((row, judgement.removal.fingerprint()));
+                }
             }
             if referred && (initial.contains(&object) || was != self.status(ground.columns, object, horizon)) {
                 let rows = ground.columns.referrers(object).filter(|r| *r < horizon);
@@ -169,10 +214,10 @@ impl ViewLog {
         self.cache = cache;
     }
 
-    /// Per source: is there a live row, and may one be held? What referrers can notice.
+    /// Per source: is there a row, and may one be held? What referrers can notice.
     fn status(&self, columns: &Columns, object: u32, horizon: u32) -> Vec<(u16, bool)> {
         let mut sources: Vec<(u16, bool)> = Vec::new();
-        for row in columns.live_rows_of(object).take_while(|r| *r < horizon) {
+        for row in columns.rows_of(object).take_while(|r| *r < horizon) {
             let Some(source) = columns.row(row).map(|r| r.source) else { continue };
             let holdable = self.holdable.get(row);
             match sources.iter_mut().find(|(s, _)| *s == source) {
@@ -197,7 +242,7 @@ impl ViewLog {
                 entry.gone = true;
             }
             self.dirty_chunks.insert(position / chunk_entries());
-            self.positions.remove(&row);
+            self.positions.remove(row);
         }
         entering.extend(shown.into_iter().filter(|(row, _)| self.position(*row).is_none()));
     }
@@ -257,8 +302,7 @@ impl ViewLog {
         let cache = std::mem::take(&mut self.cache);
         if let Some(judge) = Judge::new(&held, ground.policy, recipient, self.windows_done_us, ground.epoch, &cache) {
             for row in 0..horizon {
-                let live = ground.columns.row(row).is_some_and(crate::columns::Row::is_live);
-                self.holdable.set(row, live && judge.judge(row).permits());
+                self.holdable.set(row, judge.judge(row).permits());
             }
         }
         self.cache = cache;

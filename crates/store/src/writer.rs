@@ -135,6 +135,7 @@ impl Work {
                     records.append(&mut new);
                     waiting.push(Waiting::Plain(answer));
                 }
+                Request::Ledger(_, entry, answer) if entry.epoch != self.epoch() => drop(answer.send(Err(Error::Stale))),
                 Request::Ledger(recipient, entry, answer) => {
                     taken.push((recipient, self.log_of(recipient, &entry.recipient, &mut records)));
                     records.push(Record::Ledger(*entry));
@@ -154,6 +155,11 @@ impl Work {
         if !state.is_empty() {
             self.change(state);
         }
+    }
+
+    /// Acts are done by this thread, so what it reads here stands until the ledger is written.
+    fn epoch(&self) -> u64 {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).epoch
     }
 
     /// The records of a recipient's log, and the chunks they hold.

@@ -62,7 +62,7 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
         // Which success it was says what is held, and the poster may not be allowed to know: it hears only of what it is shown.
         let (list, message) = match outcome {
             Outcome::New | Outcome::Known | Outcome::Variant | Outcome::Conflict => (&mut successes, shown.then(|| HELD.to_owned())),
-            Outcome::Refused(reason) => (&mut failures, Some(reason)),
+            Outcome::Refused(refusal) => (&mut failures, Some(format!("{}; {}", refusal.reason, refusal.help))),
         };
         if let (Some(map), Some(message)) = (detail.as_object_mut(), message) {
             map.insert("message".to_owned(), json!(message));

@@ -116,7 +116,10 @@ async fn answer(app: &Arc<App>, request: Request, seen: &mut Seen) -> Result<Res
     match (verb, target) {
         (Verb::Add, Target::Objects(name)) => add(app, caller, name, &parts, body).await,
         (Verb::Delete, Target::Object(name, object)) => blocking(app, move |app| change::delete(app, &caller, &name, &object, parts.uri.query())).await,
-        (_, target) => blocking(app, move |app| read::read(app, &caller, &target, parts.uri.query())).await,
+        (_, target) => {
+            let head = parts.method == Method::HEAD;
+            blocking(app, move |app| read::read(app, &caller, &target, read::Asked { query: parts.uri.query(), head })).await
+        }
     }
 }
 

@@ -14,8 +14,15 @@ use crate::sink::{self, Shape};
 use crate::target::Target;
 use crate::{App, MEDIA_TYPE};
 
+/// How objects are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) query: Option<&'a str>,
+    pub(crate) head: bool,
+}
+
 /// Answers a GET or HEAD.
-pub(crate) fn read(app: &App, caller: &Caller, target: &Target, query: Option<&str>) -> Result<Response, Failure> {
+pub(crate) fn read(app: &App, caller: &Caller, target: &Target, asked: Asked<'_>) -> Result<Response, Failure> {
     match target {
         Target::Discovery => Ok(ok(&discovery(app))),
         Target::Root => Ok(ok(&root(app))),
@@ -25,10 +32,10 @@ pub(crate) fn read(app: &App, caller: &Caller, target: &Target, query: Option<&s
             let (collection, rights) = find(app.access.collections(), caller, name).ok_or_else(Failure::no_collection)?;
             Ok(ok(&resource(&collection, rights)))
         }
-        Target::Objects(name) => question(app, caller, name, None, Shape::Envelope, query),
-        Target::Manifest(name) => question(app, caller, name, None, Shape::Manifest, query),
-        Target::Object(name, object) => question(app, caller, name, Some(object), Shape::Envelope, query),
-        Target::Versions(name, object) => question(app, caller, name, Some(object), Shape::Versions, query),
+        Target::Objects(name) => question(app, caller, name, None, Shape::Envelope, asked),
+        Target::Manifest(name) => question(app, caller, name, None, Shape::Manifest, asked),
+        Target::Object(name, object) => question(app, caller, name, Some(object), Shape::Envelope, asked),
+        Target::Versions(name, object) => question(app, caller, name, Some(object), Shape::Versions, asked),
     }
 }
 
@@ -60,7 +67,7 @@ pub(crate) fn query_of(collection: &Collection, ask: &Ask, object: Option<&Id>, 
     }
 }
 
-fn question(app: &App, caller: &Caller, name: &str, object: Option<&str>, shape: Shape, query: Option<&str>) -> Result<Response, Failure> {
+fn question(app: &App, caller: &Caller, name: &str, object: Option<&str>, shape: Shape, Asked { query, head }: Asked<'_>) -> Result<Response, Failure> {
     let (collection, _) = readable(app, caller, name)?;
     let ask = Ask::parse(query)?;
     let id = object.map(|o| Id::parse(o).ok_or_else(Failure::no_object)).transpose()?;
@@ -79,17 +86,18 @@ fn question(app: &App, caller: &Caller, name: &str, object: Option<&str>, shape:
         newest_version_first,
         ..query_of(&collection, &ask, id.as_ref(), versions)
     };
-    if let Some(response) = sink::page(&app.store, &caller.login.recipient, &asked, shape, &cursors)? {
+    let answered = if head { None } else { sink::page(&app.store, &caller.login.recipient, &asked, shape, &cursors)? };
+    if let Some(response) = answered {
         return Ok(response);
     }
     if let Some(id) = &id {
         // Filters that leave nothing of an object are answered otherwise than an object that is not there for this reader.
         let whole = query_of(&collection, &Ask::default(), Some(id), Versions { all: true, ..Versions::default() });
-        if !sink::any(&app.store, &caller.login.recipient, &Query { limit: Some(1), ..whole })? {
+        if !app.store.shows(&caller.login.recipient, &whole)? {
             return Err(Failure::no_object());
         }
     }
-    Ok(ok(&json!({})))
+    Ok(if head { sink::head() } else { ok(&json!({})) })
 }
 
 fn status(app: &App, caller: &Caller, id: &str) -> Result<Response, Failure> {

@@ -39,14 +39,14 @@ impl Report {
         self.refused.push(json!({"place": place, "id": refusal.id.as_ref().map(ToString::to_string), "reason": refusal.reason, "help": refusal.help}));
     }
 
-    fn count(&mut self, outcomes: Vec<(String, Option<polder_stix::Id>, Outcome)>) {
-        for (place, id, outcome) in outcomes {
+    fn count(&mut self, outcomes: impl Iterator<Item = (String, Outcome)>) {
+        for (place, outcome) in outcomes {
             match outcome {
                 Outcome::New => self.new += 1,
                 Outcome::Known => self.known += 1,
                 Outcome::Variant => self.variant += 1,
                 Outcome::Conflict => self.conflict += 1,
-                Outcome::Refused(reason) => self.refuse(&place, &Refusal { id, reason, help: "split the source, or send fewer different markings" }),
+                Outcome::Refused(refusal) => self.refuse(&place, &refusal),
             }
         }
     }
@@ -120,14 +120,14 @@ fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dy
                 match result {
                     Ok(prepared) => {
                         report.lifted += usize::from(prepared.is_lifted());
-                        places.push((at, prepared.header().id.clone()));
+                        places.push(at);
                         batch.push(prepared);
                     }
                     Err(refusal) => report.refuse(&at, &refusal),
                 }
             }
             let outcomes = store.ingest(source, None, batch)?;
-            report.count(places.into_iter().zip(outcomes).map(|((at, id), o)| (at, Some(id), o)).collect());
+            report.count(places.into_iter().zip(outcomes));
             progress(done, total);
         }
         Ok::<(), Failure>(())

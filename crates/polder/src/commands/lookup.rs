@@ -2,7 +2,7 @@
 
 use polder_release::{Form, Outbound, Page, Verdict};
 use polder_stix::{Id, time};
-use polder_store::{Query, Versions};
+use polder_store::{Find, Query, Versions};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, exit};
@@ -99,74 +99,46 @@ pub(super) struct Wanted {
     pub(super) limit: usize,
 }
 
-/// Objects of the owner's view whose names and values contain every word, newest first.
+/// Objects of the owner's view whose names and values hold every word, newest first.
 pub(super) fn find(node: &Node, wanted: &Wanted) -> Result<Answer, Failure> {
-    let moment = |text: &Option<String>| match text {
-        None => Ok(None),
-        Some(t) => time::to_us(t).map(Some).ok_or_else(|| Failure::usage(format!("`{t}` is not a time"), "write it like 2026-01-31T12:00:00Z")),
+    if let Some(word) = wanted.words.iter().find(|w| !w.contains(char::is_alphanumeric)) {
+        return Err(Failure::usage(format!("`{word}` holds no letter or digit"), "give words of names or values"));
+    }
+    let refers_to = wanted
+        .refers_to
+        .as_ref()
+        .map(|text| Id::parse(text).ok_or_else(|| Failure::usage(format!("`{text}` is not a STIX id"), "write it like malware--UUID")));
+    let find = Find {
+        words: wanted.words.clone(),
+        types: wanted.object_type.as_ref().map(|t| vec![t.as_str().into()]),
+        refers_to: refers_to.transpose()?,
+        since_us: moment(wanted.since.as_deref())?,
+        until_us: moment(wanted.until.as_deref())?,
     };
-    let (since, until) = (moment(&wanted.since)?, moment(&wanted.until)?);
-    let words: Vec<String> = wanted.words.iter().map(|w| w.to_lowercase()).collect();
-    let types = wanted.object_type.as_ref().map(|t| vec![t.as_str().into()]);
-    let mut query = Query { types, added_after_us: since, versions: Versions::last(), limit: Some(1000), ..Query::default() };
     let owner = node.owner();
     let mut found = Vec::new();
-    loop {
+    for query in node.store.candidates(&owner, &find)? {
         let page = page(node, &owner, &query, Form::Whole)?;
-        for item in page.items {
-            if until.is_some_and(|u| item.entry.date_us > u) {
-                continue;
-            }
+        for item in page.items.into_iter().rev() {
             let Ok(object) = serde_json::from_slice::<Value>(&item.bytes) else { continue };
-            let refers = wanted.refers_to.as_ref().is_none_or(|id| refers_to(&object, id));
-            let terms = terms(&object);
-            if refers && words.iter().all(|w| terms.iter().any(|t| t.contains(w.as_str()))) {
-                let version = item.entry.version.map(|v| v.to_string());
-                found.push(json!({"id": item.entry.id.to_string(), "version": version, "added": time::from_us(item.entry.date_us), "name": title(&object)}));
-            }
+            let version = item.entry.version.map(|v| v.to_string());
+            found.push(json!({"id": item.entry.id.to_string(), "version": version, "added": time::from_us(item.entry.date_us), "name": title(&object)}));
         }
-        match page.next {
-            Some(next) => query.after = Some(next),
-            None => break,
+        if found.len() > wanted.limit {
+            break;
         }
     }
-    found.reverse();
     let more = found.len() > wanted.limit;
     found.truncate(wanted.limit);
     let exit = if found.is_empty() { exit::NO } else { exit::OK };
     Ok(Answer { value: json!({"found": found, "more": more}), bytes: None, exit })
 }
 
-fn refers_to(value: &Value, id: &str) -> bool {
-    match value {
-        Value::Array(list) => list.iter().any(|v| refers_to(v, id)),
-        Value::Object(map) => map.iter().any(|(k, v)| k != "id" && refers_to(v, id)),
-        Value::String(s) => s == id,
-        _ => false,
-    }
-}
-
-/// Names and values of an object, in lower case.
-fn terms(object: &Value) -> Vec<String> {
-    let mut out = Vec::new();
-    for key in ["id", "name", "value", "pattern", "aliases", "x_mitre_aliases", "path", "key", "user_id", "display_name", "subject"] {
-        push(object.get(key), &mut out);
-    }
-    for hash in object.get("hashes").and_then(Value::as_object).into_iter().flatten() {
-        push(Some(hash.1), &mut out);
-    }
-    for reference in object.get("external_references").and_then(Value::as_array).into_iter().flatten() {
-        push(reference.get("external_id"), &mut out);
-    }
-    out
-}
-
-fn push(value: Option<&Value>, out: &mut Vec<String>) {
-    match value {
-        Some(Value::String(s)) => out.push(s.to_lowercase()),
-        Some(Value::Array(list)) => list.iter().for_each(|v| push(Some(v), out)),
-        _ => {}
-    }
+/// A time, or a day for the moment it begins.
+fn moment(text: Option<&str>) -> Result<Option<i64>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let read = time::to_us(text).or_else(|| time::to_us(&format!("{text}T00:00:00Z")));
+    read.map(Some).ok_or_else(|| Failure::usage(format!("`{text}` is not a time"), "write it like 2026-01-31 or 2026-01-31T12:00:00Z, in UTC"))
 }
 
 fn title(object: &Value) -> Value {

@@ -2,12 +2,13 @@
 //!
 //! INVARIANT (labels are derived): nothing here is stored; what was asked as of an earlier horizon keeps its answer until an act.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use polder_release::{Alliance, DefaultLabel, Definitions, Label, Meaning, Origin, compile, compile_definition};
 use polder_stix::Id;
 
-use super::{Columns, NONE, Source, at, number};
+use super::{Columns, NONE, Row, Source, at, number};
 
 impl Columns {
     pub(super) fn intern(&mut self, label: Label, origin: &Origin, source: u16) -> u32 {
@@ -30,6 +31,11 @@ impl Columns {
 
     pub(crate) fn labels_of_source(&self, source: u16) -> usize {
         self.labels_of_source.get(&source).map_or(0, BTreeSet::len)
+    }
+
+    /// Has the source a label for this marking set already?
+    pub(crate) fn is_labelled(&self, source: u16, set: &[Id]) -> bool {
+        self.set_numbers.get(set).is_some_and(|set| self.label_of.contains_key(&(*set, source)))
     }
 
     pub(crate) fn windowed_labels(&self) -> impl Iterator<Item = (u32, &polder_release::Terms)> {
@@ -55,7 +61,12 @@ impl Columns {
         let definitions = InSource { columns: self, source };
         let ids = self.set(set);
         let mut label = match self.meanings.get(&row) {
-            Some(content) => compile_definition(&self.id(object), content, ids, &origin, &self.alliance, &definitions, &default),
+            Some(content) => {
+                let id = self.id(object);
+                let live = self.row(row).is_some_and(Row::is_live);
+                let said = live.then(|| definitions.in_source(&id)).flatten().unwrap_or_default().join(content.clone());
+                compile_definition(&id, &said, ids, &origin, &self.alliance, &definitions, &default)
+            }
             None => compile(ids, &origin, &self.alliance, &definitions, Some(&default)),
         };
         let plain = (!is_definition).then(|| label.clone());
@@ -101,14 +112,14 @@ impl Columns {
         if self.objects.get(at(object)).is_some_and(|o| o.first == row) {
             return;
         }
-        let others: Vec<u32> = self.live_rows_of(object).filter(|r| *r < row && self.row(*r).is_some_and(|x| x.source == source)).collect();
+        let others: Vec<u32> = self.rows_of(object).take_while(|r| *r < row).filter(|r| self.row(*r).is_some_and(|x| x.source == source)).collect();
         let mut effective = own;
         for other in others {
-            if self.not_later(row, other) {
+            if self.tightens(other, row) {
                 let label = self.row(other).map_or(own, |r| r.label);
                 effective = self.join(effective, label, source);
             }
-            if self.not_later(other, row) {
+            if self.tightens(row, other) {
                 let have = self.effective_label(other, NONE);
                 let tighter = self.join(have, own, source);
                 if tighter != have {
@@ -121,25 +132,27 @@ impl Columns {
         }
     }
 
-    /// Is the version of `a` the same as or earlier than that of `b`?
-    pub(super) fn not_later(&self, a: u32, b: u32) -> bool {
-        if self.is_damaged(b) {
+    /// Does a row tighten another of the same object (docs/decision.md section 3)? One that was removed keeps what it raised; its own version may come again.
+    pub(super) fn tightens(&self, by: u32, row: u32) -> bool {
+        let (Some(y), Some(x)) = (self.row(by), self.row(row)) else { return false };
+        if x.source != y.source {
+            return false;
+        }
+        if self.is_damaged(by) {
             return true;
         }
-        match (self.row(a), self.row(b)) {
-            (Some(x), Some(y)) => match (x.version(), y.version()) {
-                (Some(x), Some(y)) => x.ns() <= y.ns(),
-                (None, None) => x.commit <= y.commit,
-                // The same id with and without a version: each tightens the other.
-                _ => true,
-            },
-            _ => false,
-        }
+        let later = match (x.version(), y.version()) {
+            (Some(x), Some(y)) => y.ns().cmp(&x.ns()),
+            (None, None) => y.commit.cmp(&x.commit),
+            // The same id with and without a version: each tightens the other.
+            _ => Ordering::Equal,
+        };
+        later.is_gt() || (later.is_eq() && (y.is_live() || !x.is_live()))
     }
 
     /// Labels every row of an object anew; what was as of earlier horizons is forgotten.
     pub(crate) fn relabel(&mut self, object: u32) {
-        let rows: Vec<u32> = self.live_rows_of(object).collect();
+        let rows: Vec<u32> = self.rows_of(object).collect();
         for row in &rows {
             let own = self.own_label(*row);
             self.effective.remove(row);
@@ -151,8 +164,8 @@ impl Columns {
             let Some((own, source)) = self.row(*row).map(|r| (r.label, r.source)) else { continue };
             let mut effective = own;
             for other in &rows {
-                let Some((label, its)) = self.row(*other).map(|r| (r.label, r.source)) else { continue };
-                if its == source && other != row && self.not_later(*row, *other) {
+                let Some(label) = self.row(*other).map(|r| r.label) else { continue };
+                if other != row && self.tightens(*other, *row) {
                     effective = self.join(effective, label, source);
                 }
             }
@@ -253,8 +266,12 @@ struct InSource<'c> {
 impl Definitions for InSource<'_> {
     fn in_source(&self, id: &Id) -> Option<Meaning> {
         let object = self.columns.find_object(id.as_ref())?;
-        let mine = self.columns.live_rows_of(object).filter(|r| self.columns.row(*r).is_some_and(|x| x.source == self.source));
-        mine.filter_map(|r| self.columns.meanings.get(&r).cloned()).reduce(Meaning::join)
+        let is_live = |r: &u32| self.columns.row(*r).is_some_and(Row::is_live);
+        let mine: Vec<u32> = self.columns.rows_of(object).filter(|r| self.columns.row(*r).is_some_and(|x| x.source == self.source)).collect();
+        let last_live = mine.iter().rposition(is_live);
+        // Removed ones read as opaque, and count until another has come after them.
+        let counting = mine.iter().enumerate().filter(|(n, r)| is_live(r) || last_live.is_none_or(|last| *n > last));
+        counting.filter_map(|(_, r)| self.columns.meanings.get(r).cloned()).reduce(Meaning::join)
     }
 
     fn pinned(&self, id: &Id) -> Option<Meaning> {

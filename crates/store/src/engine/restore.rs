@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Engine;
 use crate::backend::{Backend, Reader, Record, RowRecord};
 use crate::columns::{Commit, NewRow, Source};
+use crate::ingest::unreadable;
 use crate::viewlog::ViewLog;
 use crate::{Error, logs};
 
@@ -26,9 +27,7 @@ impl Engine {
         self.restore_acts(&rest);
         // One by one, as they arrived: a log that lies behind is extended with the labels as they were.
         for row in 0..self.columns.len() {
-            if self.columns.row(row).is_some_and(crate::columns::Row::is_live) {
-                self.columns.label_new(row);
-            }
+            self.columns.label_new(row);
         }
         logs::restore(self, rest);
         Ok(())
@@ -85,7 +84,9 @@ impl Engine {
         let id = self.columns.id(row.object);
         let mut damaged = row.damaged;
         let mut meaning = None;
-        if &*id.kind == "marking-definition" && !row.dead {
+        if &*id.kind == "marking-definition" && row.dead {
+            meaning = Some(unreadable());
+        } else if &*id.kind == "marking-definition" {
             let read = reader.body(row.body).map(|b| serde_json::from_slice::<Value>(&b));
             // A definition that cannot be read any more means what nobody can read.
             meaning = Some(read.map_or_else(|_| unreadable(), |v| v.map_or_else(|_| unreadable(), |v| meaning_of_content(&v))));
@@ -142,9 +143,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// What a definition means whose content is lost.
-fn unreadable() -> polder_release::Meaning {
-    polder_release::Meaning { opaque: true, ..polder_release::Meaning::default() }
 }
