@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polder_release as release;
 use polder_release::{
-    Alliance, Attribution, Audience, Binding, DefaultLabel, Definitions, Label, LabelVerdict, Level, Meaning, Origin, Pap, Principal, Recipient, Standing,
-    Terms, compile, meaning_of_content, test_label,
+    Alliance, Attribution, Audience, Binding, DefaultLabel, Definitions, Label, LabelVerdict, Level, Meaning, Origin, Pap, Principal, Reader, Readers,
+    Recipient, Standing, Terms, compile, meaning_of_content, test_label,
 };
 use polder_stix::Id;
 use proptest::prelude::*;
@@ -167,6 +167,15 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn all_at_once_is_one_by_one(label in label(), origin in origin()) {
+        let (all, alliance) = (recipients(), alliance());
+        let readers: Vec<Reader<'_>> = all.iter().map(|recipient| Reader::new(recipient, &alliance)).collect();
+        let together: Vec<LabelVerdict> = Readers::named_by(&readers).test(&label, &origin, NOW_US).collect();
+        let one_by_one: Vec<LabelVerdict> = all.iter().map(|recipient| test_label(&label, &origin, recipient, &alliance, NOW_US)).collect();
+        prop_assert_eq!(together, one_by_one);
     }
 
     /// For a set that is marked, one more marking adds nobody. The exception: an audience named for an own row that had a level and no audience

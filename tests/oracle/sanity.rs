@@ -294,6 +294,15 @@ fn a_removed_definition_keeps_its_own_marking() {
 }
 
 #[test]
+fn a_removed_definition_takes_no_audience_from_one_of_the_same_id() {
+    let first = with(put(statement(NAMED, "TLP:CLEAR"), "object_marking_refs", json!([RED])), "created", "2025-02-01T00:00:00.000Z");
+    let named = audience(NAMED, &json!({"persons": ["pid-alpha"]}));
+    let acts = at(vec![(100, own(vec![first])), (200, own(vec![named])), (300, What::Remove { rows: vec![0] })]);
+    // Live, the first means what both say, and an audience named beside RED says where it goes; removed, it is RED for nobody.
+    assert_eq!([250, 350].map(|now_us| verdict(&acts, "p-alpha", 1, now_us).0), [Verdict::Release, Verdict::Withhold]);
+}
+
+#[test]
 fn a_definition_removed_last_reads_as_opaque() {
     let marked = indicator(&[NAMED]);
     let definition = |level: &str, created: &str| with(statement(NAMED, level), "created", created);

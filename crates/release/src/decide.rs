@@ -9,9 +9,10 @@ use std::collections::{BTreeSet, HashMap};
 use polder_stix::{Id, RefKind};
 use serde_json::Value;
 
-use crate::directory::{Alliance, Group, Kind, Origin, Policy, Recipient};
-use crate::label::{Attribution, Audience, Label, Principal, Terms};
+use crate::directory::{Origin, Policy, Recipient};
+use crate::label::{Attribution, Label};
 use crate::limits;
+use crate::reader::{LabelVerdict, Reader};
 use crate::redact::outline_copy;
 use crate::tlp::Level;
 
@@ -185,148 +186,7 @@ pub trait Held {
     fn granted(&self, row: u32, recipient: u32) -> Option<&[Id]>;
 }
 
-/// What a label alone says to a recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LabelVerdict {
-    /// In full, whatever else.
-    ReadBack,
-    /// Yes, as far as the label goes.
-    Permit,
-    /// Only if a standing release names this level and the object's type; the flag: then the opaque markings still stand.
-    IfStanding(Level, bool),
-    /// Everything but the opaque markings permits.
-    Opaque,
-    /// No.
-    Deny(Reason),
-}
-
-/// A recipient and how it stands to the holder, worked out once for all labels.
-#[derive(Debug, Clone)]
-pub struct Reader<'a> {
-    recipient: &'a Recipient,
-    alliance: &'a Alliance,
-    of_holder: bool,
-    client: bool,
-    member: bool,
-    /// Every principal that names it.
-    names: Vec<Principal>,
-    /// Those that name it as a person or a node, not through its organisation.
-    individual_names: Vec<Principal>,
-}
-
-impl<'a> Reader<'a> {
-    /// The recipient as the alliance knows it.
-    #[must_use]
-    pub fn new(recipient: &'a Recipient, alliance: &'a Alliance) -> Self {
-        let organisation = recipient.organisation.as_deref();
-        let member = organisation.filter(|o| alliance.is_member(o));
-        let person = recipient.person.as_deref().filter(|_| recipient.kind == Kind::Person);
-        let mut individual_names: Vec<Principal> = person.map(|p| Principal::Person(p.into())).into_iter().collect();
-        if recipient.kind == Kind::Node {
-            individual_names.push(Principal::Node(recipient.id.clone()));
-        }
-        let groups = |names: &dyn Fn(&Group) -> bool| -> Vec<Principal> {
-            alliance.groups.iter().filter(|(_, g)| names(g)).map(|(id, _)| Principal::Group(id.clone())).collect()
-        };
-        individual_names.extend(groups(&|g| person.is_some_and(|p| g.persons.contains(p))));
-        let mut names = individual_names.clone();
-        names.extend(member.map(|m| Principal::Member(m.into())));
-        names.extend(groups(&|g| member.is_some_and(|m| g.members.contains(m))));
-        Self {
-            recipient,
-            alliance,
-            of_holder: recipient.is_of(&alliance.holder),
-            client: organisation.is_some_and(|o| alliance.is_client_of(o, &alliance.holder)),
-            member: member.is_some(),
-            names,
-            individual_names,
-        }
-    }
-
-    /// Tests a label of a row of that origin.
-    #[must_use]
-    pub fn test(&self, label: &Label, origin: &Origin, now_us: i64) -> LabelVerdict {
-        let recipient = self.recipient;
-        if !recipient.active {
-            return LabelVerdict::Deny(Reason::Suspended);
-        }
-        let Some(terms) = label.terms().filter(|t| t.realm.is_empty() && t.policy.is_empty()) else {
-            return LabelVerdict::Deny(Reason::Irreconcilable);
-        };
-        if terms.class > recipient.class_max {
-            return LabelVerdict::Deny(Reason::Class);
-        }
-        if let Some(missing) = terms.categories.difference(&recipient.categories).next() {
-            return LabelVerdict::Deny(Reason::Category(missing.clone()));
-        }
-        let reads_back = matches!(recipient.kind, Kind::Organisation | Kind::Node);
-        if reads_back && origin.originator(self.alliance).is_some_and(|o| recipient.is_of(o)) {
-            return LabelVerdict::ReadBack;
-        }
-        if terms.not_before_us.is_some_and(|t| now_us < t) || terms.not_after_us.is_some_and(|t| now_us >= t) {
-            return LabelVerdict::Deny(Reason::Window);
-        }
-        if !is_in(&self.names, &terms.audience) {
-            return LabelVerdict::Deny(Reason::NotNamed);
-        }
-        let standing = match self.test_levels(terms, origin) {
-            Ok(standing) => standing,
-            Err(reason) => return LabelVerdict::Deny(reason),
-        };
-        let opaque = !terms.opaque.is_empty() && !self.of_holder;
-        match (standing, opaque) {
-            (Some(level), opaque) => LabelVerdict::IfStanding(level, opaque),
-            (None, true) => LabelVerdict::Opaque,
-            (None, false) => LabelVerdict::Permit,
-        }
-    }
-
-    /// The TLP part: permitted, or permitted if a standing release names the level returned.
-    fn test_levels(&self, terms: &Terms, origin: &Origin) -> Result<Option<Level>, Reason> {
-        let mut standing = None;
-        for (originator, binding) in &terms.tlp {
-            if binding.level == Level::Red {
-                let named = !terms.audience.is_any() && is_in(&self.individual_names, &terms.audience);
-                if *origin != Origin::Own || !named {
-                    return Err(Reason::Red);
-                }
-            }
-            let Some(reach) = binding.reach else { continue };
-            if self.reached_by(reach) {
-                continue;
-            }
-            let first_hop = *origin == Origin::Own && originator.as_deref() == Some(&*self.alliance.holder);
-            if !first_hop || binding.level == Level::Red || standing.is_some() {
-                return Err(Reason::Reach(reach));
-            }
-            standing = Some(reach);
-        }
-        Ok(standing)
-    }
-
-    fn reached_by(&self, level: Level) -> bool {
-        match level {
-            Level::Clear => true,
-            Level::Green => self.member || self.client,
-            Level::Amber => self.of_holder || self.client,
-            Level::AmberStrict => self.of_holder,
-            Level::Red => false,
-        }
-    }
-}
-
-/// Does every set of the audience hold one of the names?
-fn is_in(names: &[Principal], audience: &Audience) -> bool {
-    audience.0.iter().all(|set| names.iter().any(|name| set.contains(name)))
-}
-
-/// Tests a label of a row of that origin against a recipient.
-#[must_use]
-pub fn test_label(label: &Label, origin: &Origin, recipient: &Recipient, alliance: &Alliance, now_us: i64) -> LabelVerdict {
-    Reader::new(recipient, alliance).test(label, origin, now_us)
-}
-
-/// Cached answers of [`test_label`] for one recipient and one policy epoch: labels are few, rows are many.
+/// Cached answers of [`Reader::test`] for one recipient and one policy epoch: labels are few, rows are many.
 pub type LabelCache = RefCell<Vec<Option<LabelVerdict>>>;
 
 /// The decision for one recipient over what is held at one moment.
@@ -441,8 +301,12 @@ impl<'a, H: Held> Judge<'a, H> {
         removal.granular = self.applied(row, &facts);
         let outline = self.held.outline(row);
         let (mut any_of, mut any_left) = (false, false);
-        let mut walk = Walk { stack: vec![row], ..Walk::default() };
-        for (target, kind) in self.held.references(row) {
+        let references = self.held.references(row);
+        let mut walk = Walk::default();
+        if !references.is_empty() {
+            walk.stack.push(row);
+        }
+        for (target, kind) in references {
             let denied = self.denied(*target, &facts, &mut walk).yes;
             match kind {
                 RefKind::Required if denied => return Judgement::no(Verdict::Withhold, Reason::RequiredReference),

@@ -8,14 +8,16 @@ mod directory;
 mod label;
 pub mod limits;
 mod marking;
+mod reader;
 mod redact;
 mod sealed;
 mod tlp;
 
-pub use decide::{Granular, Held, Judge, Judgement, LabelCache, LabelVerdict, Reader, Reason, Removal, RowFacts, Verdict, test_label};
+pub use decide::{Granular, Held, Judge, Judgement, LabelCache, Reason, Removal, RowFacts, Verdict};
 pub use directory::{Alliance, Group, Kind, Member, Origin, Policy, Recipient, Standing};
 pub use label::{Attribution, Audience, Binding, Label, Principal, Terms};
 pub use marking::{DefaultLabel, Definitions, Meaning, compile, compile_definition, meaning_of_content, predefined};
+pub use reader::{LabelVerdict, Reader, Readers, test_label};
 pub use redact::{RawGranular, RedactError, analyse_granular, outline, outline_copy, redact};
 pub use sealed::{Decided, Entry, Form, Gate, Item, Ledger, Mark, Outbound, Page, Refused, Released, commit, decide};
 pub use tlp::{Level, Pap};

@@ -60,7 +60,7 @@ impl Row {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Object {
     uuid: u128,
     kind: u16,
@@ -112,7 +112,7 @@ impl GranularColumn {
 }
 
 /// The columns.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Columns {
     alliance: Alliance,
     kinds: Vec<Box<str>>,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 
-use polder_release::{Alliance, DefaultLabel, Level, Origin, Policy, Reader as Relation, Recipient, meaning_of_content};
+use polder_release::{Alliance, DefaultLabel, Level, Origin, Policy, Reader as Relation, Readers, meaning_of_content};
 use polder_stix::time::Version;
 use polder_stix::{Id, canonical};
 use serde_json::Value;
@@ -76,6 +76,19 @@ impl Engine {
             damaged: Vec::new(),
             meta: HashMap::new(),
             unsettled: false,
+        }
+    }
+
+    /// A copy to try something on: no logs, nothing that is written.
+    pub(crate) fn trial(&self) -> Self {
+        Self {
+            columns: self.columns.clone(),
+            policy: self.policy.clone(),
+            logs: Vec::new(),
+            posted: HashMap::new(),
+            damaged: Vec::new(),
+            meta: HashMap::new(),
+            ..*self
         }
     }
 
@@ -509,11 +522,13 @@ impl Engine {
 
     /// What every label says to every recipient now.
     fn label_verdicts(&self, now_us: i64) -> Vec<Vec<polder_release::LabelVerdict>> {
-        let verdict = |r: &Recipient| {
-            let reader = Relation::new(r, &self.policy.alliance);
-            self.columns.labels().map(|(label, origin)| reader.test(label, origin, now_us)).collect()
-        };
-        self.policy.recipients.iter().map(verdict).collect()
+        let each: Vec<Relation<'_>> = self.policy.recipients.iter().map(|r| Relation::new(r, &self.policy.alliance)).collect();
+        let all = Readers::named_by(&each);
+        let mut out = vec![Vec::with_capacity(self.columns.label_count()); each.len()];
+        for (label, origin) in self.columns.labels() {
+            out.iter_mut().zip(all.test(label, origin, now_us)).for_each(|(list, verdict)| list.push(verdict));
+        }
+        out
     }
 }
 

@@ -12,6 +12,7 @@ pub mod limits;
 mod logs;
 mod look;
 mod page;
+mod rehearse;
 mod search;
 mod sqlite;
 mod viewlog;
@@ -31,6 +32,7 @@ pub use error::Error;
 pub use ingest::{Outcome, Prepared, Refusal, prepare};
 pub use look::{Explained, RowView, Sharing};
 pub use page::{Query, Versions};
+pub use rehearse::{Effect, Rehearsal};
 pub use search::{Candidates, Find};
 pub use sqlite::Sqlite;
 
