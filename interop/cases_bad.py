@@ -99,6 +99,7 @@ def broken_files(report):
             path = node.home / "marked.json"
             path.write_bytes(_bundle(marked))
             require(node.importing(path)["new"] == 1, "the object was not kept")
+            node("member", "add", "bravo", "--kind", "nation")
             node("recipient", "add", "bravo", "--kind", "organisation", "--organisation", "bravo")
             subject = json.loads(marked)["id"]
             require(subject not in {i.id for i in node.export("bravo")}, "it left with an unreadable marking")
@@ -139,6 +140,7 @@ def over_taxii(report):
                 _is_error(status, headers, answer, 401)
                 require(headers.get("WWW-Authenticate"), "no WWW-Authenticate")
         with report.case("taxii pull with a wrong password: exit 4 and what to do"), fresh("bravo", "Bravo CSIRT") as bravo:
+            bravo("member", "add", "alfa", "--kind", "nation")
             bravo("source", "add", "alfa", "--kind", "member", "--member", "alfa")
             done = bravo("taxii", "pull", server.ready["taxii"], "--user", node.user, "--password-file",
                          bravo.secret("wrong", "not the password"), "--source", "alfa", ok=(4,))

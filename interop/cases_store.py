@@ -62,6 +62,7 @@ def ally(report, unit42, attack):
     marked = next(i for i in items.values() if _MITRE in i.value.get("object_marking_refs", ()))
     unmarked = next(i for i in items.values() if not i.value.get("object_marking_refs"))
     with fresh() as node:
+        node("member", "add", "bravo", "--kind", "nation")
         node("recipient", "add", "bravo", "--kind", "organisation", "--organisation", "bravo")
         with report.case("ally: without a default label nothing leaves, and `release explain` says what to do"):
             node("source", "add", "plain", "--kind", "feed")
@@ -75,6 +76,7 @@ def ally(report, unit42, attack):
             require(subject is not None, "the first file holds no object with the statement")
             _explained(node, subject.id, r"marking pin")
     with fresh() as node:
+        node("member", "add", "bravo", "--kind", "nation")
         login = node("recipient", "add", "bravo", "--kind", "organisation", "--organisation", "bravo",
                      "--user", "bravo-reader", "--json").json()
         node("source", "add", "unit42", "--kind", "feed", "--default-tlp", "clear")
@@ -136,10 +138,12 @@ def fed_while_serving(report, disarm):
 def pull(report, disarm):
     """One node pulls from another by TAXII: bytes arrive as they left, and the second pull brings nothing new."""
     with fresh() as alfa, fresh("bravo", "Bravo CSIRT") as bravo:
+        alfa("member", "add", "bravo", "--kind", "nation")
         login = alfa("recipient", "add", "bravo", "--kind", "organisation", "--organisation", "bravo",
                      "--user", "bravo-node", "--json").json()
         alfa("source", "add", "disarm", "--kind", "feed", "--default-tlp", "clear")
         alfa.importing(disarm, "--source", "disarm")
+        bravo("member", "add", "alfa", "--kind", "nation")
         bravo("source", "add", "alfa", "--kind", "member", "--member", "alfa")
         secret = bravo.secret("alfa", login["password"])
         with alfa.serve() as server, report.case("pull: another node receives the same bytes by TAXII"):

@@ -55,14 +55,14 @@ class Result:
         return f"`polder {self.args_shown}` ended with {self.code}: {self.text.strip()[:400]}"
 
 
-def run(*args, stdin=None, timeout=120):
+def run(*args, stdin=None, timeout=120, cwd=None):
     """Runs the program to its end."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("POLDER_") or k == "POLDER_BIN"}
     start = time.monotonic()
     try:
         done = subprocess.run(
             [binary(), *map(str, args)], input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=env, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=env, cwd=cwd, check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise Failure(f"`polder {' '.join(map(str, args))}` did not end within {timeout} s") from error

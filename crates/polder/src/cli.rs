@@ -1,10 +1,15 @@
-//! The command line: what can be typed, and the request each command becomes.
+//! The command line: what can be typed.
+//!
+//! The rule: every word and flag says what it is; what cannot be right by itself is refused here.
+
+mod requests;
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::request::Request;
+pub(crate) use requests::request;
 
 /// Share threat intelligence with allies: see who will receive each item before it is shared.
 #[derive(Debug, Parser)]
@@ -130,6 +135,9 @@ pub(crate) struct Init {
     /// A file with the owner's password [default: one is made].
     #[arg(long)]
     pub(crate) password_file: Option<PathBuf>,
+    /// One more name or address in the certificate that is made.
+    #[arg(long = "tls-name", value_name = "NAME", conflicts_with = "plain_http")]
+    pub(crate) tls_names: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -165,13 +173,14 @@ pub(crate) enum Taxii {
     Pull {
         /// Discovery, API root or collection.
         url: String,
-        #[arg(long)]
+        /// The login the peer gave us.
+        #[arg(long, requires = "password_file")]
         user: Option<String>,
-        /// A file with the password.
-        #[arg(long)]
+        /// A file with its password.
+        #[arg(long, requires = "user")]
         password_file: Option<PathBuf>,
         /// A file with a bearer token.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["user", "password_file"])]
         token_file: Option<PathBuf>,
         /// The source that takes it.
         #[arg(long)]
@@ -179,7 +188,7 @@ pub(crate) enum Taxii {
         /// Collection id or alias [default: the first that may be read].
         #[arg(long)]
         collection: Option<String>,
-        /// A file with the certificate authority to trust.
+        /// A file (PEM) with the certificate authority to trust, or with the peer's own certificate.
         #[arg(long)]
         ca: Option<PathBuf>,
     },
@@ -189,6 +198,7 @@ pub(crate) enum Taxii {
 pub(crate) enum Object {
     /// Print an object.
     Get {
+        /// Its STIX id.
         id: String,
         /// As received, before STIX 2.0 was lifted.
         #[arg(long)]
@@ -199,7 +209,9 @@ pub(crate) enum Object {
     },
     /// Find objects by words in names and values.
     Find {
+        /// Words that all must occur.
         words: Vec<String>,
+        /// Objects of this STIX type only.
         #[arg(long = "type")]
         object_type: Option<String>,
         /// That refer to this object.
@@ -211,12 +223,15 @@ pub(crate) enum Object {
         /// Added up to this time.
         #[arg(long)]
         until: Option<String>,
-        #[arg(long, default_value_t = 50)]
+        /// How many are shown at most.
+        #[arg(long, default_value_t = 50, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         limit: usize,
     },
     /// Raise an object's marking.
     Mark {
+        /// Its STIX id.
         id: String,
+        /// The level: clear, green, amber, amber+strict or red.
         #[arg(long)]
         tlp: String,
         /// The copy from this source [default: own, else the latest].
@@ -228,13 +243,17 @@ pub(crate) enum Object {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Marking {
     /// Take a definition as valid for every source.
-    Pin { file: PathBuf },
+    Pin {
+        /// A file with the definition, or `-` for standard input.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Source {
     /// Add a source.
     Add {
+        /// Its name, for `import --source`.
         name: String,
         /// own, member or feed.
         #[arg(long, default_value = "feed")]
@@ -251,11 +270,19 @@ pub(crate) enum Source {
     },
     /// Change a source's default label.
     Set {
+        /// Its name.
         name: String,
+        /// TLP level its unmarked objects are taken to have; `none` for no default label.
         #[arg(long)]
         default_tlp: Option<String>,
+        /// Members its unmarked objects are taken to name.
         #[arg(long, value_delimiter = ',')]
         default_members: Vec<String>,
+    },
+    /// Remove a source that holds no object.
+    Remove {
+        /// Its name.
+        name: String,
     },
     /// List sources.
     List,
@@ -265,18 +292,26 @@ pub(crate) enum Source {
 pub(crate) enum Standing {
     /// Add recipients for a level and type, where no audience is named.
     Add {
+        /// A name for it.
         id: String,
+        /// Levels it speaks of; never red.
         #[arg(long = "level", value_delimiter = ',', required = true)]
         levels: Vec<String>,
+        /// Object types it speaks of [default: all].
         #[arg(long = "type", value_delimiter = ',')]
         types: Vec<String>,
+        /// Members it adds, with all their recipients.
         #[arg(long = "member", value_delimiter = ',')]
         members: Vec<String>,
+        /// Single recipients it adds.
         #[arg(long = "recipient", value_delimiter = ',')]
         recipients: Vec<String>,
     },
     /// Remove a standing release.
-    Remove { id: String },
+    Remove {
+        /// Its name.
+        id: String,
+    },
     /// List standing releases.
     List,
 }
@@ -285,10 +320,12 @@ pub(crate) enum Standing {
 pub(crate) enum Recipient {
     /// Add a recipient, with a login.
     Add {
+        /// Its id; it cannot be given to another later.
         id: String,
         /// organisation, node, person, partner-system or public.
         #[arg(long, default_value = "organisation")]
         kind: String,
+        /// The member it belongs to, or the client of one; not for kind public.
         #[arg(long)]
         organisation: Option<String>,
         /// The person, for kind person.
@@ -302,9 +339,20 @@ pub(crate) enum Recipient {
         password_file: Option<PathBuf>,
     },
     /// Nothing goes to it any more, from now on.
-    Suspend { id: String },
+    Suspend {
+        /// Its id.
+        id: String,
+    },
     /// It may receive again.
-    Resume { id: String },
+    Resume {
+        /// Its id.
+        id: String,
+    },
+    /// Remove it for good, with its logins and its rights; its id cannot be used again.
+    Remove {
+        /// Its id.
+        id: String,
+    },
     /// List recipients.
     List,
 }
@@ -313,9 +361,12 @@ pub(crate) enum Recipient {
 pub(crate) enum Member {
     /// Add a member, or an organisation outside that is a client of one.
     Add {
+        /// Its id, as audiences name it.
         id: String,
+        /// Its name.
         #[arg(long, default_value = "")]
         name: String,
+        /// What it is.
         #[arg(long, value_enum, default_value = "body")]
         kind: MemberKind,
         /// Organisations whose client it is.
@@ -327,13 +378,26 @@ pub(crate) enum Member {
     },
     /// Add a named group of members and persons.
     Group {
+        /// Its id, as audiences name it.
         id: String,
+        /// Members in it.
         #[arg(long = "member", value_delimiter = ',')]
         members: Vec<String>,
+        /// Persons in it.
         #[arg(long = "person", value_delimiter = ',')]
         persons: Vec<String>,
     },
-    /// List members.
+    /// Remove a member that no recipient and no source belongs to.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+    /// Remove a group; audiences that name it then name nobody by it.
+    RemoveGroup {
+        /// Its id.
+        id: String,
+    },
+    /// List members and groups.
     List,
 }
 
@@ -341,7 +405,9 @@ pub(crate) enum Member {
 pub(crate) enum Collection {
     /// Add a collection.
     Add {
+        /// Its name in URLs.
         alias: String,
+        /// Its title, for people [default: the alias].
         #[arg(long)]
         title: Option<String>,
         /// Object types it takes in [default: all].
@@ -357,6 +423,11 @@ pub(crate) enum Collection {
         #[arg(long, value_delimiter = ',')]
         write: Vec<String>,
     },
+    /// Remove a collection; the objects stay.
+    Remove {
+        /// Its alias.
+        alias: String,
+    },
     /// List collections.
     List,
 }
@@ -365,28 +436,38 @@ pub(crate) enum Collection {
 pub(crate) enum Release {
     /// Why a recipient may or may not have an object.
     Explain {
+        /// The object's STIX id.
         object: String,
+        /// The recipient.
         #[arg(long)]
         to: String,
     },
     /// Who may have an object, and what would be redacted.
-    Audience { object: String },
+    Audience {
+        /// The object's STIX id.
+        object: String,
+    },
     /// What waits for a person.
     Queue,
     /// Say yes to a held object for one recipient.
     Approve {
+        /// The object's STIX id.
         object: String,
+        /// The recipient.
         #[arg(long)]
         to: String,
     },
-    /// Say no.
+    /// Say no to a held object for one recipient.
     Refuse {
+        /// The object's STIX id.
         object: String,
+        /// The recipient.
         #[arg(long)]
         to: String,
     },
     /// How many objects a recipient may have, and why the others stay.
     Summary {
+        /// The recipient.
         #[arg(long)]
         to: String,
     },
@@ -395,9 +476,15 @@ pub(crate) enum Release {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
     /// Who was sent an object.
-    WhoHas { object: String },
+    WhoHas {
+        /// The object's STIX id.
+        object: String,
+    },
     /// What a recipient was sent.
-    WhatHas { recipient: String },
+    WhatHas {
+        /// Its id.
+        recipient: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -410,84 +497,39 @@ pub(crate) enum Config {
     },
 }
 
-/// The request of a command that asks a node something; `None` for those that do not.
-pub(crate) fn request(command: &Command) -> Option<Request> {
-    Some(match command {
-        Command::Export { to, .. } => Request::Export { to: to.clone() },
-        Command::Object(Object::Get { id, original, all }) => Request::ObjectGet { id: id.clone(), original: *original, all: *all },
-        Command::Object(Object::Find { words, object_type, refers_to, since, until, limit }) => Request::ObjectFind {
-            words: words.clone(),
-            object_type: object_type.clone(),
-            refers_to: refers_to.clone(),
-            since: since.clone(),
-            until: until.clone(),
-            limit: *limit,
-        },
-        Command::Object(Object::Mark { id, tlp, source }) => Request::ObjectMark { id: id.clone(), level: tlp.clone(), source: source.clone() },
-        Command::Marking(Marking::Pin { .. }) => Request::MarkingPin,
-        Command::Source(Source::Add { name, kind, member, default_tlp, default_members }) => Request::SourceAdd {
-            name: name.clone(),
-            kind: kind.clone(),
-            member: member.clone(),
-            default_tlp: default_tlp.clone(),
-            default_members: default_members.clone(),
-        },
-        Command::Source(Source::Set { name, default_tlp, default_members }) => {
-            Request::SourceSet { name: name.clone(), default_tlp: default_tlp.clone(), default_members: default_members.clone() }
-        }
-        Command::Source(Source::List) => Request::SourceList,
-        Command::Standing(Standing::Add { id, levels, types, members, recipients }) => {
-            Request::StandingAdd { id: id.clone(), levels: levels.clone(), types: types.clone(), members: members.clone(), recipients: recipients.clone() }
-        }
-        Command::Standing(Standing::Remove { id }) => Request::StandingRemove { id: id.clone() },
-        Command::Standing(Standing::List) => Request::StandingList,
-        Command::Recipient(r) => recipient_request(r),
-        Command::Member(Member::Add { id, name, kind, client_of, outside }) => {
-            Request::MemberAdd { id: id.clone(), name: name.clone(), kind: kind.name().to_owned(), client_of: client_of.clone(), outside: *outside }
-        }
-        Command::Member(Member::Group { id, members, persons }) => Request::GroupAdd { id: id.clone(), members: members.clone(), persons: persons.clone() },
-        Command::Member(Member::List) => Request::MemberList,
-        Command::Collection(Collection::Add { alias, title, types, sources, read, write }) => Request::CollectionAdd {
-            alias: alias.clone(),
-            title: title.clone().unwrap_or_else(|| alias.clone()),
-            types: types.clone(),
-            sources: sources.clone(),
-            read: read.clone(),
-            write: write.clone(),
-        },
-        Command::Collection(Collection::List) => Request::CollectionList,
-        Command::Release(r) => release_request(r),
-        Command::Ledger(Ledger::WhoHas { object }) => Request::WhoHas { id: object.clone() },
-        Command::Ledger(Ledger::WhatHas { recipient }) => Request::WhatHas { recipient: recipient.clone() },
-        Command::Doctor { .. } => Request::Doctor,
-        Command::Config(Config::Show { .. }) => Request::ConfigShow,
-        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) | Command::Import { .. } | Command::Taxii(_) | Command::Completions { .. } => return None,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
 
-fn recipient_request(command: &Recipient) -> Request {
-    match command {
-        Recipient::Add { id, kind, organisation, person, user, .. } => Request::RecipientAdd {
-            id: id.clone(),
-            kind: kind.clone(),
-            organisation: organisation.clone(),
-            person: person.clone(),
-            user: user.clone(),
-            password: None,
-        },
-        Recipient::Suspend { id } => Request::RecipientSuspend { id: id.clone(), suspend: true },
-        Recipient::Resume { id } => Request::RecipientSuspend { id: id.clone(), suspend: false },
-        Recipient::List => Request::RecipientList,
+    use super::*;
+
+    #[test]
+    fn every_word_and_flag_says_what_it_is() {
+        fn check(command: &clap::Command, path: &str) {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some_and(|h| !h.to_string().is_empty()), "`{path}` has no help for `{}`", argument.get_id());
+            }
+            for sub in command.get_subcommands() {
+                assert!(sub.get_about().is_some(), "`{path} {}` has no help", sub.get_name());
+                check(sub, &format!("{path} {}", sub.get_name()));
+            }
+        }
+        check(&Cli::command(), "polder");
     }
-}
 
-fn release_request(command: &Release) -> Request {
-    match command {
-        Release::Explain { object, to } => Request::Explain { id: object.clone(), to: to.clone() },
-        Release::Audience { object } => Request::Audience { id: object.clone() },
-        Release::Queue => Request::Queue,
-        Release::Approve { object, to } => Request::Approve { id: object.clone(), to: to.clone() },
-        Release::Refuse { object, to } => Request::Refuse { id: object.clone(), to: to.clone() },
-        Release::Summary { to } => Request::Summary { recipient: to.clone() },
+    #[test]
+    fn logins_are_named_once_and_whole() {
+        let pull = |flags: &str| Cli::try_parse_from(format!("polder taxii pull https://taxii.example/ --source s {flags}").split_whitespace()).is_ok();
+        for (flags, want) in [
+            ("", true),
+            ("--user u --password-file f", true),
+            ("--token-file t", true),
+            ("--user u", false),
+            ("--password-file f", false),
+            ("--user u --token-file t", false),
+            ("--user u --password-file f --token-file t", false),
+        ] {
+            assert_eq!(pull(flags), want, "{flags}");
+        }
     }
 }

@@ -3,9 +3,12 @@
 //! The rule: bytes of objects come from `Store::page` and pass the sink; the only other way, a row's bytes for the holder's own people,
 //! first asks the decision.
 
+mod effect;
+mod health;
 mod intake;
 mod lookup;
 mod people;
+mod rules;
 mod sharing;
 
 use polder_stix::Id;
@@ -36,6 +39,8 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::WhoHas { id } => Ok(sharing::who_has(node, &parse_id(&id)?)),
         Request::WhatHas { recipient } => sharing::what_has(node, &recipient),
         Request::Summary { recipient } => sharing::summary(node, &recipient),
+        Request::Doctor => health::doctor(node),
+        Request::ConfigShow => Ok(health::config_show(node)),
         other => people::run(node, by, other),
     }
 }

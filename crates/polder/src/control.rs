@@ -91,6 +91,11 @@ fn respond(result: Result<Answer, Failure>) -> Response {
     }
 }
 
+/// Does a node answer in this directory?
+pub(crate) fn is_running(dir: &Path) -> bool {
+    UnixStream::connect(socket_path(dir)).is_ok()
+}
+
 /// Asks the running node, if there is one; `None` when nobody listens.
 pub(crate) fn ask(dir: &Path, request: &Request, body: &[u8]) -> Result<Option<Answer>, Failure> {
     let Ok(mut stream) = UnixStream::connect(socket_path(dir)) else { return Ok(None) };

@@ -266,11 +266,33 @@ impl Directory {
         self.sources.sources.iter().map(source).collect()
     }
 
+    /// Every name is a member's, or that of an organisation known as a client of one.
+    pub(crate) fn need_members(&self, names: &[String]) -> Result<(), Failure> {
+        let help = "see `polder member list`, or add it: `polder member add ID`";
+        need("member", names, |n| self.alliance.members.iter().any(|m| m.id == n), help)
+    }
+
+    /// Every name is a recipient's.
+    pub(crate) fn need_recipients(&self, names: &[String]) -> Result<(), Failure> {
+        let help = "see `polder recipient list`, or add it: `polder recipient add ID --organisation MEMBER`";
+        need("recipient", names, |n| self.recipients.recipients.iter().any(|r| r.id == n), help)
+    }
+
+    /// Every name is a source's.
+    pub(crate) fn need_sources(&self, names: &[String]) -> Result<(), Failure> {
+        let help = "see `polder source list`, or add it: `polder source add NAME`";
+        need("source", names, |n| self.sources.sources.iter().any(|s| s.name == n), help)
+    }
+
     /// The recipient that is this node's own organisation.
     pub(crate) fn owner(&self) -> &str {
         let own = self.recipients.recipients.iter().find(|r| r.kind == "organisation" && r.organisation.as_deref() == Some(&self.holder));
         own.map_or(&self.holder, |r| &r.id)
     }
+}
+
+fn need(kind: &str, names: &[String], is_known: impl Fn(&str) -> bool, help: &str) -> Result<(), Failure> {
+    names.iter().find(|n| !is_known(n)).map_or(Ok(()), |unknown| Err(Failure::not_found(kind, unknown, help)))
 }
 
 fn boxed(names: &[String]) -> BTreeSet<Box<str>> {
@@ -283,7 +305,8 @@ pub(crate) fn level(name: &str) -> Result<Level, Failure> {
     Level::parse(bare).ok_or_else(|| Failure::configuration(format!("`{name}` is not a TLP level"), "use clear, green, amber, amber+strict or red"))
 }
 
-fn recipient(entry: &RecipientEntry) -> Result<Recipient, Failure> {
+/// The entry as the decision takes it.
+pub(crate) fn recipient(entry: &RecipientEntry) -> Result<Recipient, Failure> {
     let kind = Kind::parse(&entry.kind).ok_or_else(|| {
         Failure::configuration(
             format!("recipient `{}` has the unknown kind `{}`", entry.id, entry.kind),
@@ -302,7 +325,8 @@ fn recipient(entry: &RecipientEntry) -> Result<Recipient, Failure> {
     Ok(out)
 }
 
-fn standing(entry: &StandingEntry) -> Result<Standing, Failure> {
+/// The entry as the decision takes it.
+pub(crate) fn standing(entry: &StandingEntry) -> Result<Standing, Failure> {
     let levels = entry.levels.iter().map(|l| level(l)).collect::<Result<BTreeSet<_>, _>>()?;
     if levels.contains(&Level::Red) {
         return Err(Failure::configuration(
@@ -313,7 +337,8 @@ fn standing(entry: &StandingEntry) -> Result<Standing, Failure> {
     Ok(Standing { id: entry.id.as_str().into(), levels, types: boxed(&entry.types), members: boxed(&entry.members), recipients: boxed(&entry.recipients) })
 }
 
-fn source(entry: &SourceEntry) -> Result<Source, Failure> {
+/// The entry as the store takes it.
+pub(crate) fn source(entry: &SourceEntry) -> Result<Source, Failure> {
     let origin = match (entry.kind.as_str(), &entry.member) {
         ("own", None) => Origin::Own,
         ("member", Some(member)) => Origin::Member(member.as_str().into()),

@@ -34,6 +34,11 @@ impl Failure {
         Self::new(exit::CONFIGURATION, message, help)
     }
 
+    /// The same, of a value that was typed and not found in a file.
+    pub(crate) fn into_usage(self) -> Self {
+        Self { exit: exit::USAGE, ..self }
+    }
+
     pub(crate) fn not_found(kind: &str, name: &str, help: impl Into<String>) -> Self {
         Self::new(exit::NO, format!("no {kind} `{name}`"), help)
     }

@@ -53,6 +53,9 @@ pub(crate) fn check_id(kind: &str, id: &str) -> Result<(), Failure> {
 /// Makes the directory; refuses one that is a node already.
 pub(crate) fn init(dir: &Path, plan: &Plan) -> Result<Value, Failure> {
     check_id("member", &plan.member)?;
+    if !config::is_address(&plan.listen) {
+        return Err(Failure::usage(format!("`{}` is no address to listen on", plan.listen), config::ADDRESS_HELP));
+    }
     if dir.join("polder.toml").exists() {
         return Err(Failure::configuration(format!("`{}` is a node already", dir.display()), "choose another directory; nothing was changed"));
     }
@@ -66,9 +69,6 @@ pub(crate) fn init(dir: &Path, plan: &Plan) -> Result<Value, Failure> {
     let collection = random_uuid()?;
     let directory = first_directory(plan, &owner, &collection)?;
     directory.save(dir)?;
-    if !plan.plain_http {
-        make_certificate(dir, &plan.listen)?;
-    }
     let config = Config {
         member: plan.member.clone(),
         listen: plan.listen.clone(),
@@ -125,16 +125,4 @@ fn first_directory(plan: &Plan, owner: &NewUser, collection: &str) -> Result<Dir
         write: vec![plan.member.clone()],
     });
     Ok(directory)
-}
-
-fn make_certificate(dir: &Path, listen: &str) -> Result<(), Failure> {
-    let host = listen.rsplit_once(':').map_or(listen, |(h, _)| h).trim_matches(['[', ']']);
-    let names = vec![host.to_owned(), "localhost".to_owned()];
-    let fail =
-        |e: rcgen::Error| Failure::configuration(format!("cannot make a certificate for `{host}`: {e}"), "put your own into tls/cert.pem and tls/key.pem");
-    let made = rcgen::generate_simple_self_signed(names).map_err(fail)?;
-    let tls = dir.join("tls");
-    std::fs::create_dir_all(&tls).map_err(|e| file_failure(&tls, "create", &e))?;
-    config::write(&tls.join("cert.pem"), &made.cert.pem())?;
-    config::write(&tls.join("key.pem"), &made.signing_key.serialize_pem())
 }

@@ -12,9 +12,11 @@ mod directory;
 mod failure;
 mod init;
 mod node;
+mod pull;
 mod render;
 mod request;
 mod serve;
+mod tls;
 mod words;
 
 use std::io::{IsTerminal, Read, Write};
@@ -86,7 +88,14 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Demo(plan) => demo::run(cli, plan),
         Command::Completions { shell } => completions(shell),
         Command::Doctor { accept_clock: true } => {
-            let node = node::Node::open(&dir(cli)?, true)?;
+            let dir = dir(cli)?;
+            if control::is_running(&dir) {
+                return Err(Failure::configuration(
+                    format!("the node in `{}` is running, and has taken the clock as it was", dir.display()),
+                    "stop the node, run `polder doctor --accept-clock`, then start it again",
+                ));
+            }
+            let node = node::Node::open(&dir, true)?;
             // Any act writes the clock's time as the newest, which is what accepting it means.
             node.change("doctor --accept-clock", |_| Ok(()))?;
             show(cli, &commands::run(&node, "doctor", Request::Doctor, &[], &mut |_, _| {})?)
@@ -98,6 +107,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         }
         Command::Marking(cli::Marking::Pin { file }) => ask(cli, &Request::MarkingPin, &read_input(file)?),
         Command::Taxii(cli::Taxii::Pull { url, user, password_file, token_file, source, collection, ca }) => {
+            pull::check_url(url)?;
             let request = Request::Pull {
                 url: url.clone(),
                 user: user.clone(),
@@ -105,7 +115,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
                 token: token_file.as_deref().map(read_secret).transpose()?,
                 source: source.clone(),
                 collection: collection.clone(),
-                ca: ca.as_ref().map(|p| p.display().to_string()),
+                ca: ca.as_deref().map(pull::authority).transpose()?,
             };
             ask(cli, &request, &[])
         }
@@ -210,7 +220,11 @@ fn run_init(cli: &Cli, plan: &cli::Init) -> Result<u8, Failure> {
     let password = plan.password_file.as_deref().map(read_secret).transpose()?;
     let made = init::init(&dir, &init::Plan { member, name, kind: plan.kind.name().to_owned(), listen, plain_http: plan.plain_http, password })?;
     // Opening it once makes the store, so that what can fail fails now.
-    node::Node::open(&dir, false)?;
+    let node = node::Node::open(&dir, false)?;
+    if !plan.plain_http {
+        tls::make(&dir, &node.config, &plan.tls_names)?;
+    }
+    drop(node);
     if cli.json {
         say(&format!("{made}\n"))
     } else {

@@ -8,9 +8,11 @@ use std::time::Instant;
 use polder_taxii::{Access, Settings, router};
 use serde_json::{Value, json};
 
+use crate::config::{ADDRESS_HELP, is_address};
 use crate::control;
 use crate::failure::{Failure, file_failure};
 use crate::node::Node;
+use crate::tls;
 
 /// Flags that override the settings.
 #[derive(Debug, Clone, Default)]
@@ -23,11 +25,14 @@ pub(crate) struct Flags {
 /// Opens the node and serves it; `ready` hears the addresses once everything answers.
 pub(crate) fn serve(dir: &Path, flags: &Flags, ready: impl FnOnce(&Value)) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut node = Node::open(dir, false)?;
-    if let Some(listen) = &flags.listen {
-        node.config.listen.clone_from(listen);
+    if let Some(listen) = flags.listen.as_deref().filter(|l| !is_address(l)) {
+        return Err(Failure::usage(format!("`{listen}` is no address to listen on"), ADDRESS_HELP));
     }
-    node.config.plain_http |= flags.plain_http;
+    let mut node = Node::open(dir, false)?;
+    override_settings(&mut node, flags);
+    if !node.config.plain_http {
+        tls::make_if_none(dir, &node.config)?;
+    }
     let node = Arc::new(node);
     let listener = bind(&node.config.listen)?;
     let address = listener.local_addr().map_err(|e| Failure::configuration(format!("cannot listen: {e}"), "check `listen`"))?;
@@ -36,6 +41,24 @@ pub(crate) fn serve(dir: &Path, flags: &Flags, ready: impl FnOnce(&Value)) -> Re
         .build()
         .map_err(|e| Failure::configuration(format!("cannot start: {e}"), "look at the system's limits for threads"))?;
     runtime.block_on(run(node, listener, (address, started), flags.until_stdin_closes, ready))
+}
+
+/// Flags hold over the settings, and `config show` says so.
+fn override_settings(node: &mut Node, flags: &Flags) {
+    let mut over = Vec::new();
+    if let Some(listen) = &flags.listen {
+        node.config.listen.clone_from(listen);
+        over.push(("listen", toml::Value::from(listen.as_str()).to_string()));
+    }
+    if flags.plain_http {
+        node.config.plain_http = true;
+        over.push(("plain_http", true.to_string()));
+    }
+    for (key, value) in over {
+        node.origins.retain(|(k, _, _)| k != key);
+        node.origins.push((key.to_owned(), value, "flag".to_owned()));
+    }
+    node.origins.sort();
 }
 
 fn bind(listen: &str) -> Result<TcpListener, Failure> {

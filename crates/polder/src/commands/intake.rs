@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use polder_stix::bundle;
-use polder_store::{Outcome, Prepared, Refusal, Setup, Store, SystemClock, prepare};
+use polder_stix::validate::{Options, validate_with};
+use polder_store::{Outcome, Prepared, Refusal, Store, prepare};
 use polder_taxii::pull as taxii;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, exit, file_failure};
+use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
 use crate::words;
@@ -88,11 +89,14 @@ pub(super) fn import(node: &Node, by: &str, from: &From, body: &[u8], dry_run: b
         return dry(node, &source, body, &from.place, progress);
     }
     tracing::info!(by, source, bytes = body.len(), "import");
-    let report = take(&node.store, &source, body, &from.place, progress)?;
+    let report = take(&node.store, &mut |_, batch| Ok(node.store.ingest(&source, None, batch)?), body, &from.place, progress)?;
     Ok(report.answer(started.elapsed().as_secs_f64(), &source))
 }
 
-fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
+/// Where a batch goes, with the place of each of its objects.
+type Keep<'k> = dyn FnMut(&[String], Vec<Prepared>) -> Result<Vec<Outcome>, Failure> + 'k;
+
+fn take(store: &Store, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Failure::usage(format!("`{place}` is empty, there is nothing to import"), "give a file with STIX objects"));
     }
@@ -126,7 +130,7 @@ fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dy
                     Err(refusal) => report.refuse(&at, &refusal),
                 }
             }
-            let outcomes = store.ingest(source, None, batch)?;
+            let outcomes = keep(&places, batch)?;
             report.count(places.into_iter().zip(outcomes));
             progress(done, total);
         }
@@ -134,7 +138,8 @@ fn take(store: &Store, source: &str, body: &[u8], place: &str, progress: &mut dy
     })?;
     if let Some(fault) = document.fault {
         let refusal = Refusal { id: None, reason: fault.to_string(), help: fault.help() };
-        report.refuse(&format!("{place}: after object {total}"), &refusal);
+        let at = if total == 0 { place.to_owned() } else { format!("{place}: after object {total}") };
+        report.refuse(&at, &refusal);
     }
     Ok(report)
 }
@@ -149,32 +154,69 @@ fn prepare_all(texts: &[&str], now_us: i64) -> Vec<Result<Prepared, Box<Refusal>
     })
 }
 
-/// What an import would do, and who would then receive it, worked out in a store of its own that is thrown away.
+/// What an import would do, who would then receive it, and what breaks the specification.
 fn dry(node: &Node, source: &str, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
-    let dir = node.dir.join(format!("dry-run-{}", std::process::id()));
-    let policy = node.directory().policy()?;
-    let sources = node.directory().store_sources()?;
-    let recipients: Vec<String> = policy.recipients.iter().map(|r| r.id.to_string()).collect();
-    let result = (|| {
-        let scratch = Store::open(&dir, Setup { policy, sources, clock: std::sync::Arc::new(SystemClock), accept_clock: true })?;
-        let report = take(&scratch, source, body, place, progress)?;
-        let mut audience = Vec::new();
-        for recipient in &recipients {
-            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-            for (_, _, judgement) in scratch.verdicts(recipient)? {
-                *counts.entry(words::verdict(judgement.verdict)).or_default() += 1;
+    let started = std::time::Instant::now();
+    let mut rehearsal = node.store.rehearse(source)?;
+    let mut warnings = Warnings::default();
+    let mut keep = |places: &[String], batch: Vec<Prepared>| {
+        places.iter().zip(&batch).for_each(|(place, object)| warnings.look(place, object));
+        Ok(rehearsal.ingest(batch)?)
+    };
+    let report = take(&node.store, &mut keep, body, place, progress)?;
+    let audience = rehearsal.effects().into_iter().map(|effect| {
+        let verdicts: BTreeMap<&str, usize> = effect.verdicts.iter().map(|(v, n)| (words::verdict(*v), *n)).collect();
+        json!({"recipient": effect.recipient, "verdicts": verdicts, "gains": effect.gains, "loses": effect.loses})
+    });
+    let audience: Vec<Value> = audience.collect();
+    let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
+    if let Some(map) = answer.value.as_object_mut() {
+        map.insert("dry_run".to_owned(), true.into());
+        map.insert("warnings".to_owned(), warnings.told());
+        map.insert("audience".to_owned(), audience.into());
+    }
+    Ok(answer)
+}
+
+/// Where objects break the specification in ways that do not keep them out: each way once, with how often and where first.
+#[derive(Debug, Default)]
+struct Warnings {
+    ways: BTreeMap<(String, String), (usize, String, String)>,
+    beyond: usize,
+}
+
+impl Warnings {
+    fn look(&mut self, place: &str, object: &Prepared) {
+        const WAYS_MAX: usize = 200;
+        let Ok(value) = serde_json::from_slice::<Value>(object.bytes()) else { return };
+        let requirements = Options { recommendations: false, ..Options::default() };
+        for finding in validate_with(&value, requirements) {
+            let key = (without_numbers(&finding.path), finding.message);
+            if self.ways.len() >= WAYS_MAX && !self.ways.contains_key(&key) {
+                self.beyond += 1;
+                continue;
             }
-            audience.push(json!({"recipient": recipient, "verdicts": counts}));
+            let id = object.header().id.to_string();
+            self.ways.entry(key).or_insert_with(|| (0, place.to_owned(), id)).0 += 1;
         }
-        let mut answer = report.answer(0.0, source);
-        if let Some(map) = answer.value.as_object_mut() {
-            map.insert("dry_run".to_owned(), true.into());
-            map.insert("audience".to_owned(), audience.into());
+    }
+
+    fn told(self) -> Value {
+        let ways = self.ways.into_iter();
+        let mut rows: Vec<Value> =
+            ways.map(|((path, message), (count, place, id))| json!({"path": path, "message": message, "count": count, "first": place, "id": id})).collect();
+        if self.beyond > 0 {
+            rows.push(json!({"path": null, "message": "others, of too many kinds to list", "count": self.beyond}));
         }
-        Ok(answer)
-    })();
-    std::fs::remove_dir_all(&dir).map_err(|e| file_failure(&dir, "remove", &e))?;
-    result
+        rows.into()
+    }
+}
+
+/// A path without its list indexes, so that the same mistake in every item is one.
+fn without_numbers(path: &str) -> String {
+    let mut parts = path.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |sum, part| format!("{sum}[]{}", part.split_once(']').map_or("", |(_, rest)| rest)))
 }
 
 /// A peer's TAXII collection.
@@ -228,7 +270,8 @@ pub(super) fn pull(node: &Node, by: &str, peer: &Peer, progress: &mut dyn FnMut(
         if bundle::split(&envelope).objects.is_empty() {
             return Ok(());
         }
-        let part = take(&node.store, &source, &envelope, &format!("page {page}"), &mut |_, _| {})?;
+        let mut keep = |_: &[String], batch: Vec<Prepared>| Ok(node.store.ingest(&source, None, batch)?);
+        let part = take(&node.store, &mut keep, &envelope, &format!("page {page}"), &mut |_, _| {})?;
         report.new += part.new;
         report.known += part.known;
         report.variant += part.variant;

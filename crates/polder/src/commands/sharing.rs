@@ -1,10 +1,11 @@
 //! Who may have what, and why; raising a marking; pinning a definition; the queue; the ledger.
 
-use polder_release::{Level, Mark, Verdict, predefined};
+use polder_release::{Level, Mark, Reason, Verdict, predefined};
 use polder_stix::{Id, time};
 use polder_store::{Act, Explained, Sharing, prepare};
 use serde_json::{Map, Value, json};
 
+use super::effect;
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -25,9 +26,18 @@ fn explained(node: &Node, e: &Explained) -> Value {
         "verdict": words::verdict(e.judgement.verdict),
         "reason": words::reason(e, &directory),
         "help": words::help(e, &directory),
+        "unexplained": unexplained(e),
         "removed_references": e.removed_references.iter().map(Id::to_string).collect::<Vec<_>>(),
         "removed_properties_marked": e.removed_for.iter().map(Id::to_string).collect::<Vec<_>>(),
     })
+}
+
+/// Markings nobody has explained, where they decide.
+fn unexplained(e: &Explained) -> Vec<String> {
+    match &e.judgement.reason {
+        Reason::Opaque(ids) => ids.iter().map(Id::to_string).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Why a recipient may or may not have an object.
@@ -38,7 +48,18 @@ pub(super) fn explain(node: &Node, id: &Id, to: &str) -> Result<Answer, Failure>
     }
     let yes = rows.iter().any(|e| e.judgement.permits());
     let rows: Vec<Value> = rows.iter().map(|e| explained(node, e)).collect();
-    Ok(Answer { value: json!({"explain": rows}), bytes: None, exit: if yes { exit::OK } else { exit::NO } })
+    Ok(Answer { value: json!({"explain": rows, "answered": answered(node, id, to)?}), bytes: None, exit: if yes { exit::OK } else { exit::NO } })
+}
+
+/// What people said about an object and a recipient, the latest first.
+fn answered(node: &Node, id: &Id, to: &str) -> Result<Vec<Value>, Failure> {
+    let wanted = format!("{id} to {to}");
+    let told = |(stamp_us, kind, detail): (i64, String, String)| {
+        let detail: Value = serde_json::from_str(&detail).ok()?;
+        let is_it = matches!(kind.as_str(), "grant" | "refuse") && detail.get("what").and_then(Value::as_str) == Some(&wanted);
+        is_it.then(|| json!({"answer": if kind == "grant" { "yes" } else { "no" }, "when": time::from_us(stamp_us), "by": detail.get("by")}))
+    };
+    Ok(node.store.acts(usize::MAX)?.into_iter().filter_map(told).collect())
 }
 
 /// Who may have an object.
@@ -75,7 +96,7 @@ pub(super) fn settle(node: &Node, by: &str, id: &Id, to: &str, yes: bool) -> Res
 
 /// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here.
 pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&str>) -> Result<Answer, Failure> {
-    let level = crate::directory::level(level).map_err(|f| Failure::usage(f.message, f.help))?;
+    let level = crate::directory::level(level).map_err(Failure::into_usage)?;
     let mut rows = node.store.rows_of(id);
     rows.retain(|r| source.is_none_or(|s| *r.source == *s));
     let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
@@ -140,25 +161,28 @@ fn tlp_2_definition(level: Level) -> Value {
 /// Takes a definition as valid for every source.
 pub(super) fn pin(node: &Node, by: &str, body: &[u8]) -> Result<Answer, Failure> {
     let document = polder_stix::bundle::split(body);
-    let mut pinned = Vec::new();
+    let mut definitions = Vec::new();
     for text in &document.objects {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
-        if value.get("type").and_then(Value::as_str) != Some("marking-definition") {
-            continue;
+        if value.get("type").and_then(Value::as_str) == Some("marking-definition") {
+            definitions.push(prepare(text, node.store.now_us()).map_err(|r| Failure::new(exit::NO, r.reason.clone(), r.help))?);
         }
-        let prepared = prepare(text, node.store.now_us()).map_err(|r| Failure::new(exit::NO, r.reason.clone(), r.help))?;
-        let id = prepared.header().id.to_string();
-        node.store.act(Act::Pin(prepared.bytes().to_vec()), by)?;
-        pinned.push(id);
     }
-    if pinned.is_empty() {
+    if definitions.is_empty() {
         let why = document.fault.map_or("there is none in it".to_owned(), |f| f.to_string());
         return Err(Failure::usage(
             format!("no marking-definition was pinned: {why}"),
             "give a file with a marking-definition object, or a bundle that has one",
         ));
     }
-    Ok(Answer::ok(json!({"pinned": pinned})))
+    let pinned: Vec<String> = definitions.iter().map(|d| d.header().id.to_string()).collect();
+    let ((), audience) = effect::of(node, || {
+        for definition in &definitions {
+            node.store.act(Act::Pin(definition.bytes().to_vec()), by)?;
+        }
+        Ok(())
+    })?;
+    Ok(Answer::ok(json!({"pinned": pinned, "audience": audience})))
 }
 
 fn shared(s: &Sharing) -> Value {
@@ -167,7 +191,11 @@ fn shared(s: &Sharing) -> Value {
         Mark::Full => "full",
         Mark::Redacted(_) => "redacted",
     };
-    json!({"recipient": s.recipient, "id": s.id.to_string(), "version": s.version.map(|v| v.to_string()), "what": what, "in_view": s.in_view})
+    let mut told = json!({"recipient": s.recipient, "id": s.id.to_string(), "version": s.version.map(|v| v.to_string()), "what": what, "in_view": s.in_view});
+    if let (Mark::Redacted(digest), Some(map)) = (s.what, told.as_object_mut()) {
+        map.insert("sha256".to_owned(), digest.iter().map(|b| format!("{b:02x}")).collect::<String>().into());
+    }
+    told
 }
 
 /// Who was sent an object.

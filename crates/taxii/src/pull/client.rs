@@ -170,9 +170,14 @@ fn header(response: &Response<Body>, name: &str) -> Option<String> {
 
 fn fault(error: ureq::Error) -> Again {
     let of_tls = |e: &std::io::Error| e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let tls = |why: String| {
+        // rustls says `invalid peer certificate` of every certificate it does not take.
+        let remedy = if why.contains("certificate") { "; name the authority it is signed by, or the certificate itself, with `--ca FILE`" } else { "" };
+        Again { wait: None, error: PullError::Peer(format!("TLS with the peer failed: {why}{remedy}")) }
+    };
     match error {
-        ureq::Error::Io(e) if of_tls(&e) => Again { wait: None, error: PullError::Peer(format!("TLS with the peer failed: {e}")) },
-        ureq::Error::Rustls(e) => Again { wait: None, error: PullError::Peer(format!("TLS with the peer failed: {e}")) },
+        ureq::Error::Io(e) if of_tls(&e) => tls(e.to_string()),
+        ureq::Error::Rustls(e) => tls(e.to_string()),
         ureq::Error::BodyExceedsLimit(max) => Again { wait: None, error: PullError::Peer(format!("the peer sends more than {max} bytes at once")) },
         ureq::Error::BadUri(e) => Again { wait: None, error: PullError::Setup(e) },
         error => Again { wait: Some(Duration::ZERO), error: PullError::Link(error.to_string()) },
