@@ -15,8 +15,9 @@ use subtle::ConstantTimeEq;
 use crate::directory::{UserEntry, UsersFile};
 use crate::failure::Failure;
 
-/// Slow verifications allowed at once, and per second; beyond, an unknown credential is refused unchecked.
-const VERIFICATIONS_PER_S_MAX: u32 = 20;
+/// Slow verifications per second for one share of the names; beyond, a credential that was not verified before is refused unchecked.
+const VERIFICATIONS_PER_S_MAX: u32 = 5;
+const SHARES: u8 = 64;
 const REMEMBERED_MAX: usize = 4096;
 
 /// A caller.
@@ -32,7 +33,8 @@ pub(crate) struct Auth {
     key: [u8; 32],
     users: RwLock<Vec<UserEntry>>,
     verified: RwLock<HashMap<[u8; 32], Caller>>,
-    budget: Mutex<(Instant, u32)>,
+    /// When a second began, and how many passwords were tried in it, by share of the names.
+    budget: Mutex<HashMap<u8, (Instant, u32)>>,
 }
 
 /// Random bytes as text.
@@ -65,7 +67,7 @@ impl Auth {
     pub(crate) fn new(users: &UsersFile) -> Result<Self, Failure> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|e| Failure::configuration(format!("no randomness: {e}"), "look at the system log"))?;
-        Ok(Self { key, users: RwLock::new(users.users.clone()), verified: RwLock::default(), budget: Mutex::new((Instant::now(), 0)) })
+        Ok(Self { key, users: RwLock::new(users.users.clone()), verified: RwLock::default(), budget: Mutex::default() })
     }
 
     /// Takes a changed users.toml; whatever was verified under the old one no longer counts.
@@ -106,23 +108,24 @@ impl Auth {
         }
         let decoded = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
         let (name, password) = decoded.split_once(':')?;
-        if !self.spend() {
+        let found = users.iter().find(|u| u.user == name);
+        if !self.spend(name) {
             return None;
         }
-        let found = users.iter().find(|u| u.user == name);
         // An unknown name costs as much as a wrong password, so that names cannot be told apart by time.
         let hash = found.or_else(|| users.first()).map(|u| u.password_hash.as_str())?;
         let right = Argon2::default().verify_password(password.as_bytes(), &PasswordHash::new(hash).ok()?).is_ok();
         found.filter(|_| right).map(caller)
     }
 
-    fn spend(&self) -> bool {
+    /// By shares of the names, so that a flood of guesses for one keeps few others out, and known names are not told from unknown ones.
+    fn spend(&self, name: &str) -> bool {
+        let [share, ..] = self.digest(name);
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        if budget.0.elapsed() > Duration::from_secs(1) {
-            *budget = (Instant::now(), 0);
-        }
-        budget.1 += 1;
-        budget.1 <= VERIFICATIONS_PER_S_MAX
+        budget.retain(|_, (began, _)| began.elapsed() <= Duration::from_secs(1));
+        let (_, tried) = budget.entry(share % SHARES).or_insert_with(|| (Instant::now(), 0));
+        *tried += 1;
+        *tried <= VERIFICATIONS_PER_S_MAX
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The rule: exit codes mean 0 yes, 1 no, 2 usage, 3 configuration, 4 peer or link, 5 partial; results go to stdout, everything else to stderr.
 
+mod admit;
 mod auth;
 mod cli;
 mod commands;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use polder_taxii::{Access, Settings, router};
 use serde_json::{Value, json};
 
+use crate::admit::{Admit, limit_heads};
 use crate::config::{ADDRESS_HELP, is_address};
 use crate::control;
 use crate::failure::{Failure, file_failure};
@@ -113,26 +114,22 @@ async fn run(
     ready(&json!({"taxii": format!("{base}/taxii2/"), "api_root": format!("{base}/api/"), "collection": collection, "ready_s": seconds}));
     let failed = |e: std::io::Error| Failure::configuration(format!("the listener ended: {e}"), "look at the system log");
     let service = app.into_make_service();
+    let admit = Admit::new();
     let result = match tls {
-        None => axum_server::from_tcp(listener).map_err(failed)?.acceptor(NoDelay).handle(handle).serve(service).await,
-        Some(tls) => axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle).serve(service).await,
+        None => {
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.acceptor(admit).handle(handle);
+            limit_heads(server.http_builder());
+            server.serve(service).await
+        }
+        Some(tls) => {
+            let acceptor = axum_server::tls_rustls::RustlsAcceptor::new(tls).acceptor(admit);
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.acceptor(acceptor).handle(handle);
+            limit_heads(server.http_builder());
+            server.serve(service).await
+        }
     };
     control.abort();
     result.map_err(failed)
-}
-
-/// Answers go out at once: a page is one write, and a client waits for it.
-#[derive(Debug, Clone, Copy)]
-struct NoDelay;
-
-impl<S> axum_server::accept::Accept<tokio::net::TcpStream, S> for NoDelay {
-    type Stream = tokio::net::TcpStream;
-    type Service = S;
-    type Future = std::future::Ready<std::io::Result<(Self::Stream, S)>>;
-
-    fn accept(&self, stream: tokio::net::TcpStream, service: S) -> Self::Future {
-        std::future::ready(stream.set_nodelay(true).map(|()| (stream, service)))
-    }
 }
 
 async fn tls_config(node: &Node) -> Result<axum_server::tls_rustls::RustlsConfig, Failure> {

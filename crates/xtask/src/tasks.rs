@@ -40,6 +40,7 @@ pub(crate) fn bench(only: Option<&str>) -> Result<()> {
     let mut steps = Steps::default();
     steps.step("tools of this machine", || tools::ensure(tools::FOR_TESTS))?;
     steps.step("release build", || place.cargo(&["build", "--release", "--package", "polder"], &[]))?;
+    steps.step("reference of import", || place.cargo(&["build", "--release", "--package", "polder-store", "--example", "bodies_only"], &[]))?;
     let venv = steps.step("python environment", || python::ensure(&place.target, &place.root.join("interop/requirements.txt")))?;
     for program in programs {
         let name = format!("bench {}", program.file_stem().unwrap_or_default().to_string_lossy());

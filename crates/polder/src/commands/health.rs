@@ -46,6 +46,8 @@ fn limits(node: &Node) -> Map<String, Value> {
     let mut limits: Map<String, Value> = fixed.into_iter().map(|(name, value)| (shown(name), value)).collect();
     // What polder.toml says is what holds.
     limits.insert("taxii.content_bytes_max".to_owned(), node.config.content_bytes_max.into());
+    limits.insert("server.connections_max".to_owned(), crate::admit::CONNECTIONS_MAX.into());
+    limits.insert("server.head_read_s_max".to_owned(), crate::admit::HEAD_READ_S_MAX.into());
     limits.insert("taxii.page_objects_default".to_owned(), node.config.page_objects_default.into());
     limits.insert("taxii.page_objects_max".to_owned(), node.config.page_objects_max.into());
     limits
