@@ -19,6 +19,8 @@ mod oracle;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod store_vs_oracle;
 #[cfg(test)]
 mod worlds_store;

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::scripts::temporary;
 
 const NOW_US: i64 = 1_790_000_000_000_000;
-const GREEN: &str = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da";
-const RED: &str = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed";
+pub(crate) const GREEN: &str = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da";
+pub(crate) const RED: &str = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed";
 
-fn open(dir: &Path) -> Result<Store, polder_store::Error> {
+pub(crate) fn open(dir: &Path) -> Result<Store, polder_store::Error> {
     let member = |id: &str| (id.into(), Member { id: id.into(), identity: None, client_of: [].into(), in_alliance: true });
     let alliance = Alliance { holder: "alfa".into(), members: BTreeMap::from([member("alfa"), member("bravo")]), groups: BTreeMap::new() };
     let recipients = ["alfa", "bravo"].map(|id| Recipient::new(id, Kind::Organisation, Some(id))).into();
@@ -26,12 +26,12 @@ fn open(dir: &Path) -> Result<Store, polder_store::Error> {
     Store::open(dir, Setup { policy, sources, clock: Arc::new(ManualClock::at(NOW_US)), accept_clock: false })
 }
 
-fn ingest(store: &Store, objects: &[Value]) {
+pub(crate) fn ingest(store: &Store, objects: &[Value]) {
     let ready = objects.iter().map(|o| prepare(&o.to_string(), NOW_US).unwrap()).collect();
     store.ingest("own", None, ready).unwrap();
 }
 
-fn ids(store: &Store, recipient: &str) -> Vec<String> {
+pub(crate) fn ids(store: &Store, recipient: &str) -> Vec<String> {
     let query = Query { versions: Versions { all: true, ..Versions::default() }, ..Query::default() };
     let released = store.page(recipient, &query, Form::Whole).unwrap();
     let page = Outbound::new(store.recipient_number(recipient).unwrap(), store).pass(released).unwrap();
@@ -42,7 +42,7 @@ fn id(kind: &str, n: u32) -> String {
     Id { kind: kind.into(), uuid: 0x4000_8000_0000_0000_0000 + u128::from(n) }.to_string()
 }
 
-fn tool(n: u32, day: u32, marking: &str) -> Value {
+pub(crate) fn tool(n: u32, day: u32, marking: &str) -> Value {
     json!({"type": "tool", "spec_version": "2.1", "id": id("tool", n), "created": "2025-01-01T00:00:00.000Z", "modified": format!("2025-01-{day:02}T00:00:00.000Z"),
         "name": format!("tool of day {day}"), "object_marking_refs": [marking]})
 }

@@ -168,10 +168,16 @@ impl Backend for Sqlite {
     fn write(&mut self, records: Vec<Record>) -> Result<(), Error> {
         // Dropping the transaction on any error rolls it back.
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut removes = false;
         for record in records {
+            removes |= matches!(record, Record::Remove { .. });
             write_one(&transaction, record)?;
         }
         transaction.commit()?;
+        if removes {
+            // What was removed leaves the write-ahead log too. A reader in the middle of a page only puts this off to the next time.
+            drop(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        }
         Ok(())
     }
 
