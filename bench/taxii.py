@@ -117,6 +117,7 @@ def polder(items, gets):
             login = {"api_root": root, "user": node.user, "password": node.password}
             found = {"idle_rss_mib": memory_mib(pid, "VmRSS")}
             found["ingest"] = ingest(login, collection, pid, items)
+            found["search"] = settled(pid)
             found["download"] = download(login, collection, pid, len(items))
             found["download_again"] = download(login, collection, pid, len(items))
             ids = sample(items, gets)
@@ -264,6 +265,14 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def settled(pid):
+    """Waits until the words of what came in are in the search database, which the server does when nothing new comes."""
+    before, last, start = cpu_s(pid), -1.0, time.perf_counter()
+    while last != (last := cpu_s(pid)):
+        time.sleep(0.7)
+    return {"cpu_s": round(last - before, 2), "wall_s": round(time.perf_counter() - start - 0.7, 1), "rss_mib": memory_mib(pid, "VmRSS")}
+
+
 def memory_mib(pid, name):
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
         for text in status:
@@ -290,6 +299,8 @@ def table(found):
     row("first POST, s", "ingest", "first_post_s")
     row("last POST, s", "ingest", "last_post_s")
     row("memory after ingest, MiB", "ingest", "rss_mib", "60")
+    row("words into the search database, CPU s", "search", "cpu_s")
+    row("memory after that, MiB", "search", "rss_mib", "60")
     row("full download, s", "download", "wall_s")
     row("full download, CPU s", "download", "cpu_s", "0.10")
     row("full download again, s", "download_again", "wall_s")
