@@ -140,6 +140,31 @@ fn what_a_later_version_hides_was_to_be_had_from_an_earlier_one() {
 }
 
 #[test]
+fn an_element_that_a_later_version_moved_and_hides_was_to_be_had_from_the_earlier_one() {
+    let with = |first: &str, second: &str| in_part(put(indicator(&[GREEN]), "labels", json!([first, second])), RED, "labels.[0]");
+    let then = served(vec![own(vec![with("harmless", "secret")]), own(vec![later(with("secret", "harmless"))])], "bravo");
+    assert_eq!(then.len(), 1);
+    assert_eq!(then[0].1["labels"], json!(["harmless"]));
+}
+
+#[test]
+fn many_versions_with_many_hidden_parts_took_minutes() {
+    let version = |n: usize| {
+        let selectors: Vec<String> = (0..300).map(|k| format!("x_part.k{k}")).collect();
+        let part: Value = (0..300).map(|k| (format!("k{k}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
+        let object = put(with(indicator(&[GREEN]), "modified", &format!("2025-02-01T00:{:02}:{:02}Z", n / 60, n % 60)), "x_part", part);
+        put(object, "granular_markings", json!([{"marking_ref": RED, "selectors": selectors}]))
+    };
+    let started = std::time::Instant::now();
+    let node = Node::of(&script(vec![own((0..200).map(version).collect())])).unwrap();
+    let items = read_all(node.store(), "bravo", Form::Listed, 1000).unwrap();
+    // The rest have more later versions, or more selectors to compare with, than are looked at.
+    assert!((1..64).contains(&items.len()), "{}", items.len());
+    // Not a measurement: it took a minute.
+    assert!(started.elapsed().as_secs() < 20);
+}
+
+#[test]
 fn a_restart_forgot_how_rows_were_labelled() {
     // At first GREEN shows it to bravo; AMBER then takes it away, and the third arrives after that.
     let acts = vec![own(vec![indicator(&[GREEN])]), own(vec![later(indicator(&[AMBER]))]), Do::Reopen, own(vec![malware(1, GREEN)])];

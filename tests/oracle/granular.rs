@@ -30,10 +30,10 @@ impl Marked {
     }
 }
 
-/// Is every selector of `others` one of `ones`, or of something inside one of `ones`?
+/// Is every selector of `others` one of `ones`, or of something inside one of `ones`? A place in a list covers nothing.
 pub(super) fn cover(ones: &[Marked], others: &[Marked]) -> bool {
     let selectors = |list: &[Marked]| list.iter().flat_map(|entry| entry.selectors.clone()).collect::<Vec<String>>();
-    let ones = selectors(ones);
+    let ones: Vec<String> = selectors(ones).into_iter().filter(|one| !one.contains('[')).collect();
     let covers = |one: &String, other: &String| one == other || other.starts_with(&format!("{one}."));
     selectors(others).iter().all(|other| ones.iter().any(|one| covers(one, other)))
 }

@@ -103,7 +103,7 @@ pub(super) fn of_label(case: &super::Case, recipient: &str) -> Verdict {
 /// hides more.
 fn candidate<'a>(world: &World, row: &'a Row, recipient: &Recipient, now_us: i64) -> Option<Candidate<'a>> {
     let own = hidden(world, row, recipient, now_us);
-    let mut tighter = world.rows.iter().filter(|other| other.tightens(row));
+    let mut tighter = world.rows.iter().filter(|other| other.number != row.number && other.tightens(row));
     if !tighter.all(|other| granular::cover(&own, &hidden(world, other, recipient, now_us))) {
         return None;
     }

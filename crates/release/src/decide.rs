@@ -4,7 +4,7 @@
 //! the product.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use polder_stix::{Id, RefKind};
 use serde_json::Value;
@@ -200,6 +200,8 @@ pub struct Judge<'a, H> {
     now_us: i64,
     epoch: u64,
     cache: &'a LabelCache,
+    /// Rows of which a later version is known to hide a part, or not: the same row is asked for again and again along references.
+    later: RefCell<HashMap<u32, bool>>,
 }
 
 impl<'a, H: Held> Judge<'a, H> {
@@ -207,7 +209,7 @@ impl<'a, H: Held> Judge<'a, H> {
     pub fn new(held: &'a H, policy: &'a Policy, number: u32, now_us: i64, epoch: u64, cache: &'a LabelCache) -> Option<Self> {
         let recipient = policy.recipients.get(usize::try_from(number).ok()?)?;
         let reader = Reader::new(recipient, &policy.alliance);
-        Some(Self { held, policy, number, recipient, reader, now_us, epoch, cache })
+        Some(Self { held, policy, number, recipient, reader, now_us, epoch, cache, later: RefCell::default() })
     }
 
     /// The recipient's number.
@@ -352,9 +354,31 @@ impl<'a, H: Held> Judge<'a, H> {
         if later.is_empty() {
             return false;
         }
-        let mine = self.hidden(row, facts);
-        let covered = |selector: &str| mine.iter().any(|m| selector.strip_prefix(m).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
-        later.into_iter().any(|other| self.hidden(other, &self.held.facts(other)).into_iter().any(|selector| !covered(selector)))
+        if let Some(known) = self.later.borrow().get(&row) {
+            return *known;
+        }
+        let hidden = later.len() > limits::TIGHTENERS_MAX || self.uncovered(row, facts, &later);
+        self.later.borrow_mut().insert(row, hidden);
+        hidden
+    }
+
+    /// Do these hide a part that the row's own hidden selectors do not cover?
+    fn uncovered(&self, row: u32, facts: &RowFacts, later: &[u32]) -> bool {
+        // An element's place in a list says nothing about another version of the list.
+        let mine: HashSet<&str> = self.hidden(row, facts).into_iter().filter(|selector| !selector.contains('[')).collect();
+        let covered = |selector: &str| {
+            let ends = selector.match_indices('.').map(|(at, _)| at).chain([selector.len()]);
+            ends.filter_map(|end| selector.get(..end)).any(|start| mine.contains(start))
+        };
+        let mut compared = 0;
+        for other in later {
+            let marks = self.held.granular(*other);
+            compared += marks.iter().map(|mark| mark.selectors.len()).sum::<usize>();
+            if compared > limits::SELECTORS_COMPARED_MAX || self.hidden(*other, &self.held.facts(*other)).into_iter().any(|selector| !covered(selector)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// What the row's granular markings hide from the recipient, as written.

@@ -8,3 +8,7 @@ pub const AUDIENCE_NAMES_MAX: usize = 4096;
 pub const GRANULAR_MAX: usize = 4096;
 /// Rows looked at along required references for one answer, before it is no.
 pub const REFERENCE_STEPS_MAX: u32 = 1_000_000;
+/// Rows with granular markings that one row is compared with; with more it is withheld.
+pub const TIGHTENERS_MAX: usize = 64;
+/// Selectors of those rows, together; with more it is withheld.
+pub const SELECTORS_COMPARED_MAX: usize = 4096;

@@ -455,7 +455,8 @@ impl Held for AsOf<'_> {
         let columns = self.columns;
         let Some(here) = columns.row(row).filter(|r| columns.granular_objects.contains(&r.object)) else { return Vec::new() };
         let others = columns.rows_of(here.object).take_while(|r| *r < self.horizon);
-        others.filter(|r| *r != row && columns.granular.contains_key(r) && columns.tightens(*r, row)).collect()
+        let tightening = others.filter(|r| *r != row && columns.granular.contains_key(r) && columns.tightens(*r, row));
+        tightening.take(polder_release::limits::TIGHTENERS_MAX + 1).collect()
     }
 
     fn outline(&self, row: u32) -> Option<&Value> {

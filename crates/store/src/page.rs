@@ -185,7 +185,7 @@ impl Store {
             reader.end_page();
             let mut decided = decided?;
             if let Some(find) = &query.find {
-                decided.retain(|item| find.is_in(&item.bytes));
+                decided.retain(|item| find.is_timely(item.entry.date_us) && find.is_in(&item.bytes));
             }
             Ok(decided)
         })

@@ -23,8 +23,8 @@ const SCHEMA: &str = "
 CREATE TABLE term(row INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(text, content='term', content_rowid='row', tokenize='ascii', detail=none, columnsize=0);
 INSERT INTO words(words, rank) VALUES('secure-delete', 1);
-CREATE TABLE mark(rows INTEGER NOT NULL, last INTEGER NOT NULL, gone INTEGER NOT NULL);
-INSERT INTO mark VALUES(0, 0, 0);
+CREATE TABLE mark(rows INTEGER NOT NULL, last INTEGER NOT NULL, gone INTEGER NOT NULL, gone_sum INTEGER NOT NULL);
+INSERT INTO mark VALUES(0, 0, 0, 0);
 ";
 
 /// Properties whose texts are prose, not names or values.
@@ -46,6 +46,11 @@ pub struct Find {
 }
 
 impl Find {
+    /// Did it come into view when it should have?
+    pub(crate) fn is_timely(&self, date_us: i64) -> bool {
+        self.since_us.is_none_or(|t| date_us > t) && self.until_us.is_none_or(|t| date_us <= t)
+    }
+
     /// Is an object, as it is served, what is looked for?
     pub(crate) fn is_in(&self, served: &[u8]) -> bool {
         serde_json::from_slice(served).is_ok_and(|object| self.matches(&object))
@@ -94,9 +99,7 @@ impl Store {
         for row in rows {
             let Some(entry) = log.position(row).and_then(|p| log.entries.get(p as usize)) else { continue };
             let Some(object) = columns.row(row).map(|r| r.object) else { continue };
-            let wanted = types.as_ref().is_none_or(|t| t.contains(&columns.object_kind(object)))
-                && find.since_us.is_none_or(|t| entry.date_us > t)
-                && find.until_us.is_none_or(|t| entry.date_us <= t);
+            let wanted = types.as_ref().is_none_or(|t| t.contains(&columns.object_kind(object))) && find.is_timely(entry.date_us);
             if wanted && seen.insert(object) {
                 ids.push(columns.id(object));
             }
@@ -130,7 +133,14 @@ struct Work {
 
 impl Search {
     pub(crate) fn start(path: &Path, engine: &Arc<RwLock<Engine>>, reader: Box<dyn Reader>) -> Result<Self, Error> {
-        let work = Arc::new(Mutex::new(Work { path: path.to_owned(), engine: Arc::clone(engine), reader: Some(reader), index: None }));
+        let mut work = Work { path: path.to_owned(), engine: Arc::clone(engine), reader: Some(reader), index: None };
+        if path.exists() {
+            // Before anything changes, so that an older copy of the store beside a newer index is noticed.
+            if let Err(error) = work.index() {
+                tracing::warn!(%error, "the search database cannot be opened");
+            }
+        }
+        let work = Arc::new(Mutex::new(work));
         let (wake, woken) = sync_channel(1);
         let shared = Arc::clone(&work);
         let thread = std::thread::Builder::new().name("store-search".to_owned()).spawn(move || follow(&shared, &woken))?;
@@ -215,7 +225,7 @@ impl Work {
     fn index(&mut self) -> Result<&mut Index, Error> {
         let index = match self.index.take() {
             Some(index) => index,
-            None => Index::open(&self.path, |rows| last_mark(&self.engine, rows))?,
+            None => Index::open(&self.path, &self.engine)?,
         };
         Ok(self.index.insert(index))
     }
@@ -297,6 +307,11 @@ fn last_mark(engine: &RwLock<Engine>, rows: u32) -> i64 {
     if rows > engine.columns.len() { -1 } else { stamp_us ^ i64::from(last.map_or(0, |r| r.sha32)) }
 }
 
+/// Tells one set of removed rows from another, in whatever order.
+fn sum_of(rows: &[u32]) -> i64 {
+    rows.iter().fold(0i64, |sum, row| sum.wrapping_add((i64::from(*row) + 1).wrapping_mul(0x1E37_79B9_7F4A_7C15)))
+}
+
 #[derive(Debug)]
 struct Index {
     connection: Connection,
@@ -308,9 +323,9 @@ struct Index {
 
 impl Index {
     /// Opens the file; one that cannot be read, or is of another store or an older state of this one, is begun anew.
-    fn open(path: &Path, mark_of: impl Fn(u32) -> i64) -> Result<Self, Error> {
+    fn open(path: &Path, engine: &RwLock<Engine>) -> Result<Self, Error> {
         match Self::try_open(path) {
-            Ok((index, last)) if last == mark_of(index.rows) => return Ok(index),
+            Ok((index, last, sum)) if last == last_mark(engine, index.rows) && index.may_follow(sum, engine) => return Ok(index),
             Ok(_) => tracing::warn!("the search database is not of this store, building it again"),
             Err(error) => tracing::warn!(%error, "the search database cannot be read, building it again"),
         }
@@ -325,16 +340,23 @@ impl Index {
         Ok(Self::try_open(path)?.0)
     }
 
-    fn try_open(path: &Path) -> Result<(Self, i64), Error> {
+    /// Can what the store has removed by now have come of what it had removed then?
+    fn may_follow(&self, sum: i64, engine: &RwLock<Engine>) -> bool {
+        let engine = engine.read().unwrap_or_else(PoisonError::into_inner);
+        let (gone, dead) = (self.gone as usize, engine.columns.dead());
+        gone < dead.len() || (gone == dead.len() && sum == sum_of(dead))
+    }
+
+    fn try_open(path: &Path) -> Result<(Self, i64, i64), Error> {
         let connection = Connection::open(path)?;
         connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; PRAGMA cache_size=-4096;")?;
         let format: i64 = connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         if format != FORMAT {
             connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;"))?;
         }
-        let mark = connection.query_row("SELECT rows, last, gone FROM mark", [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional()?;
-        let (rows, last, gone) = mark.ok_or_else(|| Error::Damaged("the search database".to_owned()))?;
-        Ok((Self { connection, rows, gone }, last))
+        let mark = connection.query_row("SELECT rows, last, gone, gone_sum FROM mark", [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))).optional()?;
+        let (rows, last, gone, sum) = mark.ok_or_else(|| Error::Damaged("the search database".to_owned()))?;
+        Ok((Self { connection, rows, gone }, last, sum))
     }
 
     fn add(&mut self, texts: &[(u32, String)], to: u32, last: i64) -> Result<(), Error> {
@@ -362,7 +384,7 @@ impl Index {
                 any = true;
             }
         }
-        transaction.prepare_cached("UPDATE mark SET gone=?")?.execute([gone])?;
+        transaction.prepare_cached("UPDATE mark SET gone=?, gone_sum=?")?.execute(params![gone, sum_of(dead)])?;
         transaction.commit()?;
         if any {
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

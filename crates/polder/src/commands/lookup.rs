@@ -117,13 +117,22 @@ pub(super) fn find(node: &Node, wanted: &Wanted) -> Result<Answer, Failure> {
     };
     let owner = node.owner();
     let mut found = Vec::new();
-    for query in node.store.candidates(&owner, &find)? {
-        let page = page(node, &owner, &query, Form::Whole)?;
-        for item in page.items.into_iter().rev() {
-            let Ok(object) = serde_json::from_slice::<Value>(&item.bytes) else { continue };
-            let version = item.entry.version.map(|v| v.to_string());
-            found.push(json!({"id": item.entry.id.to_string(), "version": version, "added": time::from_us(item.entry.date_us), "name": title(&object)}));
+    for mut query in node.store.candidates(&owner, &find)? {
+        let mut here = Vec::new();
+        loop {
+            let page = page(node, &owner, &query, Form::Whole)?;
+            for item in page.items {
+                let Ok(object) = serde_json::from_slice::<Value>(&item.bytes) else { continue };
+                let version = item.entry.version.map(|v| v.to_string());
+                here.push(json!({"id": item.entry.id.to_string(), "version": version, "added": time::from_us(item.entry.date_us), "name": title(&object)}));
+            }
+            // Large objects fill a page before the question is answered.
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
         }
+        found.extend(here.into_iter().rev());
         if found.len() > wanted.limit {
             break;
         }
