@@ -112,6 +112,7 @@ pub(crate) fn short(reason: &Reason) -> String {
         Reason::Opaque(_) => "a marking nobody has explained",
         Reason::RequiredReference | Reason::NoReferenceLeft => "about an object that is withheld",
         Reason::RequiredProperty => "a needed property is marked for others",
+        Reason::HiddenLater => "an earlier version of which a later one hides a part",
         Reason::Window => "not at this time",
         Reason::Suspended => "suspended",
         _ => "other",

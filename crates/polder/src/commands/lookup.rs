@@ -88,6 +88,11 @@ fn line(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Words of one search.
+const WORDS_MAX: usize = 32;
+/// Bytes of one word.
+const WORD_BYTES_MAX: usize = 1024;
+
 /// What is looked for.
 #[derive(Debug)]
 pub(super) struct Wanted {
@@ -103,6 +108,9 @@ pub(super) struct Wanted {
 pub(super) fn find(node: &Node, wanted: &Wanted) -> Result<Answer, Failure> {
     if let Some(word) = wanted.words.iter().find(|w| !w.contains(char::is_alphanumeric)) {
         return Err(Failure::usage(format!("`{word}` holds no letter or digit"), "give words of names or values"));
+    }
+    if wanted.words.len() > WORDS_MAX || wanted.words.iter().any(|w| w.len() > WORD_BYTES_MAX) {
+        return Err(Failure::usage(format!("at most {WORDS_MAX} words of {WORD_BYTES_MAX} bytes each can be looked for"), "look for fewer or shorter words"));
     }
     let refers_to = wanted
         .refers_to
