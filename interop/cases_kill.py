@@ -18,7 +18,8 @@ from objects import bundle_file, tool
 from rawtaxii import Raw
 from stixfiles import split
 
-_KILLS = int(os.environ.get("POLDER_KILLS", "20"))
+PARTS = 8
+_KILLS = max(1, int(os.environ.get("POLDER_KILLS", "200")) // PARTS)
 _LINKS = 3
 _BROKEN = (Failure, OSError, http.client.HTTPException, ValueError)
 
@@ -156,9 +157,9 @@ def _check(node, story, ally, ledger):
         return now
 
 
-def killed(report):
-    """Many kills of one node, so that each start meets what all the earlier ones left."""
-    seed = int(os.environ.get("POLDER_KILL_SEED", "1"))
+def killed(report, part):
+    """Many kills of one node, so that each start meets what all the earlier ones left; parts, so that they run beside each other."""
+    seed = int(os.environ.get("POLDER_KILL_SEED", "1")) * PARTS + part
     story, ledger = Story(seed), set()
     rounds = {"POST over three connections": _served, "import through the control socket": _import_served,
               "import into a stopped node's directory": _import_stopped}

@@ -39,7 +39,6 @@ def groups():
         ("bad files", cases_bad.broken_files, (), False),
         ("bad over TAXII", cases_bad.over_taxii, (), False),
         ("surroundings", cases_bad.surroundings, (), False),
-        ("kill", cases_kill.killed, (), False),
         ("ledger", cases_ledger.equal_to_bytes, (), False),
         ("ledger at once", cases_ledger.at_once, (), False),
         ("clock future", cases_clock.from_the_future, (), False),
@@ -50,6 +49,7 @@ def groups():
         ("exit codes", cases_exit.table, (), False),
         ("exit codes elsewhere", cases_exit.surroundings, (), False),
     ]
+    found += [(f"kill {part + 1}", cases_kill.killed, (part,), False) for part in range(cases_kill.PARTS)]
     skipped = []
     data, tools = stixfiles.data_dir(), stixfiles.tools_dir()
     if data is None:
