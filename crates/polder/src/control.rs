@@ -2,20 +2,21 @@
 //!
 //! The rule: the caller is whoever the kernel says opened the socket; nothing in the request names a user.
 
-use std::io::{Read, Write};
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State, connect_info::Connected};
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::IncomingStream;
-use serde::Deserialize;
-use serde_json::json;
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
 use crate::commands;
@@ -66,29 +67,44 @@ pub(crate) fn serve(node: &Arc<Node>) -> Result<impl Future<Output = ()> + use<>
     })
 }
 
-async fn answer(State(node): State<Arc<Node>>, ConnectInfo(peer): ConnectInfo<Peer>, Query(asked): Query<Asked>, body: Bytes) -> Response {
-    let worked = tokio::task::spawn_blocking(move || {
-        let request: Request = serde_json::from_str(&asked.request).map_err(|e| {
-            Failure::usage(format!("the node does not understand the request: {e}"), "use the same program version for the node and the command")
-        })?;
-        commands::run(&node, &peer.0, request, &body, &mut |_, _| {})
-    })
-    .await;
-    let result =
-        worked.unwrap_or_else(|_| Err(Failure::configuration("the command failed inside the node", "look at the node's log and report it as a defect")));
-    respond(result)
+/// How far the command is, or what came of it: one line of JSON each; the answer's bytes follow the last line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Line {
+    Progress { done: u64, total: u64 },
+    Answer { value: Value, exit: u8, has_bytes: bool },
+    Failure(Failure),
 }
 
-fn respond(result: Result<Answer, Failure>) -> Response {
-    match result {
-        Ok(Answer { value, bytes: None, exit }) => (StatusCode::OK, axum::Json(json!({"value": value, "exit": exit})).into_response()).into_response(),
-        Ok(Answer { value, bytes: Some(bytes), exit }) => {
-            let head =
-                [(header::CONTENT_TYPE.as_str(), "application/stix+json".to_owned()), ("polder-value", value.to_string()), ("polder-exit", exit.to_string())];
-            (StatusCode::OK, head, bytes).into_response()
-        }
-        Err(failure) => (StatusCode::BAD_REQUEST, axum::Json(json!(failure))).into_response(),
+impl Line {
+    fn bytes(&self) -> Bytes {
+        let mut line = json!(self).to_string();
+        line.push('\n');
+        line.into()
     }
+}
+
+async fn answer(State(node): State<Arc<Node>>, ConnectInfo(peer): ConnectInfo<Peer>, Query(asked): Query<Asked>, body: Bytes) -> Response {
+    const LINES_MAX: usize = 16;
+    let (lines, mut to_send) = tokio::sync::mpsc::channel::<Bytes>(LINES_MAX);
+    tokio::task::spawn_blocking(move || {
+        // A caller that reads slowly misses steps, and does not hold the command up.
+        let mut progress = |done, total| drop(lines.try_send(Line::Progress { done, total }.bytes()));
+        let result = serde_json::from_str::<Request>(&asked.request)
+            .map_err(|e| Failure::usage(format!("the node does not understand the request: {e}"), "use the same program version for the node and the command"))
+            .and_then(|request| commands::run(&node, &peer.0, request, &body, &mut progress));
+        // A caller that went away loses the answer; what was done stays done.
+        match result {
+            Ok(Answer { value, bytes, exit }) => {
+                drop(lines.blocking_send(Line::Answer { value, exit, has_bytes: bytes.is_some() }.bytes()));
+                if let Some(bytes) = bytes {
+                    drop(lines.blocking_send(bytes.into()));
+                }
+            }
+            Err(failure) => drop(lines.blocking_send(Line::Failure(failure).bytes())),
+        }
+    });
+    Body::from_stream(stream::poll_fn(move |context| to_send.poll_recv(context).map(|line| line.map(Ok::<_, Infallible>)))).into_response()
 }
 
 /// Does a node answer in this directory?
@@ -96,36 +112,45 @@ pub(crate) fn is_running(dir: &Path) -> bool {
     UnixStream::connect(socket_path(dir)).is_ok()
 }
 
-/// Asks the running node, if there is one; `None` when nobody listens.
-pub(crate) fn ask(dir: &Path, request: &Request, body: &[u8]) -> Result<Option<Answer>, Failure> {
+/// Asks the running node, if there is one, and hears how far it is; `None` when nobody listens.
+pub(crate) fn ask(dir: &Path, request: &Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Option<Answer>, Failure> {
     let Ok(mut stream) = UnixStream::connect(socket_path(dir)) else { return Ok(None) };
     let lost = |e: std::io::Error| Failure::new(exit::PEER, format!("the running node did not answer: {e}"), "look at its log");
     let query = encode(&serde_json::to_string(request).unwrap_or_default());
-    let head = format!("POST /api/v1?request={query} HTTP/1.1\r\nhost: node\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    // HTTP/1.0: the answer comes as it is written and ends with the connection.
+    let head = format!("POST /api/v1?request={query} HTTP/1.0\r\nhost: node\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).map_err(lost)?;
     stream.write_all(body).map_err(lost)?;
-    let mut raw = Vec::new();
-    stream.read_to_end(&mut raw).map_err(lost)?;
-    parse(&raw).map(Some)
+    let mut answer = BufReader::new(stream);
+    let mut line = String::new();
+    // An empty line ends the head.
+    while answer.read_line(&mut line).map_err(lost)? > 2 {
+        line.clear();
+    }
+    read(&mut answer, progress).map(Some)
 }
 
-fn parse(raw: &[u8]) -> Result<Answer, Failure> {
-    let odd = || Failure::new(exit::PEER, "the running node gave an answer that makes no sense", "use the same program version for the node and the command");
-    let cut = raw.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(odd)?;
-    let (head, rest) = raw.split_at_checked(cut).ok_or_else(odd)?;
-    let body = rest.get(4..).ok_or_else(odd)?;
-    let head = String::from_utf8_lossy(head);
-    let field = |name: &str| head.lines().find_map(|l| l.split_once(": ").filter(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned()));
-    if !head.starts_with("HTTP/1.1 200") {
-        return Err(serde_json::from_slice::<Failure>(body).unwrap_or_else(|_| odd()));
+fn read(answer: &mut impl BufRead, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let lost = |e: std::io::Error| Failure::new(exit::PEER, format!("the running node broke off its answer: {e}"), "look at its log");
+    loop {
+        let mut line = String::new();
+        if answer.read_line(&mut line).map_err(lost)? == 0 {
+            return Err(Failure::new(exit::PEER, "the running node broke off its answer", "look at its log; `polder doctor` says how the store is"));
+        }
+        match serde_json::from_str(&line) {
+            Ok(Line::Progress { done, total }) => progress(done, total),
+            Ok(Line::Failure(failure)) => return Err(failure),
+            Ok(Line::Answer { value, exit, has_bytes }) => {
+                let mut bytes = Vec::new();
+                answer.read_to_end(&mut bytes).map_err(lost)?;
+                return Ok(Answer { value, bytes: has_bytes.then_some(bytes), exit });
+            }
+            Err(_) => {
+                let help = "use the same program version for the node and the command";
+                return Err(Failure::new(exit::PEER, "the running node gave an answer that makes no sense", help));
+            }
+        }
     }
-    if let Some(code) = field("polder-exit") {
-        let value = field("polder-value").and_then(|v| serde_json::from_str(&v).ok()).unwrap_or_default();
-        return Ok(Answer { value, bytes: Some(body.to_vec()), exit: code.parse().map_err(|_| odd())? });
-    }
-    let value: serde_json::Value = serde_json::from_slice(body).map_err(|_| odd())?;
-    let code = value.get("exit").and_then(serde_json::Value::as_u64).and_then(|e| u8::try_from(e).ok()).ok_or_else(odd)?;
-    Ok(Answer { value: value.get("value").cloned().unwrap_or_default(), bytes: None, exit: code })
 }
 
 fn encode(text: &str) -> String {

@@ -43,7 +43,7 @@ impl Running {
     }
 
     fn ask(&self, request: &Request, body: &[u8]) -> Result<Answer, Failure> {
-        control::ask(&self.dir, request, body)?
+        control::ask(&self.dir, request, body, &mut |_, _| {})?
             .ok_or_else(|| Failure::new(exit::PEER, format!("the node `{}` does not answer", self.name), "its messages are above"))
     }
 

@@ -141,27 +141,31 @@ fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
 /// Asks the running node, else opens the directory itself.
 fn ask(cli: &Cli, request: &Request, body: &[u8]) -> Result<u8, Failure> {
     let dir = dir(cli)?;
-    let answer = match control::ask(&dir, request, body)? {
-        Some(answer) => answer,
-        None => {
-            let node = node::Node::open(&dir, false)?;
-            let bar = progress_bar(cli);
-            let answer = commands::run(&node, "the command line, node stopped", request.clone(), body, &mut |done, total| {
-                bar.set_length(total);
-                bar.set_position(done);
-            });
-            bar.finish_and_clear();
-            answer?
-        }
+    let bar = progress_bar(cli);
+    let mut progress = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        // How many pages a peer has is not known before the last.
+        bar.set_message(if total == 0 { format!("page {done}") } else { format!("{done} of {total} objects") });
     };
-    show(cli, &answer)
+    let answer = answer(&dir, request, body, &mut progress);
+    bar.finish_and_clear();
+    show(cli, &answer?)
+}
+
+fn answer(dir: &Path, request: &Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    if let Some(answer) = control::ask(dir, request, body, progress)? {
+        return Ok(answer);
+    }
+    let node = node::Node::open(dir, false)?;
+    commands::run(&node, "the command line, node stopped", request.clone(), body, progress)
 }
 
 fn progress_bar(cli: &Cli) -> indicatif::ProgressBar {
     if cli.json || !std::io::stderr().is_terminal() {
         return indicatif::ProgressBar::hidden();
     }
-    let style = indicatif::ProgressStyle::with_template("{bar:40} {pos}/{len} objects, {per_sec}, {eta} left");
+    let style = indicatif::ProgressStyle::with_template("{bar:40} {msg}");
     indicatif::ProgressBar::new(0).with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
 }
 
