@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use polder_release::{Exercise, Operations};
 use polder_stix::RefKind;
-use polder_store::{Backend, Error, LedgerRecord, Record, RowRecord, Sqlite};
+use polder_store::{Backend, Error, LedgerRecord, Record, RowRecord, Sqlite, Store};
 
 use crate::scripts::{Random, temporary};
 
@@ -201,17 +202,37 @@ fn a_newer_format_is_refused() {
     assert!(matches!(Sqlite::open(&path), Err(Error::Newer { found: 99, .. })));
 }
 
-#[test]
-fn a_second_process_finds_it_locked() {
-    let dir = temporary();
-    let setup = || polder_store::Setup {
+fn setup() -> polder_store::Setup {
+    polder_store::Setup {
         policy: crate::scripts::policy(&crate::oracle::alliance::directory()),
         sources: Vec::new(),
         clock: std::sync::Arc::new(polder_store::ManualClock::at(1)),
         accept_clock: false,
-    };
-    let first = polder_store::Store::open(dir.path(), setup()).unwrap();
-    assert!(matches!(polder_store::Store::open(dir.path(), setup()), Err(Error::Locked(_))));
+    }
+}
+
+#[test]
+fn a_second_process_finds_it_locked() {
+    let dir = temporary();
+    let first = <Store>::open(dir.path(), setup()).unwrap();
+    assert!(matches!(<Store>::open(dir.path(), setup()), Err(Error::Locked(_))));
     drop(first);
-    assert!(polder_store::Store::open(dir.path(), setup()).is_ok());
+    assert!(<Store>::open(dir.path(), setup()).is_ok());
+}
+
+#[test]
+fn a_store_of_one_realm_does_not_open_as_another() {
+    let (trained, real, old) = (temporary(), temporary(), temporary());
+    assert!(Store::<Exercise>::open(trained.path(), setup()).is_ok());
+    assert!(matches!(Store::<Operations>::open(trained.path(), setup()), Err(Error::Realm { found, known: "operations" }) if found == "exercise"));
+    assert!(Store::<Exercise>::open(trained.path(), setup()).is_ok(), "the refusal left it as it was");
+    assert!(Store::<Operations>::open(real.path(), setup()).is_ok());
+    assert!(matches!(Store::<Exercise>::open(real.path(), setup()), Err(Error::Realm { .. })));
+
+    // A store from before realms were written down is of operations.
+    assert!(Store::<Operations>::open(old.path(), setup()).is_ok());
+    let rows = rusqlite::Connection::open(old.path().join("store.db")).unwrap().execute("DELETE FROM meta WHERE key='realm'", []).unwrap();
+    assert_eq!(rows, 1);
+    assert!(matches!(Store::<Exercise>::open(old.path(), setup()), Err(Error::Realm { .. })));
+    assert!(Store::<Operations>::open(old.path(), setup()).is_ok());
 }

@@ -9,6 +9,7 @@ mod label;
 pub mod limits;
 mod marking;
 mod reader;
+mod realm;
 mod redact;
 mod sealed;
 mod tlp;
@@ -18,6 +19,7 @@ pub use directory::{Alliance, Group, Kind, Member, Origin, Policy, Recipient, St
 pub use label::{Attribution, Audience, Binding, Label, Principal, Terms};
 pub use marking::{DefaultLabel, Definitions, Meaning, compile, compile_definition, meaning_of_content, predefined};
 pub use reader::{LabelVerdict, Reader, Readers, test_label};
+pub use realm::{Exercise, Operations, Realm};
 pub use redact::{RawGranular, RedactError, analyse_granular, outline, outline_copy, redact};
 pub use sealed::{Decided, Entry, Form, Gate, Item, Ledger, Mark, Outbound, Page, Refused, Released, commit, decide};
 pub use tlp::{Level, Pap};

@@ -4,12 +4,14 @@
 //! INVARIANT (one door): [`Decided`] and [`Released`] have private fields; [`decide`] and [`commit`] are their only constructors.
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 
 use polder_stix::Id;
 use polder_stix::time::Version;
 use sha2::{Digest, Sha256};
 
 use crate::decide::{Held, Judge, Verdict};
+use crate::realm::{Operations, Realm};
 use crate::redact::redact;
 
 /// A place in a recipient's view log.
@@ -73,13 +75,14 @@ pub struct Page {
 
 /// A page that was decided, and may go nowhere yet.
 #[derive(Debug)]
-pub struct Decided<P> {
+pub struct Decided<P, R: Realm = Operations> {
     page: P,
     recipient: u32,
     epoch: u64,
+    realm: PhantomData<R>,
 }
 
-impl Decided<Page> {
+impl<R: Realm> Decided<Page, R> {
     /// Drops what was not meant after all, before it is entered in the ledger as released.
     pub fn retain(&mut self, mut meant: impl FnMut(&Item) -> bool) {
         self.page.items.retain(|item| meant(item));
@@ -88,25 +91,26 @@ impl Decided<Page> {
 
 /// A page whose release stands in the ledger on disk.
 #[derive(Debug)]
-pub struct Released<P> {
+pub struct Released<P, R: Realm = Operations> {
     page: P,
     recipient: u32,
     epoch: u64,
+    realm: PhantomData<R>,
 }
 
-/// Decides a page. Rows that may not go, or no longer go in the form the log says, are left out; so are rows whose body is damaged
+/// Decides a page of rows that are held in realm `R`. Rows that may not go, or no longer go in the form the log says, are left out; so are rows whose body is damaged
 /// (`body_of` gives `None`).
 ///
 /// # Errors
 /// Whatever fetching a body failed with.
-pub fn decide<H: Held, E>(
+pub fn decide<R: Realm, H: Held, E>(
     judge: &Judge<'_, H>,
     entries: Vec<Entry>,
     next: Option<u32>,
     form: Form,
     id_of: &dyn Fn(u32) -> Id,
     body_of: &mut dyn FnMut(u32) -> Result<Option<Vec<u8>>, E>,
-) -> Result<Decided<Page>, E> {
+) -> Result<Decided<Page, R>, E> {
     let mut page = Page { items: Vec::with_capacity(entries.len()), next, unreadable: 0 };
     for entry in entries {
         let judgement = judge.judge(entry.row);
@@ -132,11 +136,13 @@ pub fn decide<H: Held, E>(
         };
         page.items.push(item);
     }
-    Ok(Decided { page, recipient: judge.number(), epoch: judge.epoch() })
+    Ok(Decided { page, recipient: judge.number(), epoch: judge.epoch(), realm: PhantomData })
 }
 
 /// Where releases are written before anything leaves.
 pub trait Ledger {
+    /// The realm it keeps account of.
+    type Realm: Realm;
     /// What can fail.
     type Error;
     /// Makes the marks durable; returns when they are on disk.
@@ -150,13 +156,15 @@ pub trait Ledger {
 ///
 /// # Errors
 /// The ledger's; nothing is released then.
-pub fn commit<L: Ledger>(decided: Decided<Page>, ledger: &mut L) -> Result<Released<Page>, L::Error> {
+pub fn commit<L: Ledger>(decided: Decided<Page, L::Realm>, ledger: &mut L) -> Result<Released<Page, L::Realm>, L::Error> {
     ledger.record(decided.recipient, decided.epoch, &decided.page)?;
-    Ok(Released { page: decided.page, recipient: decided.recipient, epoch: decided.epoch })
+    Ok(Released { page: decided.page, recipient: decided.recipient, epoch: decided.epoch, realm: PhantomData })
 }
 
 /// What the sink asks again before each write.
 pub trait Gate {
+    /// The realm whose pages it lets out.
+    type Realm: Realm;
     /// The policy epoch in force.
     fn epoch(&self) -> u64;
     /// May anything go to this recipient at all?
@@ -191,7 +199,7 @@ impl<'g, G: Gate> Outbound<'g, G> {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn pass<P>(&self, released: Released<P>) -> Result<P, Refused> {
+    pub fn pass<P>(&self, released: Released<P, G::Realm>) -> Result<P, Refused> {
         if released.recipient != self.recipient || !self.gate.may_receive(self.recipient) {
             return Err(Refused::Recipient);
         }

@@ -19,6 +19,14 @@ pub enum Error {
         /// Newest format known.
         known: i64,
     },
+    /// Exercise and operations never share a file.
+    #[error("the store belongs to the realm `{found}`, this node to `{known}`")]
+    Realm {
+        /// Realm the file names.
+        found: String,
+        /// Realm it was opened as.
+        known: &'static str,
+    },
     /// The disk is full; nothing of the request was kept.
     #[error("the disk is full, nothing of this request was kept")]
     DiskFull,
@@ -65,6 +73,7 @@ impl Error {
             Self::Locked(_) => "stop the other process; commands reach a running node by themselves",
             Self::Missing(_) => "run `polder init` first, or point `--dir` at a node",
             Self::Newer { .. } => "use the program version that wrote it, or a later one",
+            Self::Realm { .. } => "give every realm a directory of its own",
             Self::DiskFull => "free some space and send the request again",
             Self::Damaged(_) => "restore that file from a backup; what is readable goes on being served",
             Self::Disk(_) => "look at the system log; what was acknowledged is on disk",

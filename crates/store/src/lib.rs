@@ -19,10 +19,11 @@ mod viewlog;
 mod writer;
 
 use std::fs::File;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
-use polder_release::Policy;
+use polder_release::{Operations, Policy, Realm};
 
 pub use backend::{Backend, LedgerRecord, Reader, Record, RowRecord};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -53,9 +54,9 @@ pub struct Setup {
     pub accept_clock: bool,
 }
 
-/// An open store. One process has it at a time.
+/// An open store of one realm. One process has it at a time.
 #[derive(Debug)]
-pub struct Store {
+pub struct Store<R: Realm = Operations> {
     dir: PathBuf,
     engine: Arc<RwLock<Engine>>,
     readers: Mutex<Vec<Box<dyn Reader>>>,
@@ -64,6 +65,7 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     secret: [u8; 32],
     _lock: File,
+    realm: PhantomData<R>,
 }
 
 impl std::fmt::Debug for dyn Reader {
@@ -72,11 +74,11 @@ impl std::fmt::Debug for dyn Reader {
     }
 }
 
-impl Store {
+impl<R: Realm> Store<R> {
     /// Opens the store in a directory, or makes one there.
     ///
     /// # Errors
-    /// [`Error::Locked`], [`Error::Newer`], [`Error::Damaged`], or the disk's.
+    /// [`Error::Locked`], [`Error::Newer`], [`Error::Realm`], [`Error::Damaged`], or the disk's.
     pub fn open(dir: &Path, setup: Setup) -> Result<Self, Error> {
         std::fs::create_dir_all(dir)?;
         let lock = take_lock(dir)?;
@@ -89,6 +91,15 @@ impl Store {
         engine.restore(backend.as_mut(), &setup.sources)?;
         if setup.accept_clock {
             engine.last_stamp_us = engine.last_stamp_us.min(setup.clock.now_us());
+        }
+        match engine.meta.get("realm") {
+            Some(found) if found != R::NAME.as_bytes() => return Err(Error::Realm { found: String::from_utf8_lossy(found).into_owned(), known: R::NAME }),
+            Some(_) => {}
+            // Stores from before there were exercises do not say.
+            None if engine.meta.contains_key("secret") && R::NAME != Operations::NAME => {
+                return Err(Error::Realm { found: Operations::NAME.to_owned(), known: R::NAME });
+            }
+            None => backend.write(vec![Record::Meta { key: "realm".into(), value: R::NAME.into() }])?,
         }
         let secret = match engine.meta.get("secret").map(|s| <[u8; 32]>::try_from(s.as_slice())) {
             Some(Ok(secret)) => secret,
@@ -105,7 +116,8 @@ impl Store {
         let sources = setup.sources.clone();
         let writer = Writer::start(backend, Arc::clone(&engine), Arc::clone(&setup.clock), setup.policy.clone(), sources)?;
         let search = Search::start(&dir.join("search.db"), &engine, for_search)?;
-        let store = Self { dir: dir.to_owned(), engine, readers: Mutex::new(readers), writer, search, clock: setup.clock, secret, _lock: lock };
+        let store =
+            Self { dir: dir.to_owned(), engine, readers: Mutex::new(readers), writer, search, clock: setup.clock, secret, _lock: lock, realm: PhantomData };
         store.settle(setup.policy, setup.sources)?;
         Ok(store)
     }
@@ -261,7 +273,7 @@ pub(crate) fn policy_fingerprint(policy: &Policy, sources: &[Source]) -> [u8; 32
     Sha256::digest(format!("{policy:?}{sources:?}")).into()
 }
 
-impl Drop for Store {
+impl<R: Realm> Drop for Store<R> {
     fn drop(&mut self) {
         self.search.stop();
         // The writer's connection must be the last, since only a connection that writes can clear the write-ahead log away.

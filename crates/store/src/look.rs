@@ -1,6 +1,6 @@
 //! Questions of the node's own people about what is held: explanations, audiences, holders, the queue. None of this goes to a recipient.
 
-use polder_release::{Judge, Judgement, Label, Mark, Verdict};
+use polder_release::{Judge, Judgement, Label, Mark, Realm, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
@@ -59,7 +59,7 @@ pub struct Sharing {
     pub in_view: bool,
 }
 
-impl Store {
+impl<R: Realm> Store<R> {
     /// The live rows of an object, in order of arrival.
     #[must_use]
     pub fn rows_of(&self, id: &Id) -> Vec<RowView> {

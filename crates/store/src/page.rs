@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Page, Released, commit, decide};
+use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Page, Realm, Released, commit, decide};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
@@ -63,12 +63,13 @@ pub struct Query {
     pub find: Option<Arc<Find>>,
 }
 
-struct OnDisk<'s> {
-    store: &'s Store,
+struct OnDisk<'s, R: Realm> {
+    store: &'s Store<R>,
     recipient: Box<str>,
 }
 
-impl Ledger for OnDisk<'_> {
+impl<R: Realm> Ledger for OnDisk<'_, R> {
+    type Realm = R;
     type Error = Error;
 
     fn record(&mut self, recipient: u32, epoch: u64, page: &Page) -> Result<(), Error> {
@@ -104,7 +105,9 @@ impl Ledger for OnDisk<'_> {
     }
 }
 
-impl Gate for Store {
+impl<R: Realm> Gate for Store<R> {
+    type Realm = R;
+
     fn epoch(&self) -> u64 {
         self.engine().epoch
     }
@@ -114,12 +117,12 @@ impl Gate for Store {
     }
 }
 
-impl Store {
+impl<R: Realm> Store<R> {
     /// A page for a recipient: decided, entered in the ledger, released.
     ///
     /// # Errors
     /// [`Error::Unknown`] recipient, [`Error::ClockBehind`], or the disk's; nothing leaves then.
-    pub fn page(&self, recipient: &str, query: &Query, form: Form) -> Result<Released<Page>, Error> {
+    pub fn page(&self, recipient: &str, query: &Query, form: Form) -> Result<Released<Page, R>, Error> {
         loop {
             let decided = self.decided(recipient, query, form)?;
             match commit(decided, &mut OnDisk { store: self, recipient: recipient.into() }) {
@@ -156,7 +159,7 @@ impl Store {
         Ok(entries.into_iter().map(|e| e.row).collect())
     }
 
-    fn decided(&self, recipient: &str, query: &Query, form: Form) -> Result<Decided<Page>, Error> {
+    fn decided(&self, recipient: &str, query: &Query, form: Form) -> Result<Decided<Page, R>, Error> {
         self.clock_is_right()?;
         let now_us = self.now_us();
         // The reader first: with none left the writing thread makes one, and that thread may be waiting for readers of the state to finish.

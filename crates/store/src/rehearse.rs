@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use polder_release::{Judge, LabelCache, Verdict};
+use polder_release::{Judge, LabelCache, Operations, Realm, Verdict};
 
 use crate::backend::Record;
 use crate::columns::{AsOf, Columns, Row};
@@ -14,8 +14,8 @@ use crate::{Error, Store};
 
 /// An import that is only tried.
 #[derive(Debug)]
-pub struct Rehearsal<'s> {
-    store: &'s Store,
+pub struct Rehearsal<'s, R: Realm = Operations> {
+    store: &'s Store<R>,
     trial: Engine,
     source: u16,
     first: u32,
@@ -36,12 +36,12 @@ pub struct Effect {
     pub loses: usize,
 }
 
-impl Store {
+impl<R: Realm> Store<R> {
     /// Begins to try an import from a source.
     ///
     /// # Errors
     /// [`Error::Unknown`] source.
-    pub fn rehearse(&self, source: &str) -> Result<Rehearsal<'_>, Error> {
+    pub fn rehearse(&self, source: &str) -> Result<Rehearsal<'_, R>, Error> {
         let trial = self.engine().trial();
         let unknown = || Error::Unknown { kind: "source", name: source.to_owned() };
         let number = trial.source(source).ok_or_else(unknown)?;
@@ -50,7 +50,7 @@ impl Store {
     }
 }
 
-impl Rehearsal<'_> {
+impl<R: Realm> Rehearsal<'_, R> {
     /// What would become of each object of a commit.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use polder_release::Realm;
 use polder_stix::{Id, time};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
@@ -79,7 +80,7 @@ impl Iterator for Candidates {
     }
 }
 
-impl Store {
+impl<R: Realm> Store<R> {
     /// Where to look in a recipient's view for something, the newest arrivals first. Few questions hold nothing, and most hold several objects.
     ///
     /// # Errors

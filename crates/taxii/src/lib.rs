@@ -76,6 +76,18 @@ pub(crate) struct App {
 }
 
 /// The server. It answers every path, so it stands alone on its listener; [`ROUTES`] lists what it serves.
+///
+/// It serves operations; what an exercise holds cannot be handed to it:
+///
+/// ```compile_fail,E0308
+/// use std::sync::Arc;
+/// use polder_release::Exercise;
+/// use polder_store::Store;
+/// use polder_taxii::{Access, Settings, router};
+/// fn leak(trained: Arc<Store<Exercise>>, access: Arc<dyn Access>, settings: Settings) {
+///     let _ = router(trained, access, settings);
+/// }
+/// ```
 pub fn router(store: Arc<polder_store::Store>, access: Arc<dyn Access>, settings: Settings) -> Router {
     Router::new().fallback(serve).with_state(Arc::new(App { store, access, settings }))
 }
