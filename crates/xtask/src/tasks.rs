@@ -18,11 +18,12 @@ pub(crate) fn test() -> Result<()> {
     steps.step("tools of this machine", || tools::ensure(tools::FOR_TESTS))?;
     steps.step("format", || place.cargo(&["fmt", "--all", "--check"], &[]))?;
     steps.step("lints", || place.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]))?;
-    if tools::present("cargo-deny", &["--version"]) {
+    match steps.step("cargo-deny itself", || Ok(tools::cargo_deny(&place.cargo, &place.target)))? {
         // Advisories need a database from the network and are left to whoever can reach it.
-        steps.step("bans, licences, sources", || place.cargo(&["deny", "check", "bans", "licenses", "sources"], &[]))?;
-    } else {
-        steps.skip("bans, licences, sources", "the program `cargo-deny` is not installed");
+        Ok(deny) => steps.step("bans, licences, sources", || {
+            run(Command::new(deny).args(["--log-level", "error", "check", "bans", "licenses", "sources"]).current_dir(&place.root))
+        })?,
+        Err(why) => steps.skip("bans, licences, sources", &format!("the program `cargo-deny` is not here and could not be built: {why:#}")),
     }
     steps.step("cargo test", || place.cargo(&["test", "--workspace"], &[]))?;
     steps.step("release build", || place.cargo(&["build", "--release", "--package", "polder"], &[]))?;

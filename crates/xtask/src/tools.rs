@@ -2,6 +2,8 @@
 //!
 //! Rule: as root they are installed; anybody else is told the one command that installs them.
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -22,8 +24,29 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "python3", proof: &["-c", "import ensurepip, venv"], packages: &["python3", "python3-venv"] },
 ];
 
+/// The release of cargo-deny that is built where there is none.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The program cargo-deny: the machine's, else one built from source beside the build directory, once.
+pub(crate) fn cargo_deny(cargo: &OsStr, target: &Path) -> Result<PathBuf> {
+    if present("cargo-deny", &["--version"]) {
+        return Ok("cargo-deny".into());
+    }
+    let root = target.join("tools").join(format!("cargo-deny-{CARGO_DENY}"));
+    let built = root.join("bin/cargo-deny");
+    if !present(&built, &["--version"]) {
+        let work = root.join("build");
+        run(Command::new(cargo)
+            .args(["install", "--quiet", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"])
+            .arg(&root)
+            .env("CARGO_TARGET_DIR", &work))?;
+        std::fs::remove_dir_all(&work)?;
+    }
+    Ok(built)
+}
+
 /// Whether the program starts and says so.
-pub(crate) fn present(program: &str, proof: &[&str]) -> bool {
+pub(crate) fn present(program: impl AsRef<OsStr>, proof: &[&str]) -> bool {
     Command::new(program).args(proof).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
