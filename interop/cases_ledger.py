@@ -17,9 +17,8 @@ from objects import REDACTED, TLP, V1, V2, V3, an_id, bundle_file, item, text, t
 from rawtaxii import Raw
 from stixfiles import split
 
-# Ids whose text `object mark` writes: the object's new version, and the definition of the level that goes with it.
+# Ids whose text `object mark` writes: the object's new version.
 _MARKED_BY_NODE = set()
-_DEFINITIONS = {TLP[level] for level in ("green", "amber", "red")}
 
 
 def _versions(value):
@@ -322,7 +321,6 @@ def at_once(report):
                 ("zulu", 3, "objects"), ("zulu", 50, "objects"), ("zulu", 7, "manifest"), ("bravo", 5, "objects"), ("charlie", 20, "objects"))]
             for n in range(12):
                 _MARKED_BY_NODE.add(an_id("tool", f"burst {n}"))
-            _MARKED_BY_NODE.update(_DEFINITIONS)
             for reader in readers:
                 reader.start()
             try:
@@ -388,7 +386,6 @@ def _first_readings(report, run, server):
             node("object", "mark", an_id("tool", f"relabel {n}"), "--tlp", level)
             _MARKED_BY_NODE.add(an_id("tool", f"relabel {n}"))
         node("object", "mark", an_id("tool", "fed relabel"), "--tlp", "red")
-        _MARKED_BY_NODE.update(_DEFINITIONS)
         run.delete(root, inbox)
         node("recipient", "suspend", "delta")
         run.take("later", [tool("several", "green", modified="2024-01-04T00:00:00.000Z"), tool("late")])

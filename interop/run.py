@@ -22,7 +22,9 @@ import cases_kill
 import cases_ledger
 import cases_limits
 import cases_store
+import cases_terminal
 import cases_tls
+import cases_worlds
 import harness
 import selftest
 import stixfiles
@@ -44,11 +46,13 @@ def groups():
         ("clock future", cases_clock.from_the_future, (), False),
         ("clock behind", cases_clock.behind, (), False),
         ("https", cases_tls.https, (), False),
+        ("terminal", cases_terminal.progress, (), False),
         ("limits of labels", cases_limits.labels, (), False),
         ("limits of types", cases_limits.types, (), False),
         ("exit codes", cases_exit.table, (), False),
         ("exit codes elsewhere", cases_exit.surroundings, (), False),
     ]
+    found += [(f"export worlds {part + 1}", cases_worlds.export, (part,), False) for part in range(cases_worlds.PARTS)]
     found += [(f"kill {part + 1}", cases_kill.killed, (part,), False) for part in range(cases_kill.PARTS)]
     skipped = []
     data, tools = stixfiles.data_dir(), stixfiles.tools_dir()

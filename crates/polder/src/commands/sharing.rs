@@ -139,23 +139,12 @@ fn new_version(node: &Node, row: u32, level: Level) -> Result<Option<String>, Fa
         let millis = now.get(..23).map(|t| format!("{t}Z")).unwrap_or(now);
         object.insert("modified".to_owned(), millis.into());
     }
-    let definition = tlp_2_definition(level);
-    let mut prepared = Vec::new();
-    for text in [definition.to_string(), Value::Object(object).to_string()] {
-        prepared.push(prepare(&text, now_us).map_err(|r| defect(&r.reason))?);
-    }
-    let version = prepared.last().and_then(|p| p.header().version()).map(|v| v.to_string());
+    // The level's definition is not written beside it: everyone may have that, so everyone would learn that something was raised.
+    let prepared = prepare(&Value::Object(object).to_string(), now_us).map_err(|r| defect(&r.reason))?;
+    let version = prepared.header().version().map(|v| v.to_string());
     let own = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone()).unwrap_or_default();
-    node.store.ingest(&own, None, prepared)?;
+    node.store.ingest(&own, None, vec![prepared])?;
     Ok(version)
-}
-
-/// The OASIS definition of a TLP 2 level, which travels with what it marks.
-fn tlp_2_definition(level: Level) -> Value {
-    json!({
-        "type": "marking-definition", "spec_version": "2.1", "id": level.tlp_2_id().to_string(), "created": "2022-10-01T00:00:00.000Z", "name": level.label(),
-        "extensions": {polder_stix::ext::TLP_2: {"extension_type": "property-extension", "tlp_2_0": level.name()}}
-    })
 }
 
 /// Takes a definition as valid for every source.
