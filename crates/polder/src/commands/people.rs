@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::rules::removed;
+use super::rules::{remove_from, removed};
 use crate::directory::{self, Directory, GroupEntry, MemberEntry, RecipientEntry};
 use crate::failure::{Failure, exit};
 use crate::init::{check_id, new_user};
@@ -201,11 +201,7 @@ fn add_group(node: &Node, by: &str, entry: GroupEntry) -> Result<Answer, Failure
 
 fn remove_group(node: &Node, by: &str, id: &str) -> Result<Answer, Failure> {
     node.change(by, |d| {
-        let before = d.alliance.groups.len();
-        d.alliance.groups.retain(|g| g.id != id);
-        if d.alliance.groups.len() == before {
-            return Err(Failure::not_found("group", id, "see `polder member list`"));
-        }
+        remove_from(&mut d.alliance.groups, |g| g.id == id, || Failure::not_found("group", id, "see `polder member list`"))?;
         Ok(removed(id))
     })
 }

@@ -109,6 +109,13 @@ pub(super) fn removed(name: &str) -> Answer {
     Answer::ok(json!({"removed": name}))
 }
 
+/// Drops every entry that is meant; hand-written files may name one twice.
+pub(super) fn remove_from<T>(list: &mut Vec<T>, is_meant: impl Fn(&T) -> bool, missing: impl FnOnce() -> Failure) -> Result<(), Failure> {
+    let before = list.len();
+    list.retain(|entry| !is_meant(entry));
+    if list.len() == before { Err(missing()) } else { Ok(()) }
+}
+
 fn add_standing(node: &Node, by: &str, entry: StandingEntry) -> Result<Answer, Failure> {
     check_id("standing release", &entry.id)?;
     directory::standing(&entry).map_err(Failure::into_usage)?;
@@ -132,11 +139,7 @@ fn add_standing(node: &Node, by: &str, entry: StandingEntry) -> Result<Answer, F
 
 fn remove_standing(node: &Node, by: &str, id: &str) -> Result<Answer, Failure> {
     node.change(by, |d| {
-        let before = d.standing.standing.len();
-        d.standing.standing.retain(|s| s.id != id);
-        if d.standing.standing.len() == before {
-            return Err(Failure::not_found("standing release", id, "see `polder standing list`"));
-        }
+        remove_from(&mut d.standing.standing, |s| s.id == id, || Failure::not_found("standing release", id, "see `polder standing list`"))?;
         Ok(removed(id))
     })
 }
@@ -158,11 +161,7 @@ fn add_collection(node: &Node, by: &str, entry: CollectionEntry) -> Result<Answe
 
 fn remove_collection(node: &Node, by: &str, alias: &str) -> Result<Answer, Failure> {
     node.change(by, |d| {
-        let before = d.collections.collections.len();
-        d.collections.collections.retain(|c| c.alias != alias);
-        if d.collections.collections.len() == before {
-            return Err(Failure::not_found("collection", alias, "see `polder collection list`"));
-        }
+        remove_from(&mut d.collections.collections, |c| c.alias == alias, || Failure::not_found("collection", alias, "see `polder collection list`"))?;
         Ok(removed(alias))
     })
 }
