@@ -29,6 +29,9 @@ def _table(home):
     secret = str(home / "some.password")
     nobody = f"http://127.0.0.1:{free_port()}/taxii2/"
     return [
+        # misp
+        (("misp", "audit", str(home / "misp.json")), 0), (("misp", "audit", str(home)), 5), (("misp", "audit", good), 1), (("misp", "audit", absent), 1),
+        (("misp", "audit", "https://misp.example/"), 2), (("misp", "audit"), 2), (("misp", "audit", str(home / "misp.json"), "--html", str(home / "no" / "x")), _FILE),
         # import
         (("import", good, "--own"), 0), (("import", good, "--own"), 0), (("import", lines, "--own"), 0), (("import", mixed, "--own"), 5),
         (("import", good), 0), (("import", good, "--dry-run"), 0), (("import", refused, "--own"), 5), (("import",), 2),
@@ -135,6 +138,7 @@ def _files(home):
     bundle_file(home, "pin", ['{"type":"marking-definition","spec_version":"2.1","id":"marking-definition--' + _ABSENT.partition("--")[2]
                               + '","created":"2024-01-01T00:00:00.000Z","definition_type":"statement","definition":{"statement":"Copyright"}}'])
     (home / "some.password").write_text("secret\n")
+    (home / "misp.json").write_text('{"Event":{"info":"x","date":"2026-01-01","distribution":"3","Attribute":[]}}')
 
 
 def table(report):

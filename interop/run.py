@@ -21,6 +21,7 @@ import cases_files
 import cases_kill
 import cases_ledger
 import cases_limits
+import cases_misp
 import cases_store
 import cases_terminal
 import cases_tls
@@ -73,6 +74,11 @@ def groups():
         found.append(("pull", cases_store.pull, (disarm,), False))
         found.append(("damaged", cases_bad.damaged, (disarm,), False))
         found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
+    misp = data.parent / "misp" if data else None
+    if misp is None or not misp.is_dir():
+        skipped.append(("MISP events", "no folder ../shared/data/misp"))
+    else:
+        found.append(("misp audit", cases_misp.audit, (misp,), False))
     program = tools / "taxii" / "probe.py" if tools else None
     if program is None or not program.is_file():
         skipped.append(("probe", "no ../shared/tools/taxii/probe.py and no POLDER_TOOLS"))

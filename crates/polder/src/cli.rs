@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// What was sent to whom.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// MISP beside this node.
+    #[command(subcommand)]
+    Misp(Misp),
     /// Is this node well? Damage, clock, limits.
     Doctor {
         /// Take the system clock as right although the node has recorded later times.
@@ -109,6 +112,18 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Misp {
+    /// Say what a MISP gives away: to whom by distribution and sharing group, and what contradicts its own tags. Needs no node.
+    Audit {
+        /// A file with MISP events, or a folder of such files (a feed, an export).
+        place: PathBuf,
+        /// Write the report as one page of HTML too.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
 }
 

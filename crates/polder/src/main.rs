@@ -12,6 +12,7 @@ mod demo;
 mod directory;
 mod failure;
 mod init;
+mod misp;
 mod node;
 mod pull;
 mod render;
@@ -88,6 +89,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         }
         Command::Demo(plan) => demo::run(cli, plan),
         Command::Completions { shell } => completions(shell),
+        Command::Misp(cli::Misp::Audit { place, html }) => misp::audit(cli, place, html.as_deref()),
         Command::Doctor { accept_clock: true } => {
             let dir = dir(cli)?;
             if control::is_running(&dir) {
@@ -161,7 +163,7 @@ fn answer(dir: &Path, request: &Request, body: &[u8], progress: &mut dyn FnMut(u
     commands::run(&node, "the command line, node stopped", request.clone(), body, progress)
 }
 
-fn progress_bar(cli: &Cli) -> indicatif::ProgressBar {
+pub(crate) fn progress_bar(cli: &Cli) -> indicatif::ProgressBar {
     if cli.json || !std::io::stderr().is_terminal() {
         return indicatif::ProgressBar::hidden();
     }

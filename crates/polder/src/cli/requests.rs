@@ -43,7 +43,13 @@ pub(crate) fn request(command: &Command) -> Option<Request> {
         Command::Ledger(Ledger::WhatHas { recipient }) => Request::WhatHas { recipient: recipient.clone() },
         Command::Doctor { .. } => Request::Doctor,
         Command::Config(Config::Show { .. }) => Request::ConfigShow,
-        Command::Init(_) | Command::Serve { .. } | Command::Demo(_) | Command::Import { .. } | Command::Taxii(_) | Command::Completions { .. } => return None,
+        Command::Misp(_)
+        | Command::Init(_)
+        | Command::Serve { .. }
+        | Command::Demo(_)
+        | Command::Import { .. }
+        | Command::Taxii(_)
+        | Command::Completions { .. } => return None,
     })
 }
 

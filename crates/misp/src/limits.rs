@@ -1,0 +1,12 @@
+//! What is bounded in MISP's input.
+//!
+//! The rule: a limit's unit is the last word of its name.
+
+/// Bytes of one file with events.
+pub const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Files of one folder.
+pub const FILES_MAX: usize = 1_000_000;
+/// Places that an audit lists for each kind of finding; all are counted.
+pub const PLACES_LISTED_MAX: usize = 1_000;
+/// Sharing groups and organisations that an audit tells apart.
+pub const NAMES_MAX: usize = 100_000;
