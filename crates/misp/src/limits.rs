@@ -6,6 +6,8 @@
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Files of one folder.
 pub const FILES_MAX: usize = 1_000_000;
+/// Folders within folders.
+pub const FOLDER_DEPTH_MAX: usize = 16;
 /// Places that an audit lists for each kind of finding; all are counted.
 pub const PLACES_LISTED_MAX: usize = 1_000;
 /// Sharing groups and organisations that an audit tells apart.

@@ -15,8 +15,6 @@ use crate::render::{plain, table};
 
 /// Places of each kind that the terminal shows.
 const PLACES_SHOWN_MAX: usize = 3;
-/// Folders within folders.
-const DEPTH_MAX: usize = 16;
 
 /// Audits a file or a folder.
 pub(crate) fn audit(cli: &Cli, place: &Path, html: Option<&Path>) -> Result<u8, Failure> {
@@ -62,7 +60,7 @@ fn gather(place: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Fa
         let path = entry.path();
         // A link to a folder may lead in circles.
         let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
-        if is_folder && depth < DEPTH_MAX {
+        if is_folder && depth < limits::FOLDER_DEPTH_MAX {
             gather(&path, depth + 1, files)?;
         } else if !path.is_dir() && path.extension().is_some_and(|e| e == "json") && entry.file_name() != "manifest.json" {
             files.push(path);

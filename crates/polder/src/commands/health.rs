@@ -33,6 +33,7 @@ macro_rules! all_limits {
 
 fn limits(node: &Node) -> Map<String, Value> {
     let fixed = all_limits! {
+        polder_misp: FILES_MAX FILE_BYTES_MAX FOLDER_DEPTH_MAX NAMES_MAX PLACES_LISTED_MAX;
         polder_release: AUDIENCE_NAMES_MAX GRANULAR_MAX REFERENCE_DEPTH_MAX REFERENCE_STEPS_MAX SELECTORS_COMPARED_MAX TIGHTENERS_MAX;
         polder_stix: DEPTH_MAX INTEGER_MAX OBJECT_BYTES_MAX REFERENCES_MAX;
         polder_store: CLOCK_BEHIND_US_MAX COMMIT_OBJECTS_MAX GROUP_REQUESTS_MAX LABELS_PER_SOURCE_MAX LOCK_ATTEMPTS_MAX LOCK_PAUSE_MS LOG_CHUNK_ENTRIES
@@ -70,6 +71,7 @@ mod tests {
         init::init(dir.path(), &plan).unwrap();
         let listed = limits(&Node::open(dir.path(), false).unwrap());
         for (name, text) in [
+            ("misp", include_str!("../../../misp/src/limits.rs")),
             ("release", include_str!("../../../release/src/limits.rs")),
             ("stix", include_str!("../../../stix/src/limits.rs")),
             ("store", include_str!("../../../store/src/limits.rs")),
