@@ -22,6 +22,7 @@ import cases_kill
 import cases_ledger
 import cases_limits
 import cases_misp
+import cases_misp_trip
 import cases_store
 import cases_terminal
 import cases_tls
@@ -79,6 +80,7 @@ def groups():
         skipped.append(("MISP events", "no folder ../shared/data/misp"))
     else:
         found.append(("misp audit", cases_misp.audit, (misp,), False))
+        found.append(("misp round trip", cases_misp_trip.trip, (misp,), False))
     program = tools / "taxii" / "probe.py" if tools else None
     if program is None or not program.is_file():
         skipped.append(("probe", "no ../shared/tools/taxii/probe.py and no POLDER_TOOLS"))

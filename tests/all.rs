@@ -15,6 +15,8 @@ mod kill;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod misp_map;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod scripts;

@@ -155,7 +155,7 @@ fn answer(store: &Store, recipient: &str, mut query: Query, form: Form) -> Strin
             Ok(page) => page,
             Err(error) => return format!("{told}{error}"),
         };
-        for Item { entry, bytes, mark } in &page.items {
+        for Item { entry, bytes, mark, .. } in &page.items {
             let version = entry.version.map(|version| version.to_string());
             let text = String::from_utf8_lossy(bytes);
             write!(told, "{} {} {version:?} {} {mark:?} {text}; ", entry.position, entry.id, entry.date_us).unwrap();

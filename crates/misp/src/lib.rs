@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod limits;
+pub mod map;
 pub mod model;
 mod report;
 mod secrets;

@@ -12,3 +12,7 @@ pub const FOLDER_DEPTH_MAX: usize = 16;
 pub const PLACES_LISTED_MAX: usize = 1_000;
 /// Sharing groups and organisations that an audit tells apart.
 pub const NAMES_MAX: usize = 100_000;
+/// Objects that are kept in one commit.
+pub const BATCH_OBJECTS: usize = 1_000;
+/// Objects that are asked of the store at once.
+pub const PAGE_OBJECTS: usize = 10_000;

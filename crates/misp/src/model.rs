@@ -211,6 +211,9 @@ pub struct GroupOrganisation {
     /// Who.
     #[serde(rename = "Organisation", deserialize_with = "maybe")]
     pub organisation: Option<Organisation>,
+    /// May it add others?
+    #[serde(deserialize_with = "flag")]
+    pub extend: bool,
 }
 
 /// A server of a sharing group.

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Take objects in: a STIX 2.0 or 2.1 bundle, a TAXII envelope, or one object per line.
     Import {
-        /// A file, or `-` for standard input.
+        /// A file, a folder of MISP's JSON, or `-` for standard input.
         file: PathBuf,
         /// This member introduces them.
         #[arg(long, conflicts_with = "source")]
@@ -62,6 +62,9 @@ pub(crate) enum Command {
         /// The recipient.
         #[arg(long)]
         to: String,
+        /// What it is written as.
+        #[arg(long, value_enum, default_value = "stix")]
+        format: ExportFormat,
         /// A file instead of standard output.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -156,6 +159,23 @@ pub(crate) struct Init {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A bundle of STIX 2.1.
+    Stix,
+    /// The events that came from a MISP, as its JSON.
+    Misp,
+}
+
+impl ExportFormat {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stix => "stix",
+            Self::Misp => "misp",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum MemberKind {
     Nation,
     Body,
@@ -384,6 +404,9 @@ pub(crate) enum Member {
         /// What it is.
         #[arg(long, value_enum, default_value = "body")]
         kind: MemberKind,
+        /// Its UUID, as MISP and STIX identities have it [default: a new one].
+        #[arg(long)]
+        uuid: Option<String>,
         /// Organisations whose client it is.
         #[arg(long, value_delimiter = ',')]
         client_of: Vec<String>,

@@ -7,6 +7,7 @@ mod effect;
 mod health;
 mod intake;
 mod lookup;
+mod misp;
 mod people;
 mod rules;
 mod sharing;
@@ -24,7 +25,8 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::Pull { url, user, password, token, source, collection, ca } => {
             intake::pull(node, by, &intake::Peer { url, user, password, token, source, collection, ca }, progress)
         }
-        Request::Export { to } => lookup::export(node, &to),
+        Request::Export { to, format } if format == "misp" => misp::export(node, &to),
+        Request::Export { to, .. } => lookup::export(node, &to),
         Request::ObjectGet { id, original, all } => lookup::get(node, &parse_id(&id)?, original, all),
         Request::ObjectFind { words, object_type, refers_to, since, until, limit } => {
             lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })

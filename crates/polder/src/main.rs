@@ -11,6 +11,7 @@ mod control;
 mod demo;
 mod directory;
 mod failure;
+mod import;
 mod init;
 mod misp;
 mod node;
@@ -104,6 +105,9 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
             show(cli, &commands::run(&node, "doctor", Request::Doctor, &[], &mut |_, _| {})?)
         }
         Command::Import { file, own, source, dry_run } => {
+            if file.is_dir() {
+                return import::folder(cli, file, source.as_ref(), *own, *dry_run);
+            }
             let place = file.display().to_string();
             let body = read_input(file)?;
             ask(cli, &Request::Import { source: source.clone(), own: *own, dry_run: *dry_run, place }, &body)
@@ -136,7 +140,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
     }
 }
 
-fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
+pub(crate) fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
     cli.dir.clone().ok_or_else(|| Failure::usage("no node was named", "use `--dir DIR` or set POLDER_DIR"))
 }
 
@@ -171,11 +175,12 @@ pub(crate) fn progress_bar(cli: &Cli) -> indicatif::ProgressBar {
     indicatif::ProgressBar::new(0).with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
 }
 
-fn show(cli: &Cli, answer: &Answer) -> Result<u8, Failure> {
+pub(crate) fn show(cli: &Cli, answer: &Answer) -> Result<u8, Failure> {
     if let Some(bytes) = &answer.bytes {
         if let Command::Export { out: Some(path), .. } = &cli.command {
             std::fs::write(path, bytes).map_err(|e| file_failure(path, "write", &e))?;
-            let text = format!("{} objects written to {}\n", answer.value.get("objects").unwrap_or(&Value::Null), path.display());
+            let counted = ["objects", "events"].iter().find_map(|what| Some((what, answer.value.get(*what)?)));
+            let text = counted.map_or_else(String::new, |(what, n)| format!("{n} {what} written to {}\n", path.display()));
             say(&if cli.json { format!("{}\n", answer.value) } else { text });
         } else {
             say_bytes(bytes);

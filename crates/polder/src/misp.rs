@@ -48,7 +48,7 @@ pub(crate) fn audit(cli: &Cli, place: &Path, html: Option<&Path>) -> Result<u8, 
 }
 
 /// The JSON files of a folder, and of its folders; a feed's manifest repeats what its events say.
-fn gather(place: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+pub(crate) fn gather(place: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     if !place.is_dir() {
         files.push(place.to_owned());
         return Ok(());
@@ -73,7 +73,7 @@ fn gather(place: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Fa
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).map_err(|e| e.to_string())?;
     opened.take(limits::FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;

@@ -215,6 +215,10 @@ fn import(value: &Value) -> String {
     if value.get("lifted").and_then(Value::as_u64).is_some_and(|n| n > 0) {
         out.push_str(&format!("{} were STIX 2.0 and were lifted; `object get --original` gives them as received\n", cell("lifted")));
     }
+    if let Some(misp) = value.get("misp") {
+        let cell = |k: &str| text(misp.get(k).unwrap_or(&Value::Null));
+        out.push_str(&format!("{} events of MISP; {} elements are held just so, of {} a later state\n", cell("events"), cell("unchanged"), cell("older")));
+    }
     out.push_str(&refusals(refused));
     for row in value.get("warnings").and_then(Value::as_array).into_iter().flatten() {
         let cell = |k: &str| text(row.get(k).unwrap_or(&Value::Null));

@@ -8,7 +8,7 @@ use serde_json::Value;
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub(crate) enum Request {
     Import { source: Option<String>, own: bool, dry_run: bool, place: String },
-    Export { to: String },
+    Export { to: String, format: String },
     ObjectGet { id: String, original: bool, all: bool },
     ObjectFind { words: Vec<String>, object_type: Option<String>, refers_to: Option<String>, since: Option<String>, until: Option<String>, limit: usize },
     ObjectMark { id: String, level: String, source: Option<String> },
@@ -24,7 +24,7 @@ pub(crate) enum Request {
     RecipientSuspend { id: String, suspend: bool },
     RecipientRemove { id: String },
     RecipientList,
-    MemberAdd { id: String, name: String, kind: String, client_of: Vec<String>, outside: bool },
+    MemberAdd { id: String, name: String, kind: String, identity: Option<String>, client_of: Vec<String>, outside: bool },
     MemberRemove { id: String },
     MemberList,
     GroupAdd { id: String, members: Vec<String>, persons: Vec<String> },

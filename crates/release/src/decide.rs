@@ -236,6 +236,12 @@ impl<'a, H: Held> Judge<'a, H> {
         self.policy
     }
 
+    /// The label in force for a row, and who introduced it.
+    pub(crate) fn label_of(&self, row: u32) -> Box<(Label, Origin)> {
+        let (label, origin) = self.held.label(self.held.facts(row).label);
+        Box::new((label.clone(), origin.clone()))
+    }
+
     fn label_verdict(&self, number: u32) -> LabelVerdict {
         if number == u32::MAX {
             // A row without a label: nobody, and nothing to remember.

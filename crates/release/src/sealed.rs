@@ -11,6 +11,8 @@ use polder_stix::time::Version;
 use sha2::{Digest, Sha256};
 
 use crate::decide::{Held, Judge, Verdict};
+use crate::directory::Origin;
+use crate::label::Label;
 use crate::realm::{Operations, Realm};
 use crate::redact::redact;
 
@@ -38,6 +40,8 @@ pub enum Form {
     Listed,
     /// The object.
     Whole,
+    /// The object and its label, for a carrier that says in its own words who else may have it.
+    Labelled,
 }
 
 /// What the ledger keeps of one entry that goes out.
@@ -60,6 +64,8 @@ pub struct Item {
     pub bytes: Vec<u8>,
     /// What the ledger keeps of it.
     pub mark: Mark,
+    /// What is in force for it, and who introduced it; only of [`Form::Labelled`].
+    pub label: Option<Box<(Label, Origin)>>,
 }
 
 /// Entries for one recipient.
@@ -118,21 +124,22 @@ pub fn decide<R: Realm, H: Held, E>(
             continue;
         }
         if form == Form::Listed {
-            page.items.push(Item { entry, bytes: Vec::new(), mark: Mark::Listed });
+            page.items.push(Item { entry, bytes: Vec::new(), mark: Mark::Listed, label: None });
             continue;
         }
         let Some(bytes) = body_of(entry.row)? else {
             page.unreadable += 1;
             continue;
         };
+        let label = (form == Form::Labelled).then(|| judge.label_of(entry.row));
         let item = if judgement.verdict == Verdict::Release {
-            Item { entry, bytes, mark: Mark::Full }
+            Item { entry, bytes, mark: Mark::Full, label }
         } else {
             let denied: BTreeSet<Id> = judgement.removal.targets.iter().map(|t| id_of(*t)).collect();
             let by = judge.policy().alliance.holder_identity();
             let Ok(bytes) = redact(&bytes, &judgement.removal.granular, &denied, judgement.removal.author, by) else { continue };
             let mark = Mark::Redacted(Sha256::digest(&bytes).into());
-            Item { entry, bytes, mark }
+            Item { entry, bytes, mark, label }
         };
         page.items.push(item);
     }

@@ -68,6 +68,16 @@ impl<R: Realm> Store<R> {
         engine.columns.live_rows_of(object).filter_map(|row| view(&engine, row)).collect()
     }
 
+    /// The latest live row of an object from a source: of the highest version, and of those the last that came.
+    #[must_use]
+    pub fn latest_row(&self, source: &str, id: &Id) -> Option<u32> {
+        let engine = self.engine();
+        let object = engine.columns.find_object(id.as_ref())?;
+        let source = engine.source(source)?;
+        let rows = engine.columns.live_rows_of(object).filter_map(|n| Some((n, engine.columns.row(n)?)));
+        rows.filter(|(_, row)| row.source == source).max_by_key(|(n, row)| (row.version().map(Version::ns), *n)).map(|(n, _)| n)
+    }
+
     /// What the decision says of every live row of an object for a recipient.
     ///
     /// # Errors

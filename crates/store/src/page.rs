@@ -53,6 +53,8 @@ pub struct Query {
     pub limit: Option<usize>,
     /// Only these objects.
     pub ids: Option<Vec<Id>>,
+    /// Only objects that refer to this one, as they were received.
+    pub refers_to: Option<Id>,
     /// Only these types.
     pub types: Option<Vec<Box<str>>>,
     /// Which versions.
@@ -239,12 +241,19 @@ impl Selection<'_> {
         // Pages in order of version are cut by version, below.
         let by_cursor = self.query.after.filter(|_| !self.query.newest_version_first).map_or(0, |p| (p as usize).saturating_add(1));
         let start = by_date.max(by_cursor);
-        let Some(ids) = &self.query.ids else {
-            let end = u32::try_from(self.log.entries.len()).unwrap_or(u32::MAX);
-            return Box::new(u32::try_from(start).unwrap_or(u32::MAX)..end);
+        let columns = &self.engine.columns;
+        let rows: Box<dyn Iterator<Item = u32>> = match (&self.query.refers_to, &self.query.ids) {
+            (None, None) => {
+                let end = u32::try_from(self.log.entries.len()).unwrap_or(u32::MAX);
+                return Box::new(u32::try_from(start).unwrap_or(u32::MAX)..end);
+            }
+            (Some(target), ids) => {
+                let referrers = columns.find_object(target.as_ref()).into_iter().flat_map(|o| columns.referrers(o));
+                let wanted = |row: &u32| ids.as_ref().is_none_or(|ids| columns.row(*row).is_some_and(|r| ids.contains(&columns.id(r.object))));
+                Box::new(referrers.filter(wanted))
+            }
+            (None, Some(ids)) => Box::new(ids.iter().filter_map(|id| columns.find_object(id.as_ref())).flat_map(|o| columns.rows_of(o))),
         };
-        let objects = ids.iter().filter_map(|id| self.engine.columns.find_object(id.as_ref()));
-        let rows = objects.flat_map(|o| self.engine.columns.rows_of(o));
         let mut positions: Vec<u32> = rows.filter_map(|r| self.log.position(r)).filter(|p| *p as usize >= start).collect();
         positions.sort_unstable();
         positions.dedup();

@@ -6,7 +6,7 @@ use crate::request::Request;
 /// The request of a command that asks a node something; `None` for those that do not.
 pub(crate) fn request(command: &Command) -> Option<Request> {
     Some(match command {
-        Command::Export { to, .. } => Request::Export { to: to.clone() },
+        Command::Export { to, format, .. } => Request::Export { to: to.clone(), format: format.name().to_owned() },
         Command::Object(Object::Get { id, original, all }) => Request::ObjectGet { id: id.clone(), original: *original, all: *all },
         Command::Object(Object::Find { words, object_type, refers_to, since, until, limit }) => Request::ObjectFind {
             words: words.clone(),
@@ -83,9 +83,14 @@ fn release_request(command: &Release) -> Request {
 
 fn member_request(command: &Member) -> Request {
     match command {
-        Member::Add { id, name, kind, client_of, outside } => {
-            Request::MemberAdd { id: id.clone(), name: name.clone(), kind: kind.name().to_owned(), client_of: client_of.clone(), outside: *outside }
-        }
+        Member::Add { id, name, kind, uuid, client_of, outside } => Request::MemberAdd {
+            id: id.clone(),
+            name: name.clone(),
+            kind: kind.name().to_owned(),
+            identity: uuid.as_ref().map(|u| format!("identity--{u}")),
+            client_of: client_of.clone(),
+            outside: *outside,
+        },
         Member::Group { id, members, persons } => Request::GroupAdd { id: id.clone(), members: members.clone(), persons: persons.clone() },
         Member::Remove { id } => Request::MemberRemove { id: id.clone() },
         Member::RemoveGroup { id } => Request::GroupRemove { id: id.clone() },

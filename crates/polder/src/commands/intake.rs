@@ -26,21 +26,34 @@ pub(super) struct From {
 
 /// What became of everything.
 #[derive(Debug, Default)]
-struct Report {
+pub(super) struct Report {
     new: usize,
     known: usize,
     variant: usize,
     conflict: usize,
     lifted: usize,
-    refused: Vec<Value>,
+    misp: Option<Misp>,
+    pub(super) refused: Vec<Value>,
+}
+
+/// What is counted of MISP's documents besides.
+#[derive(Debug, Default)]
+struct Misp {
+    events: usize,
+    unchanged: usize,
+    older: usize,
 }
 
 impl Report {
-    fn refuse(&mut self, place: &str, refusal: &Refusal) {
+    pub(super) fn misp(&mut self, taken: &polder_misp::map::Taken) {
+        self.misp = Some(Misp { events: taken.events, unchanged: taken.unchanged, older: taken.older });
+    }
+
+    pub(super) fn refuse(&mut self, place: &str, refusal: &Refusal) {
         self.refused.push(json!({"place": place, "id": refusal.id.as_ref().map(ToString::to_string), "reason": refusal.reason, "help": refusal.help}));
     }
 
-    fn count(&mut self, outcomes: impl Iterator<Item = (String, Outcome)>) {
+    pub(super) fn count(&mut self, outcomes: impl Iterator<Item = (String, Outcome)>) {
         for (place, outcome) in outcomes {
             match outcome {
                 Outcome::New => self.new += 1,
@@ -54,8 +67,11 @@ impl Report {
 
     fn answer(self, seconds: f64, source: &str) -> Answer {
         let exit = if self.refused.is_empty() { exit::OK } else { exit::PARTIAL };
-        let value = json!({"source": source, "new": self.new, "known": self.known, "variant": self.variant, "conflict": self.conflict,
+        let mut value = json!({"source": source, "new": self.new, "known": self.known, "variant": self.variant, "conflict": self.conflict,
             "lifted": self.lifted, "refused": self.refused, "seconds": (seconds * 1000.0).round() / 1000.0});
+        if let (Some(misp), Some(map)) = (self.misp, value.as_object_mut()) {
+            map.insert("misp".to_owned(), json!({"events": misp.events, "unchanged": misp.unchanged, "older": misp.older}));
+        }
         Answer { value, bytes: None, exit }
     }
 }
@@ -89,12 +105,20 @@ pub(super) fn import(node: &Node, by: &str, from: &From, body: &[u8], dry_run: b
         return dry(node, &source, body, &from.place, progress);
     }
     tracing::info!(by, source, bytes = body.len(), "import");
-    let report = take(&node.store, &mut |_, batch| Ok(node.store.ingest(&source, None, batch)?), body, &from.place, progress)?;
+    let report = take_any(node, &source, &mut |_, batch| Ok(node.store.ingest(&source, None, batch)?), body, &from.place, progress)?;
     Ok(report.answer(started.elapsed().as_secs_f64(), &source))
 }
 
 /// Where a batch goes, with the place of each of its objects.
-type Keep<'k> = dyn FnMut(&[String], Vec<Prepared>) -> Result<Vec<Outcome>, Failure> + 'k;
+pub(super) type Keep<'k> = dyn FnMut(&[String], Vec<Prepared>) -> Result<Vec<Outcome>, Failure> + 'k;
+
+/// Takes a document of STIX, or of MISP.
+fn take_any(node: &Node, source: &str, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
+    if polder_misp::map::is_misp(body) {
+        return super::misp::take(node, source, keep, body, place, progress);
+    }
+    take(&node.store, keep, body, place, progress)
+}
 
 fn take(store: &Store, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
     if body.iter().all(u8::is_ascii_whitespace) {
@@ -145,7 +169,7 @@ fn take(store: &Store, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: 
 }
 
 /// Makes a batch ready on all cores: digests and headers are most of an import's work.
-fn prepare_all(texts: &[&str], now_us: i64) -> Vec<Result<Prepared, Box<Refusal>>> {
+pub(super) fn prepare_all(texts: &[&str], now_us: i64) -> Vec<Result<Prepared, Box<Refusal>>> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
     let share = texts.len().div_ceil(workers).max(1);
     std::thread::scope(|scope| {
@@ -163,7 +187,7 @@ fn dry(node: &Node, source: &str, body: &[u8], place: &str, progress: &mut dyn F
         places.iter().zip(&batch).for_each(|(place, object)| warnings.look(place, object));
         Ok(rehearsal.ingest(batch)?)
     };
-    let report = take(&node.store, &mut keep, body, place, progress)?;
+    let report = take_any(node, source, &mut keep, body, place, progress)?;
     let audience = rehearsal.effects().into_iter().map(|effect| {
         let verdicts: BTreeMap<&str, usize> = effect.verdicts.iter().map(|(v, n)| (words::verdict(*v), *n)).collect();
         json!({"recipient": effect.recipient, "verdicts": verdicts, "gains": effect.gains, "loses": effect.loses})

@@ -19,8 +19,8 @@ pub(super) fn run(node: &Node, by: &str, request: Request) -> Result<Answer, Fai
         Request::RecipientSuspend { id, suspend } => suspend_recipient(node, by, &id, suspend),
         Request::RecipientRemove { id } => remove_recipient(node, by, &id),
         Request::RecipientList => Ok(list(&node.directory().recipients.recipients, "recipients")),
-        Request::MemberAdd { id, name, kind, client_of, outside } => {
-            add_member(node, by, MemberEntry { id, name, kind, identity: None, client_of, in_alliance: !outside })
+        Request::MemberAdd { id, name, kind, identity, client_of, outside } => {
+            add_member(node, by, MemberEntry { id, name, kind, identity, client_of, in_alliance: !outside })
         }
         Request::MemberRemove { id } => remove_member(node, by, &id),
         Request::MemberList => {
@@ -138,10 +138,19 @@ fn end_empty_standing(d: &mut Directory) -> Vec<String> {
 
 fn add_member(node: &Node, by: &str, mut entry: MemberEntry) -> Result<Answer, Failure> {
     check_id("member", &entry.id)?;
-    entry.identity = Some(format!("identity--{}", crate::auth::random_uuid()?));
+    entry.identity = Some(match &entry.identity {
+        Some(given) => {
+            let bad = || Failure::usage(format!("`{}` is no UUID", given.trim_start_matches("identity--")), "give it as MISP shows it under the organisation");
+            polder_stix::Id::parse(given).ok_or_else(bad)?.to_string()
+        }
+        None => format!("identity--{}", crate::auth::random_uuid()?),
+    });
     node.change(by, |d| {
         if d.alliance.members.iter().any(|m| m.id == entry.id) {
             return Err(taken("member", &entry.id));
+        }
+        if let Some(other) = d.alliance.members.iter().find(|m| m.identity == entry.identity) {
+            return Err(Failure::new(exit::NO, format!("that UUID is `{}`'s", other.id), "see `polder member list --json`"));
         }
         let value = json!({"member": entry});
         d.alliance.members.push(entry);
@@ -222,7 +231,7 @@ mod tests {
     }
 
     fn member(id: &str) -> Request {
-        Request::MemberAdd { id: id.into(), name: String::new(), kind: "body".into(), client_of: Vec::new(), outside: false }
+        Request::MemberAdd { id: id.into(), name: String::new(), kind: "body".into(), identity: None, client_of: Vec::new(), outside: false }
     }
 
     fn recipient(id: &str, kind: &str, organisation: Option<&str>) -> Request {

@@ -1,0 +1,19 @@
+//! MISP's events as rows of the store, and back.
+//!
+//! The rule: one row for each element, under its own UUID, with every field; local numbers and analysts' addresses excepted.
+
+mod fields;
+mod ids;
+mod marks;
+mod observe;
+mod rows;
+mod scan;
+mod take;
+mod terms;
+mod view;
+
+pub use marks::Folk;
+pub use scan::is_misp;
+pub use take::{Offer, Stopped, Taken, Taker};
+pub use terms::Peer;
+pub use view::{Reader, Unwritten, View};

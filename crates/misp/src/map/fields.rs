@@ -1,0 +1,128 @@
+//! What of a MISP element is kept: every field but those that mean something only on the machine it came from.
+//!
+//! The rule: local numbers, counts and analysts' addresses are never kept; parts with a smaller audience than their element are marked one by one.
+
+use polder_stix::ext;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::marks::Marks;
+use crate::model::{SharingGroup, Tag};
+
+/// Numbers of rows of one MISP's database.
+const LOCAL: &[&str] = &[
+    "id",
+    "attribute_id",
+    "event_id",
+    "event_org_id",
+    "galaxy_cluster_id",
+    "galaxy_id",
+    "object_id",
+    "old_id",
+    "org_id",
+    "orgc_id",
+    "referenced_id",
+    "server_id",
+    "sharing_group_id",
+    "sync_user_id",
+    "tag_id",
+    "user_id",
+];
+
+/// Addresses of analysts.
+const NEVER: &[&str] = &["event_creator_email"];
+
+/// What people wrote about an element, each with a distribution of its own.
+const ANALYST_DATA: [&str; 3] = ["Note", "Opinion", "Relationship"];
+
+/// A whole number, written as one or as a text.
+pub(crate) fn number(value: Option<&Value>) -> Option<i64> {
+    match value? {
+        Value::Number(n) => n.as_i64(),
+        Value::String(s) => s.trim().parse().ok(),
+        Value::Bool(b) => Some(i64::from(*b)),
+        _ => None,
+    }
+}
+
+/// A yes or no, written as a boolean, a number or a text.
+pub(crate) fn flag(value: Option<&Value>) -> bool {
+    matches!(value, Some(Value::Bool(true))) || number(value).is_some_and(|n| n != 0) || value.and_then(Value::as_str) == Some("true")
+}
+
+/// A text; empty for anything else.
+pub(crate) fn text<'v>(map: &'v Map<String, Value>, key: &str) -> &'v str {
+    map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Takes out what is never kept, at any depth.
+pub(crate) fn clean(map: &mut Map<String, Value>) {
+    map.retain(|key, value| !(NEVER.contains(&key.as_str()) || LOCAL.contains(&key.as_str()) && is_number(value)));
+    for (key, value) in map.iter_mut() {
+        match value {
+            // What a cluster says of itself is content, whatever it is called.
+            _ if key == "meta" || key == "GalaxyElement" => {}
+            Value::Object(inner) => clean(inner),
+            Value::Array(list) => list.iter_mut().filter_map(Value::as_object_mut).for_each(|inner| {
+                if key == "ShadowAttribute" {
+                    inner.shift_remove("email");
+                }
+                clean(inner);
+            }),
+            _ => {}
+        }
+    }
+}
+
+fn is_number(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Number(_) => true,
+        Value::String(s) => s.bytes().all(|b| b.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+/// Parts of the fields that fewer may see than the rest: a selector and a marking each.
+pub(crate) fn restricted(fields: &Map<String, Value>, marks: &mut Marks<'_>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    walk(fields, &format!("extensions.{}.fields", ext::MISP), marks, &mut found);
+    found
+}
+
+fn walk(map: &Map<String, Value>, at: &str, marks: &mut Marks<'_>, found: &mut Vec<(String, String)>) {
+    for (key, value) in map {
+        // Correlations name events that the reader of this one may know nothing of.
+        if key == "RelatedAttribute" {
+            found.push((format!("{at}.{key}"), marks.holder()));
+            continue;
+        }
+        let Value::Array(list) = value else { continue };
+        for (n, inner) in list.iter().enumerate().filter_map(|(n, v)| Some((n, v.as_object()?))) {
+            let at = format!("{at}.{key}.[{n}]");
+            let marking = match key.as_str() {
+                "Tag" | "EventTag" if stays(inner) => vec![marks.holder()],
+                _ if ANALYST_DATA.contains(&key.as_str()) || key == "GalaxyCluster" => distribution_of(inner, marks),
+                _ => Vec::new(),
+            };
+            found.extend(marking.into_iter().map(|marking| (at.clone(), marking)));
+            walk(inner, &at, marks, found);
+        }
+    }
+}
+
+/// Is the tag one that never leaves?
+pub(crate) fn stays(tag: &Map<String, Value>) -> bool {
+    let inner = tag.get("Tag").and_then(Value::as_object).unwrap_or(tag);
+    flag(tag.get("local")) || inner.get("exportable").is_some_and(|e| !flag(Some(e)))
+}
+
+fn distribution_of(map: &Map<String, Value>, marks: &mut Marks<'_>) -> Vec<String> {
+    let group = map.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
+    marks.of_distribution(number(map.get("distribution")), group.as_ref())
+}
+
+/// The names of a list of tags, as far as they can be read.
+pub(crate) fn tags(map: &Map<String, Value>) -> Vec<Tag> {
+    let listed = ["Tag", "EventTag"].into_iter().filter_map(|key| map.get(key)?.as_array()).flatten();
+    listed.filter_map(|tag| Tag::deserialize(tag.get("Tag").unwrap_or(tag)).ok()).collect()
+}

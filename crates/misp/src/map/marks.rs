@@ -1,0 +1,143 @@
+//! MISP's distribution, sharing groups and tags as marking-definitions.
+//!
+//! The rule: each counts as a marking, so the stricter of them holds; what cannot be read becomes a marking that nobody explains, never none.
+
+use std::collections::{BTreeSet, HashMap};
+
+use polder_release::{Alliance, Level, Pap, meaning_of_content};
+use polder_stix::ext;
+use serde_json::{Value, json};
+
+use super::ids::{derived, uuid};
+use crate::model::{SharingGroup, Tag};
+
+/// When our definitions were made: the same on every node, so that equal definitions are equal bytes.
+const MADE: &str = "2026-01-01T00:00:00.000Z";
+
+/// Who the organisations of a MISP are in the alliance.
+#[derive(Debug, Clone, Default)]
+pub struct Folk {
+    holder: Box<str>,
+    by_organisation: HashMap<String, Box<str>>,
+}
+
+impl Folk {
+    /// As the alliance is now. A member is the organisation whose UUID its identity has.
+    #[must_use]
+    pub fn of(alliance: &Alliance) -> Self {
+        let known = alliance.members.values().filter(|m| alliance.is_member(&m.id));
+        let by_organisation = known.filter_map(|m| Some((organisation_of(m.identity.as_deref()?)?, m.id.clone()))).collect();
+        Self { holder: alliance.holder.clone(), by_organisation }
+    }
+}
+
+/// The UUID of the organisation that a STIX identity stands for.
+pub(crate) fn organisation_of(identity: &str) -> Option<String> {
+    uuid(identity.strip_prefix("identity--")?)
+}
+
+/// Compiles markings, and keeps the definitions they need.
+#[derive(Debug)]
+pub(crate) struct Marks<'f> {
+    folk: &'f Folk,
+    made: BTreeSet<String>,
+    fresh: Vec<String>,
+}
+
+impl<'f> Marks<'f> {
+    pub(crate) fn new(folk: &'f Folk) -> Self {
+        Self { folk, made: BTreeSet::new(), fresh: Vec::new() }
+    }
+
+    /// The definitions made since the last time, as STIX objects.
+    pub(crate) fn take_definitions(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Only the holder's own organisation.
+    pub(crate) fn holder(&mut self) -> String {
+        let holder = self.folk.holder.clone();
+        self.audience(&BTreeSet::from([&*holder]))
+    }
+
+    /// What a distribution says: design.md's decision on MISP, level by level. None is said where there is none, and by 5, which inherits.
+    pub(crate) fn of_distribution(&mut self, distribution: Option<i64>, group: Option<&SharingGroup>) -> Vec<String> {
+        match distribution {
+            None | Some(5) => Vec::new(),
+            Some(0) => vec![self.holder()],
+            Some(1) => vec![Level::Amber.tlp_2_id().to_string()],
+            Some(2 | 3) => vec![Level::Green.tlp_2_id().to_string()],
+            Some(4) => vec![self.of_group(group)],
+            Some(other) => vec![self.unexplained("distribution", &other.to_string())],
+        }
+    }
+
+    fn of_group(&mut self, group: Option<&SharingGroup>) -> String {
+        // A group that was switched off reaches nobody, as one of which nothing but a local number is known.
+        let counted = group.filter(|g| g.active != Some(false));
+        let organisations = counted.into_iter().flat_map(|g| {
+            let members = g.organisations.iter().filter_map(|o| o.organisation.as_ref());
+            members.chain(&g.creator).map(|o| o.uuid.as_str())
+        });
+        let folk = self.folk;
+        let known: BTreeSet<&str> = organisations.filter_map(|o| folk.by_organisation.get(&uuid(o)?)).map(|m| &**m).collect();
+        self.audience(&known)
+    }
+
+    /// What tags say.
+    pub(crate) fn of_tags(&mut self, tags: &[Tag]) -> Vec<String> {
+        tags.iter().flat_map(|tag| self.of_tag(&tag.name)).collect()
+    }
+
+    fn of_tag(&mut self, name: &str) -> Vec<String> {
+        let low = name.trim().to_ascii_lowercase();
+        if low.starts_with("exercise:") {
+            return vec![self.unexplained("tag", &low)];
+        }
+        let rest = low.strip_prefix("pap").unwrap_or_default();
+        if rest.starts_with(|c: char| c.is_alphanumeric()) {
+            return Vec::new();
+        }
+        // Analysts write levels in many ways, and exporters turn tags into statements; both are read alike.
+        let said = meaning_of_content(&json!({"definition_type": "statement", "definition": {"statement": low}}));
+        let mut marks: Vec<String> = said.level.map(|level| level.tlp_2_id().to_string()).into_iter().collect();
+        if let Some(pap) = said.pap {
+            let level = match pap {
+                Pap::Clear => "clear",
+                Pap::Green => "green",
+                Pap::Amber => "amber",
+                Pap::Red => "red",
+            };
+            marks.push(self.definition(&["pap", level], json!({"definition_type": "pap", "definition": {"pap": level}})));
+        }
+        if said.opaque {
+            marks.push(self.unexplained("tag", &low));
+        }
+        marks
+    }
+
+    fn audience(&mut self, members: &BTreeSet<&str>) -> String {
+        let mut parts = vec!["audience"];
+        parts.extend(members);
+        let audience = json!({"extension_type": "property-extension", "audience": {"members": members}});
+        self.definition(&parts, json!({"extensions": {ext::AUDIENCE: audience}}))
+    }
+
+    /// A definition that nobody can read, so that what it marks waits for a person.
+    fn unexplained(&mut self, what: &str, value: &str) -> String {
+        let kind = format!("x-misp-{what}");
+        self.definition(&[&kind, value], json!({"definition_type": &kind, "definition": {"value": value}}))
+    }
+
+    fn definition(&mut self, parts: &[&str], content: Value) -> String {
+        let id = format!("marking-definition--{}", derived(parts));
+        if self.made.insert(id.clone()) {
+            let mut object = json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": MADE});
+            if let (Some(object), Value::Object(content)) = (object.as_object_mut(), content) {
+                object.extend(content);
+            }
+            self.fresh.push(object.to_string());
+        }
+        id
+    }
+}

@@ -1,0 +1,403 @@
+//! Takes documents of MISP into a store: what is new or changed becomes new versions, the rest is left alone.
+//!
+//! The rule: an element belongs to the event it came with, and an event to the organisation that made it; nobody may take them over.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::{self, Read};
+
+use polder_stix::{Id, ext};
+use polder_store::Store;
+use serde_json::{Map, Value};
+
+use super::fields::{number, text};
+use super::marks::{Folk, Marks};
+use super::rows::{self, Place, Row, Unkept, moment};
+use super::scan::{self, Part};
+use crate::limits;
+use crate::model::Unread;
+
+/// What became of a document, besides what its keeper counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Events in it.
+    pub events: usize,
+    /// Elements that are held just so.
+    pub unchanged: usize,
+    /// Elements of which a later state is held.
+    pub older: usize,
+    /// Elements that cannot be kept: where, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+/// A STIX object to keep, and where it was in the document.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Where.
+    pub place: String,
+    /// The object.
+    pub text: String,
+}
+
+/// Why a document was not taken to its end; what was kept before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped<E> {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] polder_store::Error),
+    /// The file cannot be opened.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    /// The keeper gave up.
+    #[error("not kept")]
+    Keep(E),
+}
+
+/// Takes documents for one source.
+pub struct Taker<'t, E> {
+    store: &'t Store,
+    source: &'t str,
+    marks: Marks<'t>,
+    keep: &'t mut dyn FnMut(Vec<Offer>) -> Result<(), E>,
+    batch: Vec<Offer>,
+    waiting: HashSet<String>,
+    /// The STIX type of every attribute of the document, for references.
+    kinds: HashMap<u128, &'static str>,
+    /// How often a UUID was stated besides the first time.
+    twins: HashMap<u128, u32>,
+    taken: Taken,
+}
+
+impl<E> std::fmt::Debug for Taker<'_, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Taker").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// An event of the document, as far as it was read.
+struct Reading {
+    place: Place,
+    seen: [usize; 3],
+}
+
+impl<'t, E> Taker<'t, E> {
+    /// For a source of a store; `keep` is given batches of objects.
+    pub fn new(store: &'t Store, source: &'t str, folk: &'t Folk, keep: &'t mut dyn FnMut(Vec<Offer>) -> Result<(), E>) -> Self {
+        let (batch, waiting, kinds, twins) = (Vec::new(), HashSet::new(), HashMap::new(), HashMap::new());
+        Self { store, source, marks: Marks::new(folk), keep, batch, waiting, kinds, twins, taken: Taken::default() }
+    }
+
+    /// Takes one document, which is read twice: MISP writes what an event is tagged with after its attributes.
+    ///
+    /// # Errors
+    /// [`Stopped`]; what was kept before stays.
+    pub fn take<'o>(&mut self, open: &dyn Fn() -> io::Result<Box<dyn Read + 'o>>) -> Result<Taken, Stopped<E>> {
+        let heads = scan::heads(open()?)?;
+        let mut events: Vec<Option<Reading>> = Vec::with_capacity(heads.len());
+        for (n, head) in heads.into_iter().enumerate() {
+            events.push(match head {
+                Some(head) => self.head(n, head)?,
+                None => None,
+            });
+        }
+        let mut references = Vec::new();
+        let mut stopped = None;
+        let result = scan::parts(open()?, &mut |n, part, value| {
+            let Some(Some(event)) = events.get_mut(n) else { return true };
+            match self.part(n, event, part, value, &mut references) {
+                Ok(()) => true,
+                Err(e) => {
+                    stopped = Some(e);
+                    false
+                }
+            }
+        });
+        match stopped {
+            Some(e) => return Err(e),
+            None => result?,
+        }
+        for (n, (at, value, place)) in references.into_iter().enumerate() {
+            let kinds = &self.kinds;
+            let find = |uuid: &str| Some(format!("{}--{uuid}", kinds.get(&Id::parse(&format!("x--{uuid}"))?.uuid)?));
+            let row = rows::reference(value, &place, n, &find, &mut self.marks);
+            self.offer(&at, row.map(|row| vec![row]))?;
+        }
+        self.flush()?;
+        self.kinds.clear();
+        self.twins.clear();
+        Ok(std::mem::take(&mut self.taken))
+    }
+
+    fn head(&mut self, n: usize, head: Map<String, Value>) -> Result<Option<Reading>, Stopped<E>> {
+        self.taken.events += 1;
+        let at = format!("event {}", n + 1);
+        let (rows, place) = match rows::event(head, &mut self.marks) {
+            Ok(found) => found,
+            Err(e) => {
+                self.refuse(&at, &e);
+                return Ok(None);
+            }
+        };
+        let whose = self.latest(&place.event)?.is_none_or(|held| held.get("created_by_ref").and_then(Value::as_str) == place.author.as_deref());
+        if !whose {
+            let reason = format!("event {} is held as made by another organisation", place.uuid);
+            self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
+            return Ok(None);
+        }
+        self.offer(&at, Ok(rows))?;
+        Ok(Some(Reading { place, seen: [0; 3] }))
+    }
+
+    fn part(&mut self, n: usize, event: &mut Reading, part: Part, value: Value, references: &mut Vec<(String, Value, Place)>) -> Result<(), Stopped<E>> {
+        let [attributes, objects, reports] = &mut event.seen;
+        let counter = match part {
+            Part::Attribute => attributes,
+            Part::Object => objects,
+            Part::Report => reports,
+        };
+        *counter += 1;
+        let nth = *counter;
+        let at = format!("event {}, {} {nth}", n + 1, format!("{part:?}").to_ascii_lowercase());
+        let place = &event.place;
+        match part {
+            Part::Attribute => {
+                let twin = self.twin(&value);
+                let rows = rows::attribute(value, place, nth, twin, &mut self.marks);
+                self.offer(&at, rows)
+            }
+            Part::Report => {
+                let row = rows::report(value, place, nth, &mut self.marks);
+                self.offer(&at, row.map(|row| vec![row]))
+            }
+            Part::Object => self.object(&at, value, place, nth, references),
+        }
+    }
+
+    fn object(&mut self, at: &str, mut value: Value, place: &Place, nth: usize, references: &mut Vec<(String, Value, Place)>) -> Result<(), Stopped<E>> {
+        let mut list = |key: &str| match value.as_object_mut().and_then(|map| map.shift_remove(key)) {
+            Some(Value::Array(list)) => list,
+            _ => Vec::new(),
+        };
+        let (attributes, refers) = (list("Attribute"), list("ObjectReference"));
+        let (row, within) = match rows::object(value, place, nth, &mut self.marks) {
+            Ok(found) => found,
+            Err(e) => {
+                self.refuse(at, &e);
+                return Ok(());
+            }
+        };
+        self.offer(at, Ok(vec![row]))?;
+        for (n, attribute) in attributes.into_iter().enumerate() {
+            let twin = self.twin(&attribute);
+            let rows = rows::attribute(attribute, &within, n + 1, twin, &mut self.marks);
+            self.offer(&format!("{at}, attribute {}", n + 1), rows)?;
+        }
+        references.extend(refers.into_iter().enumerate().map(|(n, one)| (format!("{at}, reference {}", n + 1), one, within.clone())));
+        Ok(())
+    }
+
+    /// How many attributes of the document had the same UUID before.
+    fn twin(&mut self, attribute: &Value) -> u32 {
+        let given = attribute.get("uuid").and_then(Value::as_str).unwrap_or_default();
+        let Some(id) = Id::parse(&format!("x--{}", given.trim())).filter(|id| self.kinds.contains_key(&id.uuid)) else { return 0 };
+        let seen = self.twins.entry(id.uuid).or_default();
+        *seen += 1;
+        *seen
+    }
+
+    fn refuse(&mut self, at: &str, why: &Unkept) {
+        self.taken.refused.push((at.to_owned(), format!("{}: {}", why.element, why.reason)));
+    }
+
+    /// Offers the rows of an element to the keeper, as far as they say something new.
+    fn offer(&mut self, at: &str, rows: Result<Vec<Row>, Unkept>) -> Result<(), Stopped<E>> {
+        for definition in self.marks.take_definitions() {
+            self.push(at, String::new(), definition)?;
+        }
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(e) => {
+                self.refuse(at, &e);
+                return Ok(());
+            }
+        };
+        for row in rows {
+            let element = row.object.get("extensions").and_then(|e| e.get(ext::MISP)).and_then(|e| e.get("element"));
+            let flips = element.and_then(Value::as_str) == Some("attribute");
+            if self.waiting.contains(&row.id) {
+                self.flush()?;
+            }
+            let held = self.latest(&row.id)?;
+            let was = if flips { self.note_kind(&row.id)? } else { None };
+            match settle(row, was.as_ref().or(held.as_ref()), self.store.now_us() / 1_000_000) {
+                Settled::New(id, object) => {
+                    if let Some(was) = was {
+                        let moved = moved(was, &id, &object);
+                        let former = text(&moved, "id").to_owned();
+                        self.push(at, former, Value::Object(moved).to_string())?;
+                    }
+                    self.push(at, id, Value::Object(object).to_string())?;
+                }
+                Settled::Unchanged => self.taken.unchanged += 1,
+                Settled::Older => self.taken.older += 1,
+                Settled::Foreign(why) => self.refuse(at, &Unkept { element: "element".to_owned(), reason: why }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what an attribute is in STIX, and gives what it was until now if that was something else.
+    fn note_kind(&mut self, id: &str) -> Result<Option<Value>, Stopped<E>> {
+        let Some((new, uuid)) = id.split_once("--") else { return Ok(None) };
+        let Some(known) = KINDS.iter().find(|k| **k == new) else { return Ok(None) };
+        if let Some(id) = Id::parse(id) {
+            self.kinds.insert(id.uuid, known);
+        }
+        for kind in KINDS.iter().filter(|k| **k != new) {
+            let id = format!("{kind}--{uuid}");
+            if self.waiting.contains(&id) {
+                self.flush()?;
+            }
+            if let Some(held) = self.latest(&id)?.filter(|held| ours(held).contains_key("fields")) {
+                return Ok(Some(held));
+            }
+        }
+        Ok(None)
+    }
+
+    fn latest(&self, id: &str) -> Result<Option<Value>, Stopped<E>> {
+        let Some(id) = Id::parse(id) else { return Ok(None) };
+        let Some(row) = self.store.latest_row(self.source, &id) else { return Ok(None) };
+        let bytes = self.store.row_bytes(row, false)?;
+        Ok(serde_json::from_slice(&bytes).ok())
+    }
+
+    fn push(&mut self, at: &str, id: String, text: String) -> Result<(), Stopped<E>> {
+        self.batch.push(Offer { place: at.to_owned(), text });
+        self.waiting.insert(id);
+        if self.batch.len() >= limits::BATCH_OBJECTS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Stopped<E>> {
+        self.waiting.clear();
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() { Ok(()) } else { (self.keep)(batch).map_err(Stopped::Keep) }
+    }
+}
+
+/// What an attribute can be in STIX.
+const KINDS: [&str; 13] = [
+    "indicator",
+    super::observe::CUSTOM,
+    "autonomous-system",
+    "domain-name",
+    "email-addr",
+    "email-message",
+    "file",
+    "ipv4-addr",
+    "ipv6-addr",
+    "mac-addr",
+    "mutex",
+    "url",
+    "windows-registry-key",
+];
+
+enum Settled {
+    New(String, Map<String, Value>),
+    Unchanged,
+    Older,
+    Foreign(String),
+}
+
+fn ours(object: &Value) -> &Map<String, Value> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    object.get("extensions").and_then(|e| e.get(ext::MISP)).and_then(Value::as_object).unwrap_or(&NONE)
+}
+
+fn said_at(ours: &Map<String, Value>) -> Option<i64> {
+    let fields = ours.get("fields")?;
+    number(fields.get("timestamp")).or_else(|| number(fields.get("date_sighting")))
+}
+
+/// Does a row say something that is not held, and as of when?
+fn settle(mut row: Row, held: Option<&Value>, now_s: i64) -> Settled {
+    let mut at_s = row.at_s.min(now_s);
+    let mut created = at_s;
+    let mut created_text = None;
+    if let Some(held) = held {
+        let before = ours(held);
+        let (event, held_event) = (new_of(&row.object, "event_ref"), before.get("event_ref"));
+        // What has become something else says no longer where it belongs.
+        if before.contains_key("fields") && event != held_event {
+            let other = held_event.and_then(Value::as_str).unwrap_or("nothing");
+            return Settled::Foreign(format!("`{}` is held as part of `{other}`", row.id));
+        }
+        if said_at(before).is_some_and(|before| row.at_s < before) {
+            return Settled::Older;
+        }
+        if same(&row.object, held) {
+            return Settled::Unchanged;
+        }
+        let before_s = number(before.get("timestamp")).unwrap_or_default();
+        at_s = at_s.max(before_s.saturating_add(1));
+        created = created.min(before_s);
+        created_text = held.get("created").and_then(Value::as_str).map(str::to_owned);
+    }
+    if let Some(ours) = row.object.get_mut("extensions").and_then(|e| e.get_mut(ext::MISP)).and_then(Value::as_object_mut) {
+        ours.insert("timestamp".to_owned(), at_s.into());
+    }
+    let mut object = Map::new();
+    let mut rest = row.object.into_iter();
+    object.extend(rest.by_ref().take(3));
+    if row.versioned {
+        object.insert("created".to_owned(), created_text.unwrap_or_else(|| moment(created)).into());
+        object.insert("modified".to_owned(), moment(at_s).into());
+    }
+    object.extend(rest);
+    Settled::New(row.id, object)
+}
+
+fn new_of<'o>(object: &'o Map<String, Value>, key: &str) -> Option<&'o Value> {
+    object.get("extensions")?.get(ext::MISP)?.get(key)
+}
+
+/// The same but for the times we give; of an event also but for its own, which moves with parts that others may not see.
+fn same(new: &Map<String, Value>, held: &Value) -> bool {
+    let Value::Object(mut held) = held.clone() else { return false };
+    held.shift_remove("created");
+    held.shift_remove("modified");
+    let mut new = new.clone();
+    for object in [&mut held, &mut new] {
+        let Some(ours) = object.get_mut("extensions").and_then(|e| e.get_mut(ext::MISP)).and_then(Value::as_object_mut) else { return false };
+        ours.shift_remove("timestamp");
+        let is_event = ours.get("element").and_then(Value::as_str) == Some("event");
+        if let Some(fields) = ours.get_mut("fields").and_then(Value::as_object_mut).filter(|_| is_event) {
+            fields.shift_remove("timestamp");
+        }
+    }
+    held == new
+}
+
+/// The last version of what an attribute was, which says what it has become.
+fn moved(was: Value, to: &str, new: &Map<String, Value>) -> Map<String, Value> {
+    let Value::Object(mut object) = was else { return Map::new() };
+    let at_s = number(new_of(new, "timestamp")).unwrap_or_default();
+    if let Some(ours) = object.get_mut("extensions").and_then(|e| e.get_mut(ext::MISP)).and_then(Value::as_object_mut) {
+        ours.retain(|key, _| key == "extension_type" || key == "element");
+        ours.insert("timestamp".to_owned(), at_s.into());
+        ours.insert("moved_ref".to_owned(), to.into());
+    }
+    object.shift_remove("granular_markings");
+    let both = [object.get("object_marking_refs"), new.get("object_marking_refs")];
+    let marked: BTreeSet<String> = both.into_iter().flatten().filter_map(Value::as_array).flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    if !marked.is_empty() {
+        object.insert("object_marking_refs".to_owned(), marked.into_iter().collect());
+    }
+    if object.contains_key("modified") {
+        object.insert("modified".to_owned(), moment(at_s).into());
+        object.insert("revoked".to_owned(), true.into());
+    }
+    object
+}

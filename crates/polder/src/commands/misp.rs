@@ -1,0 +1,91 @@
+//! MISP's documents in and out.
+//!
+//! The rule: what comes in goes through the same door as any other object, and what goes out is made of pages that passed the sink.
+
+use std::io::Cursor;
+
+use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View};
+use serde_json::json;
+
+use super::intake::{Keep, Report, prepare_all};
+use super::lookup::page;
+use crate::failure::{Failure, exit};
+use crate::node::Node;
+use crate::request::Answer;
+
+/// What to do about an element that cannot be kept.
+const HELP: &str = "mend it in the MISP it comes from and export it again";
+
+/// Takes a document of MISP.
+pub(super) fn take(node: &Node, source: &str, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    let folk = Folk::of(&node.directory().policy()?.alliance);
+    let mut done = 0u64;
+    let mut keep_offers = |offers: Vec<Offer>| {
+        let texts: Vec<&str> = offers.iter().map(|o| o.text.as_str()).collect();
+        let mut batch = Vec::with_capacity(offers.len());
+        let mut places = Vec::with_capacity(offers.len());
+        for (offer, prepared) in offers.iter().zip(prepare_all(&texts, node.store.now_us())) {
+            let at = format!("{place}: {}", offer.place);
+            match prepared {
+                Ok(prepared) => {
+                    places.push(at);
+                    batch.push(prepared);
+                }
+                Err(refusal) => report.refuse(&at, &refusal),
+            }
+        }
+        done += u64::try_from(offers.len()).unwrap_or_default();
+        let outcomes = keep(&places, batch)?;
+        report.count(places.into_iter().zip(outcomes));
+        progress(done, 0);
+        Ok::<(), Failure>(())
+    };
+    let taken = Taker::new(&node.store, source, &folk, &mut keep_offers).take(&|| Ok(Box::new(Cursor::new(body))));
+    let taken = taken.map_err(|stopped| match stopped {
+        Stopped::Keep(failure) => failure,
+        Stopped::Store(e) => e.into(),
+        other => Failure::usage(format!("`{place}`: {other}"), "export it from MISP again as JSON"),
+    })?;
+    report.misp(&taken);
+    for (at, reason) in taken.refused {
+        report.refused.push(json!({"place": format!("{place}: {at}"), "id": null, "reason": reason, "help": HELP}));
+    }
+    Ok(report)
+}
+
+/// The events a recipient may hold, as MISP's JSON.
+pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
+    let policy = node.directory().policy()?;
+    let unknown = || Failure::not_found("recipient", recipient, "see `polder recipient list`");
+    let entry = policy.recipients.iter().find(|r| &*r.id == recipient).ok_or_else(unknown)?;
+    let reader = Reader { peer: Peer::of(entry, &policy.alliance), alliance: &policy.alliance, secret: node.store.secret(), recipient };
+    let mut damaged = 0;
+    let mut pages = |query: &polder_store::Query, form| {
+        let page = page(node, recipient, query, form)?;
+        damaged += page.unreadable;
+        Ok::<_, Failure>(page)
+    };
+    let failed = |e: Unwritten<Failure>| match e {
+        Unwritten::Page(failure) => failure,
+        Unwritten::Disk(e) => Failure::configuration(format!("the events cannot be written: {e}"), "see `polder doctor`"),
+    };
+    let mut view = View::new(&reader, &mut pages);
+    let mut out = b"{\"response\":[".to_vec();
+    let mut count = 0usize;
+    for uuid in view.events().map_err(failed)? {
+        if count > 0 {
+            out.extend_from_slice(b",\n");
+        }
+        if view.event(&uuid, &mut out).map_err(failed)? {
+            count += 1;
+        }
+    }
+    if count == 0 {
+        let why = format!("recipient `{recipient}` may hold no event that came from a MISP");
+        return Err(Failure::new(exit::NO, why, "`polder release explain report--UUID --to RECIPIENT` says why; `polder import` takes MISP's JSON"));
+    }
+    out.extend_from_slice(b"]}\n");
+    let exit = if damaged > 0 { exit::PARTIAL } else { exit::OK };
+    Ok(Answer { value: json!({"events": count, "damaged": damaged}), bytes: Some(out), exit })
+}
