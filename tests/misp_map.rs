@@ -75,7 +75,7 @@ impl Node {
     /// The events a recipient reads, as MISP's JSON.
     fn events(&self, recipient: &str) -> Vec<Value> {
         let entry = self.policy.recipients.iter().find(|r| &*r.id == recipient).unwrap();
-        let reader = Reader { peer: Peer::of(entry, &self.policy.alliance), alliance: &self.policy.alliance, secret: &SECRET, recipient };
+        let reader = Reader { store: &self.store, peer: Peer::of(entry, &self.policy.alliance), alliance: &self.policy.alliance, secret: &SECRET, recipient };
         let mut pages = |query: &Query, form| self.page(recipient, query, form);
         let mut view = View::new(&reader, &mut pages);
         let uuids = view.events().unwrap();

@@ -11,6 +11,7 @@ mod ingest;
 pub mod limits;
 mod logs;
 mod look;
+mod moved;
 mod page;
 mod rehearse;
 mod search;

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Page, Realm, Released, commit, decide};
+use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Origin, Page, Realm, Released, commit, decide};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
 use crate::backend::LedgerRecord;
-use crate::columns::{AsOf, Row};
+use crate::columns::{AsOf, Row, Source};
 use crate::engine::{Engine, lock};
 use crate::search::Find;
 use crate::viewlog::ViewLog;
@@ -55,6 +55,8 @@ pub struct Query {
     pub ids: Option<Vec<Id>>,
     /// Only objects that refer to this one, as they were received.
     pub refers_to: Option<Id>,
+    /// Only what this origin introduced.
+    pub origin: Option<Origin>,
     /// Only these types.
     pub types: Option<Vec<Box<str>>>,
     /// Which versions.
@@ -268,8 +270,11 @@ impl Selection<'_> {
     fn filter(&self) -> Filter<'_> {
         let kinds = |names: &Option<Vec<Box<str>>>| names.as_ref().map(|n| n.iter().filter_map(|k| self.engine.columns.kind_known(k)).collect());
         let sources = self.query.sources.as_ref().map(|n| n.iter().filter_map(|s| self.engine.source(s)).collect());
+        let number = |(n, _): (usize, &Source)| u16::try_from(n).ok();
+        let of = |origin: &Origin| self.engine.columns.sources.iter().enumerate().filter(|(_, s)| s.origin == *origin).filter_map(number).collect();
+        let origin = self.query.origin.as_ref().map(of);
         let posted = self.query.collection.as_ref().and_then(|c| self.engine.posted.get(c));
-        Filter { types: kinds(&self.query.types), collection_types: kinds(&self.query.collection_types), sources, posted }
+        Filter { types: kinds(&self.query.types), collection_types: kinds(&self.query.collection_types), sources, origin, posted }
     }
 
     /// The row at a position, if the question means it.
@@ -309,12 +314,14 @@ struct Filter<'a> {
     types: Option<Vec<u16>>,
     collection_types: Option<Vec<u16>>,
     sources: Option<Vec<u16>>,
+    origin: Option<Vec<u16>>,
     posted: Option<&'a std::collections::HashSet<u32>>,
 }
 
 impl Filter<'_> {
     fn takes(&self, number: u32, row: &Row, kind: u16) -> bool {
         let stored = self.sources.as_ref().is_none_or(|s| s.contains(&row.source)) && self.collection_types.as_ref().is_none_or(|t| t.contains(&kind));
-        (stored || self.posted.is_some_and(|p| p.contains(&number))) && self.types.as_ref().is_none_or(|t| t.contains(&kind))
+        let introduced = self.origin.as_ref().is_none_or(|s| s.contains(&row.source));
+        introduced && (stored || self.posted.is_some_and(|p| p.contains(&number))) && self.types.as_ref().is_none_or(|t| t.contains(&kind))
     }
 }

@@ -8,12 +8,12 @@ use std::io::{self, Write};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use polder_release::{Alliance, Form, Item, Label, Level, Origin, Page};
 use polder_stix::{Id, ext};
-use polder_store::{Query, Versions};
+use polder_store::{Query, Store, Versions};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::fields::{flag, number, stays, tags, text};
+use super::fields::{number, stays, tags, text};
 use super::rows::stated;
 use super::terms::{self, Onward, Peer};
 use crate::limits;
@@ -28,11 +28,16 @@ pub enum Unwritten<E> {
     /// It could not be written down.
     #[error(transparent)]
     Disk(#[from] io::Error),
+    /// The store does not say.
+    #[error(transparent)]
+    Store(#[from] polder_store::Error),
 }
 
 /// Who reads, and by what they know things.
 #[derive(Debug, Clone)]
 pub struct Reader<'r> {
+    /// Whose logs say when a view changed.
+    pub store: &'r Store,
     /// What it may do with what it reads.
     pub peer: Peer,
     /// Who is who.
@@ -45,6 +50,8 @@ pub struct Reader<'r> {
 
 /// An element as it was released.
 struct Element {
+    stix: Id,
+    author: Option<String>,
     id: String,
     at_s: i64,
     ours: Map<String, Value>,
@@ -57,10 +64,11 @@ impl Element {
     fn of(item: Item) -> Option<Self> {
         let Value::Object(mut object) = serde_json::from_slice(&item.bytes).ok()? else { return None };
         let id = text(&object, "id").to_owned();
+        let author = object.get("created_by_ref").and_then(Value::as_str).map(str::to_owned);
         let Value::Object(mut ours) = object.get_mut("extensions")?.get_mut(ext::MISP)?.take() else { return None };
         let Value::Object(fields) = ours.shift_remove("fields")? else { return None };
         let (label, origin) = *item.label?;
-        Some(Self { id, at_s: number(ours.get("timestamp")).unwrap_or_default(), ours, fields, label, origin })
+        Some(Self { stix: item.entry.id, author, id, at_s: number(ours.get("timestamp")).unwrap_or_default(), ours, fields, label, origin })
     }
 
     fn element(&self) -> &str {
@@ -162,6 +170,9 @@ impl<E> std::fmt::Debug for View<'_, E> {
     }
 }
 
+/// What anybody may add to another's event.
+pub(crate) const SIGHTINGS: [&str; 2] = ["sighting", "x-misp-sighting"];
+
 /// What is around an attribute.
 struct Around<'a> {
     event: &'a str,
@@ -178,7 +189,6 @@ struct Parts {
     within: HashMap<String, Vec<Element>>,
     references: HashMap<String, Vec<Value>>,
     sightings: HashMap<String, Vec<Value>>,
-    latest_s: i64,
     attributes: usize,
     state: Map<String, Value>,
 }
@@ -190,7 +200,9 @@ impl<'v, E> View<'v, E> {
     }
 
     fn each(&mut self, mut query: Query, each: &mut dyn FnMut(Element) -> Result<(), Unwritten<E>>) -> Result<(), Unwritten<E>> {
-        query.versions = Versions::last();
+        if query.versions == Versions::default() {
+            query.versions = Versions::last();
+        }
         loop {
             let page = (self.page)(&query, Form::Labelled).map_err(Unwritten::Page)?;
             for element in page.items.into_iter().filter_map(Element::of) {
@@ -224,13 +236,8 @@ impl<'v, E> View<'v, E> {
     /// # Errors
     /// [`Unwritten`].
     pub fn event(&mut self, uuid: &str, out: &mut dyn Write) -> Result<bool, Unwritten<E>> {
-        let Some(id) = Id::parse(&format!("report--{uuid}")) else { return Ok(false) };
-        let mut event = None;
-        self.each(Query { ids: Some(vec![id.clone()]), ..Query::default() }, &mut |element| {
-            event = Some(element);
-            Ok(())
-        })?;
-        let Some(event) = event.filter(|e| e.element() == "event") else { return Ok(false) };
+        let Some(event) = self.head(uuid)? else { return Ok(false) };
+        let id = event.stix.clone();
         let reader = self.reader;
         let mut fields = event.fields.clone();
         reader.dress(&event, &mut fields);
@@ -241,7 +248,7 @@ impl<'v, E> View<'v, E> {
         let mut parts = Parts::default();
         self.sightings(&id, &of, &mut parts)?;
         let mut objects = Vec::new();
-        let own = Query { refers_to: Some(id.clone()), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
+        let own = Query { refers_to: Some(id.clone()), origin: Some(event.origin.clone()), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
         out.write_all(b"{\"Event\":{\"Attribute\":[")?;
         self.each(own, &mut |mut element| {
             // What lost its way to the event in this reader's copy is not of the event for this reader.
@@ -259,7 +266,7 @@ impl<'v, E> View<'v, E> {
                 },
                 "object" => objects.push(element),
                 "report" => {
-                    let report = part(reader, &mut element, &around, &mut parts);
+                    let report = part(reader, &mut element, &around);
                     append(&mut parts.reports, &Value::Object(report))?;
                 }
                 // Its own times and counts, for those who have it from nobody else.
@@ -286,9 +293,30 @@ impl<'v, E> View<'v, E> {
         Ok(true)
     }
 
+    /// The event's own row as the reader has it, of the one who may speak for it: the organisation it says made it, else who introduced it first.
+    /// Whoever else uses its UUID is not heard.
+    fn head(&mut self, uuid: &str) -> Result<Option<Element>, Unwritten<E>> {
+        let Some(id) = Id::parse(&format!("report--{uuid}")) else { return Ok(None) };
+        let versions = Versions { all: true, ..Versions::default() };
+        let mut all = Vec::new();
+        self.each(Query { ids: Some(vec![id]), versions, ..Query::default() }, &mut |element| {
+            if element.element() == "event" {
+                all.push(element);
+            }
+            Ok(())
+        })?;
+        let alliance = self.reader.alliance;
+        let made_it = |e: &Element| {
+            let member = e.origin.originator(alliance).and_then(|m| alliance.members.get(m)?.identity.as_deref());
+            member.is_some() && member == e.author.as_deref()
+        };
+        let Some(origin) = all.iter().find(|e| made_it(e)).or(all.first()).map(|e| e.origin.clone()) else { return Ok(None) };
+        Ok(all.into_iter().filter(|e| e.origin == origin).max_by_key(|e| e.at_s))
+    }
+
     fn sightings(&mut self, event: &Id, of: &str, parts: &mut Parts) -> Result<(), Unwritten<E>> {
         let reader = self.reader;
-        let types = Some(vec!["sighting".into(), "x-misp-sighting".into()]);
+        let types = Some(SIGHTINGS.iter().map(|t| (*t).into()).collect());
         let query = Query { refers_to: Some(event.clone()), types, limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
         self.each(query, &mut |element| {
             let attribute = text(&element.ours, "attribute_ref");
@@ -303,7 +331,8 @@ impl<'v, E> View<'v, E> {
     }
 
     fn close(&mut self, event: &Element, mut fields: Map<String, Value>, parts: &mut Parts, out: &mut dyn Write) -> Result<(), Unwritten<E>> {
-        let at_s = event.at_s.max(parts.latest_s);
+        let changed = self.reader.store.changed_s(self.reader.recipient, &event.stix, &event.origin, &SIGHTINGS)?;
+        let at_s = changed.unwrap_or(event.at_s);
         fields.insert("timestamp".to_owned(), at_s.to_string().into());
         fields.insert("attribute_count".to_owned(), parts.attributes.to_string().into());
         fields.extend(std::mem::take(&mut parts.state));
@@ -325,17 +354,16 @@ fn append(list: &mut Vec<u8>, value: &Value) -> io::Result<()> {
     Ok(serde_json::to_writer(list, value)?)
 }
 
-fn part(reader: &Reader<'_>, element: &mut Element, around: &Around<'_>, parts: &mut Parts) -> Map<String, Value> {
+fn part(reader: &Reader<'_>, element: &mut Element, around: &Around<'_>) -> Map<String, Value> {
     let mut fields = std::mem::take(&mut element.fields);
     reader.dress(element, &mut fields);
     reader.label(element, &mut fields, Some(around.onward));
     fields.insert("event_id".to_owned(), around.event.into());
-    parts.latest_s = parts.latest_s.max(number(fields.get("timestamp")).unwrap_or_default());
     fields
 }
 
 fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) -> Value {
-    let mut fields = part(reader, &mut element, around, parts);
+    let mut fields = part(reader, &mut element, around);
     reader.tags(&element, &mut fields, around.level);
     fields.insert("object_id".to_owned(), around.object.unwrap_or("0").into());
     if let Some(seen) = parts.sightings.remove(&element.id) {
@@ -346,7 +374,7 @@ fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, par
 }
 
 fn object(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) -> Value {
-    let mut fields = part(reader, &mut element, around, parts);
+    let mut fields = part(reader, &mut element, around);
     let id = reader.number(element.uuid()).to_string();
     let onward = terms::onward(&element.label, &element.origin, &reader.peer, reader.alliance);
     let inside = Around { event: around.event, object: Some(&id), onward: &onward, level: around.level };
@@ -367,6 +395,5 @@ fn reference(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, par
         let number = reader.number(&text(&fields, of).to_ascii_lowercase()).to_string();
         fields.insert(name.to_owned(), number.into());
     }
-    parts.latest_s = parts.latest_s.max(number(fields.get("timestamp")).filter(|_| !flag(fields.get("deleted"))).unwrap_or_default());
     parts.references.entry(source).or_default().push(fields.into());
 }

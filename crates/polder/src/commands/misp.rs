@@ -59,7 +59,7 @@ pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
     let policy = node.directory().policy()?;
     let unknown = || Failure::not_found("recipient", recipient, "see `polder recipient list`");
     let entry = policy.recipients.iter().find(|r| &*r.id == recipient).ok_or_else(unknown)?;
-    let reader = Reader { peer: Peer::of(entry, &policy.alliance), alliance: &policy.alliance, secret: node.store.secret(), recipient };
+    let reader = Reader { store: &node.store, peer: Peer::of(entry, &policy.alliance), alliance: &policy.alliance, secret: node.store.secret(), recipient };
     let mut damaged = 0;
     let mut pages = |query: &polder_store::Query, form| {
         let page = page(node, recipient, query, form)?;
@@ -68,6 +68,7 @@ pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
     };
     let failed = |e: Unwritten<Failure>| match e {
         Unwritten::Page(failure) => failure,
+        Unwritten::Store(e) => e.into(),
         Unwritten::Disk(e) => Failure::configuration(format!("the events cannot be written: {e}"), "see `polder doctor`"),
     };
     let mut view = View::new(&reader, &mut pages);
