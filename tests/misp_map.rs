@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use polder_misp::map::{Folk, Offer, Peer, Reader, Taken, Taker, View};
+use polder_misp::map::{Folk, Offer, Peer, Reader, Taken, Taker, View, Wanted};
 use polder_release::{Alliance, DefaultLabel, Form, Kind, Member, Origin, Outbound, Page, Policy, Recipient};
 use polder_store::{ManualClock, Query, Setup, Source, Store, Versions, prepare};
 use serde_json::{Value, json};
@@ -78,13 +78,20 @@ impl Node {
         let reader = Reader { store: &self.store, peer: Peer::of(entry, &self.policy.alliance), alliance: &self.policy.alliance, secret: &SECRET, recipient };
         let mut pages = |query: &Query, form| self.page(recipient, query, form);
         let mut view = View::new(&reader, &mut pages);
-        let uuids = view.events().unwrap();
-        let mut read = |uuid: &String| {
+        let heads = view.events().unwrap();
+        let mut read = |head: &serde_json::Map<String, Value>| {
+            let uuid = head["uuid"].as_str().unwrap();
             let mut out = Vec::new();
-            assert!(view.event(uuid, &mut out).unwrap(), "listed and not there: {uuid}");
-            serde_json::from_slice::<Value>(&out).unwrap()["Event"].clone()
+            assert!(view.event(uuid, Wanted::ALL, &mut out).unwrap(), "listed and not there: {uuid}");
+            let event = serde_json::from_slice::<Value>(&out).unwrap()["Event"].clone();
+            assert_eq!(
+                (&event["timestamp"], &event["distribution"]),
+                (&head["timestamp"], head.get("distribution").unwrap_or(&Value::Null)),
+                "the list says the same"
+            );
+            event
         };
-        uuids.iter().map(&mut read).collect()
+        heads.iter().map(&mut read).collect()
     }
 
     fn event(&self, recipient: &str) -> Value {

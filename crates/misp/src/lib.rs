@@ -8,5 +8,6 @@ pub mod map;
 pub mod model;
 mod report;
 mod secrets;
+pub mod server;
 
 pub use report::html;

@@ -14,5 +14,9 @@ pub const PLACES_LISTED_MAX: usize = 1_000;
 pub const NAMES_MAX: usize = 100_000;
 /// Objects that are kept in one commit.
 pub const BATCH_OBJECTS: usize = 1_000;
+/// Times a page is decided again while the policy moves.
+pub const DECISIONS_MAX: usize = 5;
+/// Events of which sightings are asked at once.
+pub const SIGHTED_EVENTS_MAX: usize = 100;
 /// Objects that are asked of the store at once.
 pub const PAGE_OBJECTS: usize = 10_000;

@@ -2,9 +2,10 @@
 //!
 //! The rule: one row for each element, under its own UUID, with every field; local numbers and analysts' addresses excepted.
 
-mod fields;
-mod ids;
-mod marks;
+pub(crate) mod fields;
+mod held;
+pub(crate) mod ids;
+pub(crate) mod marks;
 mod observe;
 mod rows;
 mod scan;
@@ -12,8 +13,10 @@ mod take;
 mod terms;
 mod view;
 
+pub use held::held;
 pub use marks::Folk;
 pub use scan::is_misp;
+pub(crate) use take::KINDS;
 pub use take::{Offer, Stopped, Taken, Taker};
 pub use terms::Peer;
-pub use view::{Reader, Unwritten, View};
+pub use view::{Reader, Unwritten, View, Wanted};

@@ -44,6 +44,13 @@ pub(crate) fn random_text(bytes: usize) -> Result<String, Failure> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(raw))
 }
 
+/// A random key: 40 letters and digits, the form MISP takes for the key of another server.
+pub(crate) fn random_key() -> Result<String, Failure> {
+    let mut raw = [0u8; 20];
+    getrandom::fill(&mut raw).map_err(|e| Failure::configuration(format!("no randomness: {e}"), "look at the system log"))?;
+    Ok(raw.iter().map(|b| format!("{b:02x}")).collect())
+}
+
 /// A random UUID, version 4.
 pub(crate) fn random_uuid() -> Result<String, Failure> {
     let mut raw = [0u8; 16];

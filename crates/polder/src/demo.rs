@@ -155,7 +155,7 @@ fn start(dir: &Path, name: &'static str, users: Vec<Value>) -> Result<Running, F
 fn described(nodes: &[Running], ready_s: f64) -> Value {
     let node = |n: &Running| {
         json!({"name": n.name, "dir": n.dir.display().to_string(), "pid": n.child.id(), "taxii": n.text("taxii"), "api_root": n.text("api_root"),
-            "collection": n.text("collection"), "users": n.users})
+            "collection": n.text("collection"), "misp": {"url": n.text("misp"), "key": n.user(n.name).get("token")}, "users": n.users})
     };
     json!({"nodes": nodes.iter().map(node).collect::<Vec<_>>(), "ready_s": ready_s})
 }

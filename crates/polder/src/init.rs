@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::auth::{hash_password, random_text, random_uuid, token_digest};
+use crate::auth::{hash_password, random_key, random_text, random_uuid, token_digest};
 use crate::config::{self, Config};
 use crate::directory::{CollectionEntry, Directory, MemberEntry, RecipientEntry, SourceEntry, UserEntry};
 use crate::failure::{Failure, file_failure};
@@ -34,7 +34,7 @@ pub(crate) fn new_user(user: &str, recipient: &str, role: &str, password: Option
         Some(given) => given,
         None => random_text(12)?,
     };
-    let token = random_text(32)?;
+    let token = random_key()?;
     let entry = UserEntry {
         user: user.to_owned(),
         recipient: recipient.to_owned(),

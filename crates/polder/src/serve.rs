@@ -93,7 +93,9 @@ async fn run(
         content_bytes_max: node.config.content_bytes_max,
     };
     let access: Arc<dyn Access> = Arc::clone(&node) as Arc<dyn Access>;
-    let app = router(Arc::clone(&node.store), access, settings);
+    let misp = polder_misp::server::router(Arc::clone(&node.store), Arc::clone(&node) as Arc<dyn polder_misp::server::Access>, node.config.content_bytes_max);
+    let taxii = router(Arc::clone(&node.store), access, settings);
+    let app = axum::Router::new().nest_service("/misp", misp).fallback_service(taxii);
     let tls = if node.config.plain_http { None } else { Some(tls_config(&node).await?) };
     let control = tokio::spawn(control::serve(&node)?);
     let handle = axum_server::Handle::new();
@@ -111,7 +113,9 @@ async fn run(
     });
     let collection = node.directory().collections.collections.first().map(|c| c.id.clone());
     let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-    ready(&json!({"taxii": format!("{base}/taxii2/"), "api_root": format!("{base}/api/"), "collection": collection, "ready_s": seconds}));
+    ready(
+        &json!({"taxii": format!("{base}/taxii2/"), "api_root": format!("{base}/api/"), "misp": format!("{base}/misp/"), "collection": collection, "ready_s": seconds}),
+    );
     let failed = |e: std::io::Error| Failure::configuration(format!("the listener ended: {e}"), "look at the system log");
     let service = app.into_make_service();
     let admit = Admit::new();

@@ -78,6 +78,38 @@ impl<R: Realm> Store<R> {
         rows.filter(|(_, row)| row.source == source).max_by_key(|(n, row)| (row.version().map(Version::ns), *n)).map(|(n, _)| n)
     }
 
+    /// An object and what refers to it, the latest live row of each from a source, in order of arrival. For the source's own writer only:
+    /// nobody was asked whether somebody may read them.
+    #[must_use]
+    pub fn family(&self, source: &str, id: &Id) -> Vec<u32> {
+        let engine = self.engine();
+        let columns = &engine.columns;
+        let (Some(object), Some(source)) = (columns.find_object(id.as_ref()), engine.source(source)) else { return Vec::new() };
+        let mut latest: std::collections::BTreeMap<u32, (Option<i64>, u32)> = std::collections::BTreeMap::new();
+        let rows = columns.rows_of(object).chain(columns.referrers(object));
+        for (number, row) in rows.filter_map(|n| Some((n, columns.row(n)?))).filter(|(_, row)| row.source == source && row.is_live()) {
+            let key = (row.version().map(Version::ns), number);
+            let best = latest.entry(row.object).or_insert(key);
+            *best = key.max(*best);
+        }
+        let mut rows: Vec<u32> = latest.into_values().map(|(_, n)| n).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Every live row of an object, and of what refers to it, from a source.
+    #[must_use]
+    pub fn family_all(&self, source: &str, id: &Id) -> Vec<u32> {
+        let engine = self.engine();
+        let columns = &engine.columns;
+        let (Some(object), Some(source)) = (columns.find_object(id.as_ref()), engine.source(source)) else { return Vec::new() };
+        let mut rows: Vec<u32> = columns.rows_of(object).chain(columns.referrers(object)).collect();
+        rows.retain(|n| columns.row(*n).is_some_and(|row| row.source == source && row.is_live()));
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
     /// What the decision says of every live row of an object for a recipient.
     ///
     /// # Errors

@@ -288,7 +288,7 @@ impl<'t, E> Taker<'t, E> {
 }
 
 /// What an attribute can be in STIX.
-const KINDS: [&str; 13] = [
+pub(crate) const KINDS: [&str; 13] = [
     "indicator",
     super::observe::CUSTOM,
     "autonomous-system",

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::fields::{number, stays, tags, text};
+use super::fields::{flag, number, stays, tags, text};
 use super::rows::stated;
 use super::terms::{self, Onward, Peer};
 use crate::limits;
@@ -48,20 +48,57 @@ pub struct Reader<'r> {
     pub recipient: &'r str,
 }
 
+/// How much of an event is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Parts that were withdrawn.
+    pub deleted: bool,
+    /// Parts that stand.
+    pub standing: bool,
+    /// Tags that stay here; only the holder's people have them at all.
+    pub local_tags: bool,
+    /// Galaxies, besides the tags that name their clusters.
+    pub galaxies: bool,
+    /// Its attributes, objects and reports.
+    pub parts: bool,
+    /// Sightings under their attributes.
+    pub sightings: bool,
+}
+
+impl Wanted {
+    /// Everything.
+    pub const ALL: Self = Self { deleted: true, standing: true, local_tags: true, galaxies: true, parts: true, sightings: true };
+
+    fn takes(self, fields: &Map<String, Value>) -> bool {
+        if flag(fields.get("deleted")) { self.deleted } else { self.standing }
+    }
+
+    fn trim(self, fields: &mut Map<String, Value>) {
+        if !self.local_tags
+            && let Some(list) = fields.get_mut("Tag").and_then(Value::as_array_mut)
+        {
+            list.retain(|tag| !tag.as_object().is_some_and(stays));
+        }
+        if !self.galaxies {
+            fields.shift_remove("Galaxy");
+        }
+    }
+}
+
 /// An element as it was released.
-struct Element {
-    stix: Id,
+pub(crate) struct Element {
+    pub(crate) stix: Id,
     author: Option<String>,
     id: String,
     at_s: i64,
-    ours: Map<String, Value>,
-    fields: Map<String, Value>,
+    pub(crate) ours: Map<String, Value>,
+    pub(crate) fields: Map<String, Value>,
     label: Label,
     origin: Origin,
 }
 
 impl Element {
-    fn of(item: Item) -> Option<Self> {
+    pub(crate) fn of(item: Item) -> Option<Self> {
         let Value::Object(mut object) = serde_json::from_slice(&item.bytes).ok()? else { return None };
         let id = text(&object, "id").to_owned();
         let author = object.get("created_by_ref").and_then(Value::as_str).map(str::to_owned);
@@ -71,11 +108,11 @@ impl Element {
         Some(Self { stix: item.entry.id, author, id, at_s: number(ours.get("timestamp")).unwrap_or_default(), ours, fields, label, origin })
     }
 
-    fn element(&self) -> &str {
+    pub(crate) fn element(&self) -> &str {
         text(&self.ours, "element")
     }
 
-    fn uuid(&self) -> &str {
+    pub(crate) fn uuid(&self) -> &str {
         self.id.split_once("--").map_or("", |(_, uuid)| uuid)
     }
 }
@@ -173,12 +210,16 @@ impl<E> std::fmt::Debug for View<'_, E> {
 /// What anybody may add to another's event.
 pub(crate) const SIGHTINGS: [&str; 2] = ["sighting", "x-misp-sighting"];
 
+/// Fields as a reader has them, how far they may go, and the level said.
+type Dressed = (Map<String, Value>, Onward, Option<Level>);
+
 /// What is around an attribute.
 struct Around<'a> {
     event: &'a str,
     object: Option<&'a str>,
     onward: &'a Onward,
     level: Option<Level>,
+    wanted: Wanted,
 }
 
 /// What was written of an event's parts.
@@ -215,44 +256,118 @@ impl<'v, E> View<'v, E> {
         }
     }
 
-    /// The UUIDs of the events the reader may see.
+    /// The events the reader may see, without their parts, in the order they came into view.
     ///
     /// # Errors
     /// [`Unwritten`].
-    pub fn events(&mut self) -> Result<Vec<String>, Unwritten<E>> {
-        let mut found = Vec::new();
-        let query = Query { types: Some(vec!["report".into()]), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
+    pub fn events(&mut self) -> Result<Vec<Map<String, Value>>, Unwritten<E>> {
+        let versions = Versions { all: true, ..Versions::default() };
+        let mut order = Vec::new();
+        let mut all: HashMap<String, Vec<Element>> = HashMap::new();
+        let query = Query { types: Some(vec!["report".into()]), versions: versions.clone(), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
         self.each(query, &mut |element| {
             if element.element() == "event" {
-                found.push(element.uuid().to_owned());
+                let known = all.entry(element.id.clone()).or_insert_with(|| {
+                    order.push(element.id.clone());
+                    Vec::new()
+                });
+                known.push(element);
             }
             Ok(())
         })?;
-        Ok(found)
+        let mut states = HashMap::new();
+        if self.reader.peer.is_of_holder() {
+            let query =
+                Query { types: Some(vec!["x-misp-event-state".into()]), origin: Some(Origin::Own), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
+            self.each(query, &mut |element| {
+                states.insert(text(&element.ours, "event_ref").to_owned(), element.fields);
+                Ok(())
+            })?;
+        }
+        let mut heads = Vec::with_capacity(order.len());
+        for id in order {
+            let Some(event) = all.remove(&id).and_then(|versions| self.speaker(versions)) else { continue };
+            let state = states.remove(&event.id).filter(|_| event.origin == Origin::Own);
+            heads.push(self.dressed(&event, state)?.0);
+        }
+        Ok(heads)
+    }
+
+    /// An event's own fields as the reader has them, how far they may go, and the level its parts stand under.
+    fn dressed(&self, event: &Element, state: Option<Map<String, Value>>) -> Result<Dressed, Unwritten<E>> {
+        let reader = self.reader;
+        let mut fields = event.fields.clone();
+        reader.dress(event, &mut fields);
+        let onward = reader.label(event, &mut fields, None);
+        let level = reader.tags(event, &mut fields, None);
+        for (key, whose) in [("org_id", "Org"), ("orgc_id", "Orgc")] {
+            let uuid = fields.get(whose).and_then(|o| o.get("uuid")).and_then(Value::as_str).unwrap_or_default();
+            let number = reader.number(uuid).to_string();
+            fields.insert(key.to_owned(), number.clone().into());
+            if let Some(organisation) = fields.get_mut(whose).and_then(Value::as_object_mut) {
+                organisation.insert("id".to_owned(), number.into());
+            }
+        }
+        let changed = reader.store.changed_s(reader.recipient, &event.stix, &event.origin, &SIGHTINGS)?;
+        fields.insert("timestamp".to_owned(), changed.unwrap_or(event.at_s).to_string().into());
+        fields.extend(state.into_iter().flatten());
+        Ok((fields, onward, level))
     }
 
     /// Writes an event as `{"Event":{...}}`; false if the reader may not see it, or there is none.
     ///
     /// # Errors
     /// [`Unwritten`].
-    pub fn event(&mut self, uuid: &str, out: &mut dyn Write) -> Result<bool, Unwritten<E>> {
+    pub fn event(&mut self, uuid: &str, wanted: Wanted, out: &mut dyn Write) -> Result<bool, Unwritten<E>> {
         let Some(event) = self.head(uuid)? else { return Ok(false) };
-        let id = event.stix.clone();
-        let reader = self.reader;
-        let mut fields = event.fields.clone();
-        reader.dress(&event, &mut fields);
-        let onward = reader.label(&event, &mut fields, None);
-        let level = reader.tags(&event, &mut fields, None);
-        let of = reader.number(uuid).to_string();
-        let around = Around { event: &of, object: None, onward: &onward, level };
+        let (mut fields, onward, level) = self.dressed(&event, None)?;
+        let of = self.reader.number(uuid).to_string();
+        let around = Around { event: &of, object: None, onward: &onward, level, wanted };
         let mut parts = Parts::default();
-        self.sightings(&id, &of, &mut parts)?;
+        out.write_all(b"{\"Event\":{")?;
+        if wanted.parts {
+            out.write_all(b"\"Attribute\":[")?;
+            self.parts(&event, &around, &mut parts, out)?;
+            out.write_all(b"],")?;
+            for (name, list) in [("Object", &parts.objects), ("EventReport", &parts.reports)] {
+                write!(out, "\"{name}\":[")?;
+                out.write_all(list)?;
+                out.write_all(b"],")?;
+            }
+            fields.insert("attribute_count".to_owned(), parts.attributes.to_string().into());
+        } else {
+            self.state(&event, &mut parts)?;
+        }
+        fields.extend(std::mem::take(&mut parts.state));
+        wanted.trim(&mut fields);
+        let rest = Value::Object(fields).to_string();
+        write!(out, "{}}}", rest.strip_prefix('{').unwrap_or_default())?;
+        Ok(true)
+    }
+
+    /// Its own times and counts, for those who have it from nobody else.
+    fn state(&mut self, event: &Element, parts: &mut Parts) -> Result<(), Unwritten<E>> {
+        if !(self.reader.peer.is_of_holder() && event.origin == Origin::Own) {
+            return Ok(());
+        }
+        let Some(id) = Id::parse(&format!("x-misp-event-state--{}", event.uuid())) else { return Ok(()) };
+        self.each(Query { ids: Some(vec![id]), origin: Some(Origin::Own), ..Query::default() }, &mut |element| {
+            parts.state = element.fields;
+            Ok(())
+        })
+    }
+
+    fn parts(&mut self, event: &Element, around: &Around<'_>, parts: &mut Parts, out: &mut dyn Write) -> Result<(), Unwritten<E>> {
+        let reader = self.reader;
+        self.state(event, parts)?;
+        if around.wanted.sightings {
+            self.sightings(&event.stix, around.event, parts)?;
+        }
         let mut objects = Vec::new();
-        let own = Query { refers_to: Some(id.clone()), origin: Some(event.origin.clone()), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
-        out.write_all(b"{\"Event\":{\"Attribute\":[")?;
+        let own = Query { refers_to: Some(event.stix.clone()), origin: Some(event.origin.clone()), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
         self.each(own, &mut |mut element| {
             // What lost its way to the event in this reader's copy is not of the event for this reader.
-            if text(&element.ours, "event_ref") != event.id {
+            if text(&element.ours, "event_ref") != event.id || !around.wanted.takes(&element.fields) {
                 return Ok(());
             }
             match element.element() {
@@ -261,24 +376,19 @@ impl<'v, E> View<'v, E> {
                     None => {
                         let comma: &[u8] = if parts.attributes > 0 { b"," } else { b"" };
                         out.write_all(comma)?;
-                        serde_json::to_writer(&mut *out, &attribute(reader, element, &around, &mut parts)).map_err(io::Error::from)?;
+                        serde_json::to_writer(&mut *out, &attribute(reader, element, around, parts)).map_err(io::Error::from)?;
                     }
                 },
                 "object" => objects.push(element),
-                "report" => {
-                    let report = part(reader, &mut element, &around);
-                    append(&mut parts.reports, &Value::Object(report))?;
-                }
-                // Its own times and counts, for those who have it from nobody else.
-                "state" if reader.peer.is_of_holder() && element.origin == Origin::Own => parts.state = element.fields,
-                "reference" => reference(reader, element, &around, &mut parts),
+                "report" => append(&mut parts.reports, &part(reader, &mut element, around).into())?,
+                "reference" => reference(reader, element, around, parts),
                 _ => {}
             }
             Ok(())
         })?;
         let mut alone = parts.attributes;
         for element in objects {
-            let whole = object(reader, element, &around, &mut parts);
+            let whole = object(reader, element, around, parts);
             append(&mut parts.objects, &whole)?;
         }
         // Of an object that this reader may not see, an attribute may still be there.
@@ -286,11 +396,9 @@ impl<'v, E> View<'v, E> {
             let comma: &[u8] = if alone > 0 { b"," } else { b"" };
             out.write_all(comma)?;
             alone += 1;
-            serde_json::to_writer(&mut *out, &attribute(reader, element, &around, &mut parts)).map_err(io::Error::from)?;
+            serde_json::to_writer(&mut *out, &attribute(reader, element, around, parts)).map_err(io::Error::from)?;
         }
-        out.write_all(b"]")?;
-        self.close(&event, fields, &mut parts, out)?;
-        Ok(true)
+        Ok(())
     }
 
     /// The event's own row as the reader has it, of the one who may speak for it: the organisation it says made it, else who introduced it first.
@@ -305,13 +413,51 @@ impl<'v, E> View<'v, E> {
             }
             Ok(())
         })?;
+        Ok(self.speaker(all))
+    }
+
+    fn speaker(&self, all: Vec<Element>) -> Option<Element> {
         let alliance = self.reader.alliance;
         let made_it = |e: &Element| {
             let member = e.origin.originator(alliance).and_then(|m| alliance.members.get(m)?.identity.as_deref());
             member.is_some() && member == e.author.as_deref()
         };
-        let Some(origin) = all.iter().find(|e| made_it(e)).or(all.first()).map(|e| e.origin.clone()) else { return Ok(None) };
-        Ok(all.into_iter().filter(|e| e.origin == origin).max_by_key(|e| e.at_s))
+        let origin = all.iter().find(|e| made_it(e)).or(all.first()).map(|e| e.origin.clone())?;
+        all.into_iter().filter(|e| e.origin == origin).max_by_key(|e| e.at_s)
+    }
+
+    /// The sightings of an event's attributes that the reader may see; none where the event is not to be seen.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub fn sightings_of(&mut self, uuid: &str) -> Result<Vec<Value>, Unwritten<E>> {
+        let Some(event) = self.head(uuid)? else { return Ok(Vec::new()) };
+        let mut parts = Parts::default();
+        let number = self.reader.number(uuid).to_string();
+        self.sightings(&event.stix, &number, &mut parts)?;
+        let named = parts.sightings.into_iter().flat_map(|(attribute, list)| {
+            let uuid = attribute.split_once("--").map_or("", |(_, uuid)| uuid).to_owned();
+            list.into_iter().map(move |mut sighting| {
+                if let Some(map) = sighting.as_object_mut() {
+                    map.insert("attribute_uuid".to_owned(), uuid.clone().into());
+                }
+                sighting
+            })
+        });
+        Ok(named.collect())
+    }
+
+    /// The event that one of these attributes is of.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub fn event_of(&mut self, ids: Vec<Id>) -> Result<Option<String>, Unwritten<E>> {
+        let mut found = None;
+        self.each(Query { ids: Some(ids), ..Query::default() }, &mut |element| {
+            found = text(&element.ours, "event_ref").strip_prefix("report--").map(str::to_owned);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn sightings(&mut self, event: &Id, of: &str, parts: &mut Parts) -> Result<(), Unwritten<E>> {
@@ -329,22 +475,6 @@ impl<'v, E> View<'v, E> {
             Ok(())
         })
     }
-
-    fn close(&mut self, event: &Element, mut fields: Map<String, Value>, parts: &mut Parts, out: &mut dyn Write) -> Result<(), Unwritten<E>> {
-        let changed = self.reader.store.changed_s(self.reader.recipient, &event.stix, &event.origin, &SIGHTINGS)?;
-        let at_s = changed.unwrap_or(event.at_s);
-        fields.insert("timestamp".to_owned(), at_s.to_string().into());
-        fields.insert("attribute_count".to_owned(), parts.attributes.to_string().into());
-        fields.extend(std::mem::take(&mut parts.state));
-        for (name, list) in [("Object", &parts.objects), ("EventReport", &parts.reports)] {
-            write!(out, ",\"{name}\":[")?;
-            out.write_all(list)?;
-            out.write_all(b"]")?;
-        }
-        let rest = Value::Object(fields).to_string();
-        write!(out, ",{}}}", rest.strip_prefix('{').unwrap_or_default())?;
-        Ok(())
-    }
 }
 
 fn append(list: &mut Vec<u8>, value: &Value) -> io::Result<()> {
@@ -359,6 +489,7 @@ fn part(reader: &Reader<'_>, element: &mut Element, around: &Around<'_>) -> Map<
     reader.dress(element, &mut fields);
     reader.label(element, &mut fields, Some(around.onward));
     fields.insert("event_id".to_owned(), around.event.into());
+    around.wanted.trim(&mut fields);
     fields
 }
 
@@ -377,7 +508,7 @@ fn object(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts:
     let mut fields = part(reader, &mut element, around);
     let id = reader.number(element.uuid()).to_string();
     let onward = terms::onward(&element.label, &element.origin, &reader.peer, reader.alliance);
-    let inside = Around { event: around.event, object: Some(&id), onward: &onward, level: around.level };
+    let inside = Around { event: around.event, object: Some(&id), onward: &onward, level: around.level, wanted: around.wanted };
     let held = parts.within.remove(&element.id).unwrap_or_default();
     let attributes: Vec<Value> = held.into_iter().map(|a| attribute(reader, a, &inside, parts)).collect();
     fields.insert("Attribute".to_owned(), attributes.into());

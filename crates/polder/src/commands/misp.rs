@@ -4,7 +4,7 @@
 
 use std::io::Cursor;
 
-use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View};
+use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View, Wanted};
 use serde_json::json;
 
 use super::intake::{Keep, Report, prepare_all};
@@ -74,11 +74,12 @@ pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
     let mut view = View::new(&reader, &mut pages);
     let mut out = b"{\"response\":[".to_vec();
     let mut count = 0usize;
-    for uuid in view.events().map_err(failed)? {
+    for head in view.events().map_err(failed)? {
+        let Some(uuid) = head.get("uuid").and_then(serde_json::Value::as_str) else { continue };
         if count > 0 {
             out.extend_from_slice(b",\n");
         }
-        if view.event(&uuid, &mut out).map_err(failed)? {
+        if view.event(uuid, Wanted::ALL, &mut out).map_err(failed)? {
             count += 1;
         }
     }

@@ -1,0 +1,201 @@
+//! A MISP server over the node's store: for other MISPs that pull and push, and for PyMISP.
+//!
+//! The rule: a key is a recipient's, and each answer is that recipient's view; what is not kept here is answered as a MISP that has none of it would.
+
+mod call;
+mod change;
+mod find;
+mod kinds;
+mod read;
+mod sink;
+mod write;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+#[expect(clippy::disallowed_types, reason = "the body that comes in")]
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, IF_NONE_MATCH};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use polder_release::{Policy, Recipient};
+use polder_store::Store;
+use serde_json::Value;
+use tower_http::compression::CompressionLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+
+use call::Call;
+use sink::Reply;
+
+/// The version of MISP that is spoken; its clients refuse other majors.
+pub const SPOKEN: &str = "2.5.1";
+
+/// The binary's answer to who is who.
+pub trait Access: Send + Sync {
+    /// Whose key this is.
+    fn key(&self, key: &str) -> Option<Caller>;
+    /// The policy in force.
+    fn policy(&self) -> Option<Policy>;
+    /// The name of an organisation.
+    fn name(&self, member: &str) -> String;
+    /// The source that takes what a caller sends; it may be made for that.
+    ///
+    /// # Errors
+    /// The store's.
+    fn source(&self, caller: &Caller) -> Result<Box<str>, polder_store::Error>;
+}
+
+/// Somebody who was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Name of the login.
+    pub user: Box<str>,
+    /// The recipient it belongs to.
+    pub recipient: Box<str>,
+    /// May it send?
+    pub writes: bool,
+}
+
+struct App {
+    store: Arc<Store>,
+    access: Arc<dyn Access>,
+    body_bytes_max: usize,
+}
+
+/// A request with everything that answers it.
+struct Asked<'a> {
+    app: &'a App,
+    caller: Caller,
+    call: Call,
+    policy: Policy,
+    me: Recipient,
+    known: Option<String>,
+}
+
+/// The server, at the paths MISP has.
+pub fn router(store: Arc<Store>, access: Arc<dyn Access>, body_bytes_max: usize) -> Router {
+    let app = Arc::new(App { store, access, body_bytes_max });
+    Router::new().fallback(serve).with_state(app).layer(RequestDecompressionLayer::new()).layer(CompressionLayer::new())
+}
+
+async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
+    let started = Instant::now();
+    let mut who = String::new();
+    let head = *request.method() == Method::HEAD;
+    let mut reply = answer(&app, request, &mut who).await.unwrap_or_else(|e| e);
+    if head {
+        reply.bytes.clear();
+    }
+    let (status, bytes, ms) = (reply.status.as_u16(), reply.bytes.len(), started.elapsed().as_millis());
+    tracing::info!(status, bytes, recipient = who, ms, "misp");
+    reply.into_response()
+}
+
+#[expect(clippy::disallowed_types, reason = "the body that comes in")]
+async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Result<Reply, Reply> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let denied = || {
+        Reply::error(
+            StatusCode::FORBIDDEN,
+            "Authentication failed. Please make sure you pass the API key of an API enabled user along in the Authorization header.",
+            &path,
+        )
+    };
+    let key = key(&parts.headers).ok_or_else(denied)?;
+    let caller = app.access.key(&key).ok_or_else(denied)?;
+    who.clone_from(&caller.recipient.to_string());
+    let policy = app.access.policy().ok_or_else(|| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "The policy cannot be read.", &path))?;
+    let me = policy.recipients.iter().find(|r| r.id == caller.recipient && r.active).cloned().ok_or_else(denied)?;
+    let too_large = |_| Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large, or ended before its end.", &path);
+    let bytes = to_bytes(body, app.body_bytes_max).await.map_err(too_large)?;
+    let known = parts.headers.get(IF_NONE_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let app = Arc::clone(app);
+    let url = path.clone();
+    let work = move || {
+        let body = if bytes.iter().all(u8::is_ascii_whitespace) { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+        drop(bytes);
+        let body = body.map_err(|e| Reply::error(StatusCode::BAD_REQUEST, &format!("The request is no JSON: {e}"), &url))?;
+        let call = Call::of(parts.method, &path, body);
+        let asked = Asked { app: &app, caller, call, policy, me, known };
+        catch_unwind(AssertUnwindSafe(|| dispatch(&asked))).unwrap_or_else(|_| Err(asked.internal()))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error has occurred.", "")))
+}
+
+/// The key as MISP's clients send it; two of them are two claims, and neither is taken.
+fn key(headers: &HeaderMap) -> Option<String> {
+    let mut given = headers.get_all(AUTHORIZATION).iter().chain(headers.get_all("x-misp-auth"));
+    let (Some(key), None) = (given.next(), given.next()) else { return None };
+    Some(key.to_str().ok()?.trim().to_owned()).filter(|k| !k.is_empty())
+}
+
+fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let call = &asked.call;
+    match (call.controller.as_str(), call.action.as_str()) {
+        ("servers", "getversion" | "getpymispversion") => Ok(read::version(asked)),
+        ("servers", "posttest") => Ok(read::post_test(asked)),
+        ("servers", "getavailablesyncfilteringrules") => read::filtering_rules(asked),
+        ("users", "view") if matches!(call.first(), "me" | "") => Ok(read::me(asked)),
+        ("attributes", "describetypes") => Ok(Reply::json(&kinds::described())),
+        ("events", "index") => read::index(asked),
+        ("events", "view") => read::event(asked, call.first()),
+        ("events", "restsearch") => find::events(asked),
+        ("attributes", "restsearch") => find::attributes(asked),
+        ("attributes", "view") => find::one(asked),
+        ("sightings", "restsearch") => read::sightings(asked),
+        ("events", "filtereventidsforpush") => write::wanted(asked),
+        ("events", "add") => write::add(asked),
+        ("events", "edit") => write::edit(asked),
+        ("events", "publish" | "alert" | "unpublish") => change::publish(asked),
+        ("events", "delete") => change::delete_event(asked),
+        ("attributes", "add") => change::add_attributes(asked),
+        ("attributes", "edit") => change::edit_attribute(asked),
+        ("attributes", "delete" | "restore") => change::delete_attribute(asked),
+        ("objects", "add") => change::add_object(asked),
+        ("eventreports", "add") => change::add_report(asked),
+        ("tags", "attachtagtoobject" | "removetagfromobject") => change::tag(asked),
+        ("sightings", "add") => change::add_sighting(asked),
+        ("sharinggroups", "index") => Ok(Reply::json(&serde_json::json!({"response": []}))),
+        // What is not kept here is answered as by a MISP that has none.
+        (
+            "shadowattributes" | "feeds" | "galaxies" | "warninglists" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates" | "tags"
+            | "organisations",
+            "index",
+        )
+        | ("analystdata", "index")
+        | ("sightings", "index") => Ok(Reply::json(&Value::Array(Vec::new()))),
+        ("galaxyclusters" | "objects", "restsearch") => Ok(Reply::json(&serde_json::json!({"response": []}))),
+        ("analystdata", "indexminimal" | "filteranalystdataforpush") => Ok(Reply::json(&serde_json::json!({}))),
+        ("sightings", "filtersightinguuidsforpush") => Ok(Reply::json(&Value::Array(Vec::new()))),
+        // `/events/UUID` is `/events/view/UUID`.
+        ("events", other) if call.args.is_empty() && other.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => read::event(asked, other),
+        _ => Err(asked.not_found("Invalid action.")),
+    }
+}
+
+impl Asked<'_> {
+    fn not_found(&self, message: &str) -> Reply {
+        Reply::error(StatusCode::NOT_FOUND, message, &self.call.path)
+    }
+
+    fn forbidden(&self, message: &str) -> Reply {
+        Reply::error(StatusCode::FORBIDDEN, message, &self.call.path)
+    }
+
+    fn bad(&self, message: &str) -> Reply {
+        Reply::error(StatusCode::BAD_REQUEST, message, &self.call.path)
+    }
+
+    fn internal(&self) -> Reply {
+        Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error has occurred.", &self.call.path)
+    }
+
+    fn failed(&self, why: &dyn std::fmt::Display) -> Reply {
+        tracing::error!(%why, "a request of MISP's could not be answered");
+        self.internal()
+    }
+}

@@ -1,0 +1,488 @@
+//! restSearch: events and attributes by what they say, as JSON, CSV, text or STIX.
+//!
+//! The rule: what is searched is what the reader would be given; a filter that is not known is refused, since ignoring it would return too much.
+
+use polder_release::Form;
+use polder_stix::{Id, time};
+use polder_store::{Query, Versions};
+use serde_json::{Map, Value, json};
+
+use super::Asked;
+use super::call::texts;
+use super::read::{is_published, tag_names};
+use super::sink::{Reply, page};
+use crate::map::fields::{flag, number, text};
+
+/// Filters that are carried out, and options that change the form of the answer or nothing.
+const KNOWN: &[&str] = &[
+    "attackGalaxy",
+    "attribute_timestamp",
+    "category",
+    "controller",
+    "date",
+    "deleted",
+    "enforceWarninglist",
+    "event_tags",
+    "event_timestamp",
+    "eventid",
+    "eventinfo",
+    "excludeDecayed",
+    "excludeGalaxy",
+    "excludeLocalTags",
+    "from",
+    "includeAnalystData",
+    "includeContext",
+    "includeCorrelations",
+    "includeDecayScore",
+    "includeEventCorrelations",
+    "includeEventTags",
+    "includeEventUuid",
+    "includeFeedCorrelations",
+    "includeFullModel",
+    "includeGranularCorrelations",
+    "includeProposals",
+    "includeServerCorrelations",
+    "includeSightingdb",
+    "includeSightings",
+    "includeWarninglistHits",
+    "headerless",
+    "last",
+    "limit",
+    "metadata",
+    "noSightings",
+    "object_name",
+    "object_relation",
+    "order",
+    "org",
+    "page",
+    "publish_timestamp",
+    "published",
+    "requested_attributes",
+    "returnFormat",
+    "sgReferenceOnly",
+    "sharinggroup",
+    "tag",
+    "tags",
+    "threat_level_id",
+    "timestamp",
+    "to",
+    "to_ids",
+    "type",
+    "type_attribute",
+    "until",
+    "uuid",
+    "value",
+    "withAttachments",
+    "with_attachments",
+];
+
+/// Events.
+pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let filter = Filter::of(asked)?;
+    let heads: Vec<_> = asked.heads()?.into_iter().filter(|head| filter.takes_event(head)).collect();
+    let whole = filter.asks_of_attributes();
+    let mut found = Vec::new();
+    for head in heads {
+        let uuid = text(&head, "uuid").to_owned();
+        let mut out = Vec::new();
+        let wanted = asked.wanted();
+        if whole && !asked.whole(&uuid)?.iter().any(|a| filter.takes_attribute(a, &head)) {
+            continue;
+        }
+        asked.view(|view| view.event(&uuid, wanted, &mut out))?;
+        found.push((uuid, out));
+    }
+    let found = filter.cut(found);
+    match filter.format.as_str() {
+        "json" => {
+            let mut body = b"{\"response\":[".to_vec();
+            for (n, (_, event)) in found.iter().enumerate() {
+                body.extend_from_slice(if n > 0 { b"," } else { b"" });
+                body.extend_from_slice(event);
+            }
+            body.extend_from_slice(b"]}");
+            Ok(Reply::bytes(body, "application/json; charset=UTF-8"))
+        }
+        "stix2" => asked.bundle(found.into_iter().map(|(uuid, _)| uuid)),
+        _ => {
+            let mut rows = Vec::new();
+            for (uuid, event) in found {
+                let event: Value = serde_json::from_slice(&event).unwrap_or_default();
+                let head = event.get("Event").and_then(Value::as_object).cloned().unwrap_or_default();
+                rows.extend(asked.whole(&uuid)?.into_iter().filter(|a| filter.takes_attribute(a, &head)).map(|a| (a, head.clone())));
+            }
+            Ok(filter.table(&rows))
+        }
+    }
+}
+
+/// Attributes.
+pub(crate) fn attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let filter = Filter::of(asked)?;
+    let mut rows = Vec::new();
+    for head in asked.heads()?.into_iter().filter(|head| filter.takes_event(head)) {
+        let uuid = text(&head, "uuid").to_owned();
+        rows.extend(asked.whole(&uuid)?.into_iter().filter(|a| filter.takes_attribute(a, &head)).map(|a| (a, head.clone())));
+    }
+    let rows = filter.cut(rows);
+    match filter.format.as_str() {
+        "json" => {
+            let found: Vec<Value> = rows.into_iter().map(|(attribute, head)| with_event(attribute, &head)).collect();
+            Ok(Reply::json(&json!({"response": {"Attribute": found}})))
+        }
+        "stix2" => asked.bundle(rows.into_iter().map(|(_, head)| text(&head, "uuid").to_owned())),
+        _ => Ok(filter.table(&rows)),
+    }
+}
+
+/// One attribute, by UUID or number.
+pub(crate) fn one(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let name = asked.call.first();
+    let missing = || asked.not_found("Invalid attribute.");
+    let event = asked.event_of_attribute(name)?.ok_or_else(missing)?;
+    let found = asked.whole(&event)?.into_iter().find(|a| text(a, "uuid").eq_ignore_ascii_case(name) || text(a, "id") == name);
+    found.map(|a| Reply::json(&json!({"Attribute": a}))).ok_or_else(missing)
+}
+
+fn with_event(mut attribute: Map<String, Value>, head: &Map<String, Value>) -> Value {
+    let keys = ["id", "org_id", "orgc_id", "distribution", "info", "uuid", "publish_timestamp"];
+    let event: Map<String, Value> = keys.iter().filter_map(|key| Some(((*key).to_owned(), head.get(*key)?.clone()))).collect();
+    attribute.insert("event_uuid".to_owned(), head.get("uuid").cloned().unwrap_or_default());
+    attribute.insert("Event".to_owned(), event.into());
+    attribute.into()
+}
+
+/// A filter: any of these, and none of those.
+#[derive(Debug, Default)]
+struct Any {
+    yes: Vec<String>,
+    all: Vec<String>,
+    no: Vec<String>,
+}
+
+impl Any {
+    fn of(value: Option<Value>) -> Option<Self> {
+        let value = value?;
+        let mut any = Self::default();
+        if let Value::Object(map) = &value {
+            let of = |key: &str| map.get(key).map(texts).unwrap_or_default();
+            (any.yes, any.all, any.no) = (of("OR"), of("AND"), of("NOT"));
+        } else {
+            (any.no, any.yes) = texts(&value).into_iter().partition(|t| t.starts_with('!'));
+            any.no.iter_mut().for_each(|t| *t = t.trim_start_matches('!').to_owned());
+        }
+        Some(any).filter(|a| !(a.yes.is_empty() && a.all.is_empty() && a.no.is_empty()))
+    }
+
+    fn takes(&self, is: impl Fn(&str) -> bool) -> bool {
+        (self.yes.is_empty() || self.yes.iter().any(|w| is(w))) && self.all.iter().all(|w| is(w)) && !self.no.iter().any(|w| is(w))
+    }
+}
+
+/// Is it so, with `%` for anything?
+fn like(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    if !pattern.contains('%') {
+        return pattern == text;
+    }
+    let mut rest = text.as_str();
+    let pieces: Vec<&str> = pattern.split('%').collect();
+    let last = pieces.len().saturating_sub(1);
+    for (n, piece) in pieces.iter().enumerate() {
+        if n == 0 {
+            let Some(after) = rest.strip_prefix(piece) else { return false };
+            rest = after;
+        } else if n == last {
+            return rest.ends_with(piece);
+        } else {
+            let Some((_, after)) = rest.split_once(piece) else { return false };
+            rest = after;
+        }
+    }
+    true
+}
+
+/// An attribute and its event, without parts.
+type Found = (Map<String, Value>, Map<String, Value>);
+
+/// A range of seconds since 1970.
+type Range = (i64, i64);
+
+/// Seconds of a moment: a number, a day, or a distance back from now as in `7d`.
+fn moment_s(text: &str, now_s: i64) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<i64>() {
+        return Some(number);
+    }
+    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return time::to_us(text).or_else(|| time::to_us(&format!("{text}T00:00:00Z"))).map(|us| us / 1_000_000),
+    };
+    Some(now_s.saturating_sub(count.parse::<i64>().ok()?.saturating_mul(unit_s)))
+}
+
+struct Filter {
+    value: Option<Any>,
+    kind: Option<Any>,
+    category: Option<Any>,
+    tags: Option<Any>,
+    org: Option<Any>,
+    event: Option<Any>,
+    uuid: Option<Any>,
+    info: Option<Any>,
+    object_name: Option<Any>,
+    object_relation: Option<Any>,
+    threat: Option<Any>,
+    to_ids: Option<bool>,
+    published: Option<bool>,
+    deleted: (bool, bool),
+    days: (Option<String>, Option<String>),
+    changed: Option<Range>,
+    attribute_changed: Option<Range>,
+    was_published: Option<Range>,
+    format: String,
+    headerless: bool,
+    limit: Option<usize>,
+    page: usize,
+}
+
+impl Filter {
+    fn of(asked: &Asked<'_>) -> Result<Self, Reply> {
+        let call = &asked.call;
+        let body = call.body.as_object().map(|map| map.get("request").and_then(Value::as_object).unwrap_or(map));
+        if let Some(odd) = body.and_then(|map| map.iter().find(|(key, value)| !value.is_null() && !KNOWN.contains(&key.as_str()))) {
+            return Err(asked.bad(&format!("The filter `{}` is not known here; leave it out.", odd.0)));
+        }
+        let now_s = asked.app.store.now_us() / 1_000_000;
+        let range = |key: &str| -> Result<Option<Range>, Reply> {
+            let Some(said) = call.texts(key).filter(|t| !t.is_empty()) else { return Ok(None) };
+            let read = |t: &String| moment_s(t, now_s).ok_or_else(|| asked.bad(&format!("`{t}` is no time.")));
+            let mut both = said.iter().take(2).map(read).collect::<Result<Vec<i64>, Reply>>()?;
+            both.sort_unstable();
+            Ok(match both.as_slice() {
+                [from, to] => Some((*from, *to)),
+                [from] => Some((*from, i64::MAX)),
+                _ => None,
+            })
+        };
+        let any = |key: &str| Any::of(call.value(key));
+        let of_events = call.controller == "events";
+        let (from, to) = (call.text("from").or_else(|| call.text("date")), call.text("to").or_else(|| call.text("until")));
+        let day = |said: Option<String>| {
+            said.map(|t| moment_s(&t, now_s).filter(|_| !t.contains('-')).map_or(t, |s| time::from_us(s.saturating_mul(1_000_000)).chars().take(10).collect()))
+        };
+        let wanted = asked.wanted();
+        Ok(Self {
+            value: any("value"),
+            kind: any("type").or_else(|| any("type_attribute")),
+            category: any("category"),
+            tags: any("tags").or_else(|| any("tag")).or_else(|| any("event_tags")),
+            org: any("org"),
+            event: any("eventid"),
+            uuid: any("uuid"),
+            info: any("eventinfo"),
+            object_name: any("object_name"),
+            object_relation: any("object_relation"),
+            threat: any("threat_level_id"),
+            to_ids: call.flag("to_ids").filter(|_| call.text("to_ids").as_deref() != Some("exclude")),
+            published: call.flag("published"),
+            deleted: (wanted.standing, wanted.deleted),
+            days: (day(from), day(to)),
+            changed: if of_events { range("timestamp")?.or(range("event_timestamp")?) } else { range("event_timestamp")? },
+            attribute_changed: if of_events { range("attribute_timestamp")? } else { range("timestamp")?.or(range("attribute_timestamp")?) },
+            was_published: range("publish_timestamp")?.or(range("last")?),
+            format: call.text("returnFormat").unwrap_or_else(|| "json".to_owned()),
+            headerless: call.flag("headerless").unwrap_or(false),
+            limit: call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0),
+            page: call.number("page").and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1),
+        })
+        .and_then(|f| match f.format.as_str() {
+            "json" | "csv" | "text" | "stix2" => Ok(f),
+            other => Err(asked.bad(&format!("The format `{other}` is not served here; take json, csv, text or stix2."))),
+        })
+    }
+
+    fn asks_of_attributes(&self) -> bool {
+        let named = [&self.value, &self.kind, &self.category, &self.object_name, &self.object_relation];
+        named.iter().any(|f| f.is_some()) || self.to_ids.is_some() || self.attribute_changed.is_some() || self.tags.is_some() || self.uuid.is_some()
+    }
+
+    fn takes_event(&self, head: &Map<String, Value>) -> bool {
+        let of = |filter: &Option<Any>, is: &dyn Fn(&str) -> bool| filter.as_ref().is_none_or(|f| f.takes(is));
+        let within = |range: Option<Range>, key: &str| range.is_none_or(|(from, to)| number(head.get(key)).is_some_and(|t| from <= t && t <= to));
+        let organisation = |key: &str| head.get("Orgc").and_then(|o| o.get(key)).and_then(Value::as_str).unwrap_or_default();
+        let day = text(head, "date");
+        of(&self.event, &|w| w == text(head, "id") || w.eq_ignore_ascii_case(text(head, "uuid")))
+            && of(&self.org, &|w| w == organisation("name") || w == organisation("uuid") || w == text(head, "orgc_id"))
+            && of(&self.info, &|w| like(&format!("%{}%", w.trim_matches('%')), text(head, "info")))
+            && of(&self.threat, &|w| head.get("threat_level_id").is_some_and(|t| number(Some(t)) == w.parse().ok()))
+            && self.published.is_none_or(|p| p == is_published(head))
+            && self.days.0.as_deref().is_none_or(|from| day >= from)
+            && self.days.1.as_deref().is_none_or(|to| day <= to)
+            && within(self.changed, "timestamp")
+            && within(self.was_published, "publish_timestamp")
+    }
+
+    fn takes_attribute(&self, attribute: &Map<String, Value>, head: &Map<String, Value>) -> bool {
+        let of = |filter: &Option<Any>, is: &dyn Fn(&str) -> bool| filter.as_ref().is_none_or(|f| f.takes(is));
+        let value = text(attribute, "value");
+        let parts = value.split_once('|');
+        let is_value = |w: &str| like(w, value) || parts.is_some_and(|(a, b)| like(w, a) || like(w, b));
+        let mut tags = tag_names(attribute);
+        tags.extend(tag_names(head));
+        let uuids = [text(attribute, "uuid"), text(head, "uuid"), text(attribute, "object_uuid")];
+        let at_s = number(attribute.get("timestamp"));
+        of(&self.value, &is_value)
+            && of(&self.kind, &|w| like(w, text(attribute, "type")))
+            && of(&self.category, &|w| like(w, text(attribute, "category")))
+            && of(&self.tags, &|w| tags.iter().any(|t| like(w, t)))
+            && of(&self.uuid, &|w| uuids.iter().any(|u| u.eq_ignore_ascii_case(w)))
+            && of(&self.object_name, &|w| like(w, text(attribute, "object_name")))
+            && of(&self.object_relation, &|w| like(w, text(attribute, "object_relation")))
+            && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
+            && self.attribute_changed.is_none_or(|(from, to)| at_s.is_some_and(|t| from <= t && t <= to))
+            && (if flag(attribute.get("deleted")) { self.deleted.1 } else { self.deleted.0 })
+    }
+
+    fn cut<T>(&self, found: Vec<T>) -> Vec<T> {
+        match self.limit {
+            Some(limit) => found.into_iter().skip(self.page.saturating_sub(1).saturating_mul(limit)).take(limit).collect(),
+            None if self.page > 1 => Vec::new(),
+            None => found,
+        }
+    }
+
+    fn table(&self, rows: &[Found]) -> Reply {
+        if self.format == "text" {
+            let mut values: Vec<&str> = rows.iter().map(|(a, _)| text(a, "value")).collect();
+            values.sort_unstable();
+            values.dedup();
+            return Reply::bytes(values.join("\n").into_bytes(), "text/plain; charset=UTF-8");
+        }
+        let mut out = String::new();
+        if !self.headerless {
+            out.push_str("uuid,event_id,category,type,value,comment,to_ids,date,object_relation,attribute_tag,object_uuid,object_name,object_meta_category\n");
+        }
+        for (a, head) in rows {
+            let cell = |key: &str| quoted(text(a, key));
+            let tags = quoted(&tag_names(a).join(","));
+            let cells = [
+                text(a, "uuid").to_owned(),
+                text(head, "id").to_owned(),
+                cell("category"),
+                cell("type"),
+                cell("value"),
+                cell("comment"),
+                u8::from(flag(a.get("to_ids"))).to_string(),
+                number(a.get("timestamp")).unwrap_or_default().to_string(),
+                cell("object_relation"),
+                tags,
+                text(a, "object_uuid").to_owned(),
+                cell("object_name"),
+                cell("object_meta-category"),
+            ];
+            out.push_str(&cells.join(","));
+            out.push('\n');
+        }
+        Reply::bytes(out.into_bytes(), "text/csv; charset=UTF-8")
+    }
+}
+
+/// A cell of CSV (RFC 4180). One that a spreadsheet would run as a formula is its reader's matter: tools read these lines.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+impl Asked<'_> {
+    /// The attributes of an event in the caller's view, those of objects with what their object is.
+    pub(crate) fn whole(&self, uuid: &str) -> Result<Vec<Map<String, Value>>, Reply> {
+        let mut out = Vec::new();
+        let wanted = crate::map::Wanted { sightings: false, ..self.wanted() };
+        if !self.view(|view| view.event(uuid, crate::map::Wanted { parts: true, ..wanted }, &mut out))? {
+            return Ok(Vec::new());
+        }
+        let mut event: Value = serde_json::from_slice(&out).map_err(|e| self.failed(&e))?;
+        let mut take = |key: &str| match event.get_mut("Event").and_then(|e| e.get_mut(key)).map(Value::take) {
+            Some(Value::Array(list)) => list,
+            _ => Vec::new(),
+        };
+        let mut found = take("Attribute");
+        for mut object in take("Object") {
+            let known: Vec<(String, Value)> =
+                ["uuid", "name", "meta-category"].iter().map(|k| (format!("object_{k}"), object.get(*k).cloned().unwrap_or_default())).collect();
+            let Some(Value::Array(list)) = object.get_mut("Attribute").map(Value::take) else { continue };
+            found.extend(list.into_iter().map(|mut a| {
+                if let Some(map) = a.as_object_mut() {
+                    map.extend(known.iter().cloned());
+                }
+                a
+            }));
+        }
+        Ok(found.into_iter().filter_map(|a| if let Value::Object(map) = a { Some(map) } else { None }).collect())
+    }
+
+    /// The event an attribute is of, if the caller may see it.
+    pub(crate) fn event_of_attribute(&self, name: &str) -> Result<Option<String>, Reply> {
+        let uuid = match crate::map::ids::uuid(name) {
+            Some(uuid) => uuid,
+            None => match self.numbered(name, &crate::map::KINDS)? {
+                Some(uuid) => uuid,
+                None => return Ok(None),
+            },
+        };
+        let ids = crate::map::KINDS.iter().filter_map(|kind| Id::parse(&format!("{kind}--{uuid}"))).collect();
+        self.view(|view| view.event_of(ids))
+    }
+
+    /// STIX of some events, as the caller may have it.
+    fn bundle(&self, events: impl Iterator<Item = String>) -> Result<Reply, Reply> {
+        let mut ids: Vec<String> = events.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut out = format!("{{\"type\":\"bundle\",\"id\":\"bundle--{}\",\"objects\":[", crate::map::ids::derived(&["bundle", &ids.join(" ")])).into_bytes();
+        let mut first = true;
+        for uuid in &ids {
+            let Some(id) = Id::parse(&format!("report--{uuid}")) else { continue };
+            let own = Query { ids: Some(vec![id.clone()]), versions: Versions::last(), ..Query::default() };
+            let parts = Query { refers_to: Some(id), versions: Versions::last(), ..Query::default() };
+            for mut query in [own, parts] {
+                loop {
+                    let page = page(&self.app.store, &self.caller.recipient, &query, Form::Whole).map_err(|e| self.failed(&e))?;
+                    for item in &page.items {
+                        out.extend_from_slice(if first { b"" } else { b"," });
+                        out.extend_from_slice(&item.bytes);
+                        first = false;
+                    }
+                    match page.next {
+                        Some(next) => query.after = Some(next),
+                        None => break,
+                    }
+                }
+            }
+        }
+        out.extend_from_slice(b"]}");
+        Ok(Reply::bytes(out, "application/json; charset=UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_and_moments() {
+        for (pattern, text, want) in
+            [("a", "A", true), ("a", "ab", false), ("%b", "ab", true), ("a%", "ab", true), ("%a%c%", "xabcx", true), ("a%c", "abd", false), ("%", "", true)]
+        {
+            assert_eq!(like(pattern, text), want, "{pattern} {text}");
+        }
+        for (text, want) in [("7", Some(7)), ("1d", Some(1_000_000 - 86_400)), ("1970-01-02", Some(86_400)), ("x", None), ("", None), ("soon", None)] {
+            assert_eq!(moment_s(text, 1_000_000), want, "{text}");
+        }
+    }
+}

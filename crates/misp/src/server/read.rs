@@ -1,0 +1,210 @@
+//! What a reader asks: who it is, which events there are, one of them, its sightings.
+//!
+//! The rule: an event that the reader may not see is an event that there is not.
+
+use axum::http::HeaderName;
+use axum::http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::sink::{NoPage, Reply, page};
+use super::{Asked, SPOKEN};
+use crate::limits;
+use crate::map::fields::{flag, number, text};
+use crate::map::ids::{derived, uuid};
+use crate::map::marks::organisation_of;
+use crate::map::{Peer, Reader, Unwritten, View, Wanted};
+
+/// The version, and what a client may do with it.
+pub(crate) fn version(asked: &Asked<'_>) -> Reply {
+    let writes = asked.caller.writes;
+    Reply::json(&json!({"version": SPOKEN, "pymisp_recommended_version": SPOKEN, "perm_sync": writes, "perm_sighting": writes, "perm_galaxy_editor": false,
+        "perm_analyst_data": false, "uuid": derived(&["instance", &asked.policy.alliance.holder]), "request_encoding": ["gzip", "br"], "filter_sightings": true}))
+}
+
+/// MISP's test of a connection.
+pub(crate) fn post_test(asked: &Asked<'_>) -> Reply {
+    let said = asked.call.body.get("testString").cloned().unwrap_or_default();
+    Reply::json(&json!({"body": {"testString": said}, "headers": {"Content-type": "application/json", "Accept": "application/json", "Authorization": "OK"}}))
+}
+
+/// The caller's login, organisation and rights.
+pub(crate) fn me(asked: &Asked<'_>) -> Reply {
+    let reader = asked.reader();
+    let member = asked.me.organisation.as_deref().unwrap_or_default();
+    let identity = asked.policy.alliance.members.get(member).and_then(|m| organisation_of(m.identity.as_deref()?)).unwrap_or_default();
+    let number = |name: &str| reader.number(name).to_string();
+    let (user, writes) = (&*asked.caller.user, asked.caller.writes);
+    let organisation = json!({"id": number(&identity), "name": asked.app.access.name(member), "uuid": identity, "local": true});
+    let role = json!({"id": number("role"), "name": if writes { "Sync user" } else { "Read only" }, "perm_add": writes, "perm_modify": writes, "perm_modify_org": writes,
+        "perm_publish": writes, "perm_sync": writes, "perm_admin": false, "perm_site_admin": false, "perm_auth": true, "perm_tagger": writes, "perm_sighting": writes,
+        "perm_sharing_group": false, "perm_delegate": false, "perm_object_template": false, "perm_galaxy_editor": false, "perm_analyst_data": false, "perm_audit": false});
+    Reply::json(
+        &json!({"User": {"id": number(user), "org_id": number(&identity), "email": user, "role_id": number("role"), "disabled": false, "Organisation": organisation.clone(),
+        "Role": role.clone()}, "Role": role, "UserSetting": [], "Organisation": organisation}),
+    )
+}
+
+/// Organisations and tags of what the reader may see, for MISP's filter editor.
+pub(crate) fn filtering_rules(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let heads = asked.heads()?;
+    let names = |list: Vec<String>| list.into_iter().collect::<std::collections::BTreeSet<_>>();
+    let organisations = names(heads.iter().filter_map(|h| Some(h.get("Orgc")?.get("name")?.as_str()?.to_owned())).collect());
+    let tags = names(heads.iter().flat_map(tag_names).collect());
+    Ok(Reply::json(&json!({"organisations": organisations, "tags": tags})))
+}
+
+/// Names of the tags of an element.
+pub(crate) fn tag_names(fields: &Map<String, Value>) -> Vec<String> {
+    fields.get("Tag").and_then(Value::as_array).into_iter().flatten().filter_map(|t| Some(t.get("name")?.as_str()?.to_owned())).collect()
+}
+
+/// The list of events, for a pull (`minimal`) or a search.
+pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let mut heads = asked.heads()?;
+    heads.retain(|head| is_listed(asked, head));
+    let count = heads.len();
+    let (limit, at) = (asked.call.number("limit"), asked.call.number("page").unwrap_or(1));
+    if let Some(limit) = limit.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0) {
+        let skip = usize::try_from(at.saturating_sub(1)).unwrap_or(0).saturating_mul(limit);
+        heads = heads.into_iter().skip(skip).take(limit).collect();
+    }
+    let minimal = asked.call.flag("minimal").unwrap_or(false);
+    let listed: Vec<Value> = heads.into_iter().map(|head| if minimal { least(&head) } else { listing(head) }).collect();
+    let reply = Reply::json(&Value::Array(listed)).with(HeaderName::from_static("x-result-count"), count.to_string());
+    Ok(reply.unless(asked.known.as_deref()))
+}
+
+fn least(head: &Map<String, Value>) -> Value {
+    let organisation = head.get("Orgc").and_then(|o| o.get("uuid")).cloned().unwrap_or_default();
+    json!({"id": number(head.get("id")), "timestamp": number(head.get("timestamp")), "sighting_timestamp": 0, "published": is_published(head),
+        "uuid": head.get("uuid"), "orgc_uuid": organisation})
+}
+
+fn listing(mut head: Map<String, Value>) -> Value {
+    let tags: Vec<Value> = head.shift_remove("Tag").and_then(|t| t.as_array().cloned()).unwrap_or_default();
+    head.insert("EventTag".to_owned(), tags.into_iter().map(|tag| json!({"local": tag.get("local").cloned().unwrap_or(false.into()), "Tag": tag})).collect());
+    Value::Object(head)
+}
+
+/// An event that does not say came out of a feed, where all are published.
+pub(crate) fn is_published(head: &Map<String, Value>) -> bool {
+    head.get("published").is_none_or(|p| flag(Some(p)))
+}
+
+fn is_listed(asked: &Asked<'_>, head: &Map<String, Value>) -> bool {
+    let call = &asked.call;
+    let any = |key: &str, is: &dyn Fn(&str) -> bool| {
+        let Some(wanted) = call.texts(key).filter(|w| !w.is_empty()) else { return true };
+        let (no, yes): (Vec<&String>, Vec<&String>) = wanted.iter().partition(|w| w.starts_with('!'));
+        !no.iter().any(|w| is(w.trim_start_matches('!'))) && (yes.is_empty() || yes.iter().any(|w| is(w)))
+    };
+    let tags = tag_names(head);
+    let organisation = |key: &str| head.get("Orgc").and_then(|o| o.get(key)).and_then(Value::as_str).unwrap_or_default();
+    let day = text(head, "date");
+    call.flag("published").is_none_or(|p| p == is_published(head))
+        && any("org", &|w| w == organisation("name") || w.eq_ignore_ascii_case(organisation("uuid")) || w == text(head, "orgc_id"))
+        && any("tag", &|w| tags.iter().any(|t| t.eq_ignore_ascii_case(w)))
+        && any("tags", &|w| tags.iter().any(|t| t.eq_ignore_ascii_case(w)))
+        && any("eventid", &|w| w == text(head, "id") || w.eq_ignore_ascii_case(text(head, "uuid")))
+        && any("uuid", &|w| w.eq_ignore_ascii_case(text(head, "uuid")))
+        && ["eventinfo", "info"].iter().all(|key| any(key, &|w| text(head, "info").to_lowercase().contains(&w.trim_matches('%').to_lowercase())))
+        && call.text("datefrom").is_none_or(|from| day >= from.as_str())
+        && call.text("dateuntil").is_none_or(|until| day <= until.as_str())
+}
+
+/// One event.
+pub(crate) fn event(asked: &Asked<'_>, name: &str) -> Result<Reply, Reply> {
+    let missing = || asked.not_found("Invalid event.");
+    let uuid = asked.event_uuid(name)?.ok_or_else(missing)?;
+    if asked.call.method == Method::HEAD {
+        // A pusher also knows what it brought itself.
+        let there = asked.is_visible(&uuid)? || asked.is_own(&uuid)?;
+        return if there { Ok(Reply::json(&Value::Null)) } else { Err(missing()) };
+    }
+    let mut out = Vec::new();
+    let wanted = asked.wanted();
+    let found = asked.view(|view| view.event(&uuid, wanted, &mut out))?;
+    if found { Ok(Reply::bytes(out, "application/json; charset=UTF-8")) } else { Err(missing()) }
+}
+
+/// Sightings of events or attributes, twenty events at most, as MISP asks for them.
+pub(crate) fn sightings(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let named: Vec<String> = ["uuid", "id", "eventid"].iter().filter_map(|key| asked.call.texts(key)).flatten().collect();
+    if named.len() > limits::SIGHTED_EVENTS_MAX {
+        return Err(Reply::error(StatusCode::BAD_REQUEST, "Too many events in one request.", &asked.call.path));
+    }
+    let attributes = asked.call.first() == "attribute";
+    let mut found = Vec::new();
+    for name in &named {
+        let event = if attributes { asked.event_of_attribute(name)? } else { asked.event_uuid(name)? };
+        let Some(event) = event else { continue };
+        let of = asked.view(|view| view.sightings_of(&event))?;
+        let meant = |s: &Value| !attributes || ["attribute_uuid", "attribute_id"].iter().any(|k| s.get(*k).and_then(Value::as_str) == Some(name));
+        found.extend(of.into_iter().filter(meant).map(|s| json!({"Sighting": s})));
+    }
+    Ok(Reply::json(&json!({"response": found})))
+}
+
+impl Asked<'_> {
+    /// The caller as a reader.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        let alliance = &self.policy.alliance;
+        Reader { store: &self.app.store, peer: Peer::of(&self.me, alliance), alliance, secret: self.app.store.secret(), recipient: &self.caller.recipient }
+    }
+
+    /// Reads in the caller's view.
+    pub(crate) fn view<T>(&self, read: impl FnOnce(&mut View<'_, NoPage>) -> Result<T, Unwritten<NoPage>>) -> Result<T, Reply> {
+        let reader = self.reader();
+        let mut pages = |query: &polder_store::Query, form| page(&self.app.store, &self.caller.recipient, query, form);
+        let mut view = View::new(&reader, &mut pages);
+        read(&mut view).map_err(|e| match e {
+            Unwritten::Page(NoPage::Recipient) => self.forbidden("You may receive nothing."),
+            Unwritten::Page(NoPage::Moving) => {
+                Reply::error(StatusCode::SERVICE_UNAVAILABLE, "The policy is being changed; try again in a moment.", &self.call.path)
+            }
+            other => self.failed(&other),
+        })
+    }
+
+    /// The heads of all events in view.
+    pub(crate) fn heads(&self) -> Result<Vec<Map<String, Value>>, Reply> {
+        self.view(|view| view.events())
+    }
+
+    /// The UUID of an event that is called by UUID, or by this reader's number for it.
+    pub(crate) fn event_uuid(&self, name: &str) -> Result<Option<String>, Reply> {
+        if let Some(uuid) = uuid(name) {
+            return Ok(Some(uuid));
+        }
+        self.numbered(name, &["report"])
+    }
+
+    /// The UUID behind one of this reader's numbers.
+    pub(crate) fn numbered(&self, name: &str, types: &[&str]) -> Result<Option<String>, Reply> {
+        let Ok(wanted) = name.parse::<u64>() else { return Ok(None) };
+        let reader = self.reader();
+        let found = self.app.store.find_in_view(&self.caller.recipient, types, &mut |id| reader.number(&crate::map::ids::written(id.uuid)) == wanted);
+        Ok(found.map_err(|e| self.failed(&e))?.map(|id| crate::map::ids::written(id.uuid)))
+    }
+
+    pub(crate) fn is_visible(&self, uuid: &str) -> Result<bool, Reply> {
+        let mut nowhere = std::io::sink();
+        self.view(|view| view.event(uuid, Wanted { parts: false, ..Wanted::ALL }, &mut nowhere))
+    }
+
+    /// How much of an event the call asks for.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let said = self.call.texts("deleted").unwrap_or_default();
+        let only = said.iter().any(|d| d == "only");
+        let deleted = only || said.iter().any(|d| d == "1" || d == "true");
+        let no = |key: &str| self.call.flag(key).unwrap_or(false);
+        Wanted {
+            deleted,
+            standing: !only,
+            local_tags: !no("excludeLocalTags"),
+            galaxies: !no("excludeGalaxy"),
+            parts: !no("metadata"),
+            sightings: !no("noSightings") && self.call.flag("includeSightings").unwrap_or(!no("excludeGalaxy")),
+        }
+    }
+}
