@@ -23,6 +23,8 @@ import cases_ledger
 import cases_limits
 import cases_misp
 import cases_misp_trip
+import cases_misp_worlds
+import cases_pymisp
 import cases_store
 import cases_terminal
 import cases_tls
@@ -75,11 +77,15 @@ def groups():
         found.append(("pull", cases_store.pull, (disarm,), False))
         found.append(("damaged", cases_bad.damaged, (disarm,), False))
         found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
+    found.append(("pymisp", cases_pymisp.calls, (), False))
+    found.append(("misp worlds", cases_misp_worlds.worlds, (), False))
+    found.append(("misp hostile", cases_misp_worlds.hostile, (), False))
     misp = data.parent / "misp" if data else None
     if misp is None or not misp.is_dir():
         skipped.append(("MISP events", "no folder ../shared/data/misp"))
     else:
         found.append(("misp audit", cases_misp.audit, (misp,), False))
+        found.append(("misp recorded", cases_misp_worlds.recorded, (misp / "transcripts",), False))
         found.append(("misp round trip", cases_misp_trip.trip, (misp,), False))
     program = tools / "taxii" / "probe.py" if tools else None
     if program is None or not program.is_file():

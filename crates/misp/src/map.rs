@@ -7,7 +7,7 @@ mod held;
 pub(crate) mod ids;
 pub(crate) mod marks;
 mod observe;
-mod rows;
+pub(crate) mod rows;
 mod scan;
 mod take;
 mod terms;

@@ -159,17 +159,20 @@ fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("eventreports", "add") => change::add_report(asked),
         ("tags", "attachtagtoobject" | "removetagfromobject") => change::tag(asked),
         ("sightings", "add") => change::add_sighting(asked),
+        ("sightings", "bulksavesightings") => change::keep_sightings(asked),
+        ("events", "pushproposals") => change::keep_proposals(asked),
+        ("analystdata", "pushanalystdata") => change::keep_analyst_data(asked),
+        ("galaxies", "pushcluster") => change::keep_nothing(asked),
+        ("tags", "index" | "search") => read::tags(asked),
+        ("warninglists", "index") => Ok(Reply::json(&serde_json::json!({"Warninglists": []}))),
         ("sharinggroups", "index") => Ok(Reply::json(&serde_json::json!({"response": []}))),
         // What is not kept here is answered as by a MISP that has none.
-        (
-            "shadowattributes" | "feeds" | "galaxies" | "warninglists" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates" | "tags"
-            | "organisations",
-            "index",
-        )
+        ("shadowattributes" | "feeds" | "galaxies" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates" | "organisations", "index")
         | ("analystdata", "index")
         | ("sightings", "index") => Ok(Reply::json(&Value::Array(Vec::new()))),
         ("galaxyclusters" | "objects", "restsearch") => Ok(Reply::json(&serde_json::json!({"response": []}))),
-        ("analystdata", "indexminimal" | "filteranalystdataforpush") => Ok(Reply::json(&serde_json::json!({}))),
+        ("analystdata", "filteranalystdataforpush") => change::wanted_analyst_data(asked),
+        ("analystdata", "indexminimal") => Ok(Reply::json(&serde_json::json!({}))),
         ("sightings", "filtersightinguuidsforpush") => Ok(Reply::json(&Value::Array(Vec::new()))),
         // `/events/UUID` is `/events/view/UUID`.
         ("events", other) if call.args.is_empty() && other.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => read::event(asked, other),

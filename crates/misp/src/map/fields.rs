@@ -91,21 +91,59 @@ pub(crate) fn restricted(fields: &Map<String, Value>, marks: &mut Marks<'_>) -> 
 
 fn walk(map: &Map<String, Value>, at: &str, marks: &mut Marks<'_>, found: &mut Vec<(String, String)>) {
     for (key, value) in map {
-        // Correlations name events that the reader of this one may know nothing of.
-        if key == "RelatedAttribute" {
-            found.push((format!("{at}.{key}"), marks.holder()));
-            continue;
-        }
         let Value::Array(list) = value else { continue };
         for (n, inner) in list.iter().enumerate().filter_map(|(n, v)| Some((n, v.as_object()?))) {
             let at = format!("{at}.{key}.[{n}]");
             let marking = match key.as_str() {
-                "Tag" | "EventTag" if stays(inner) => vec![marks.holder()],
                 _ if ANALYST_DATA.contains(&key.as_str()) || key == "GalaxyCluster" => distribution_of(inner, marks),
                 _ => Vec::new(),
             };
             found.extend(marking.into_iter().map(|marking| (at.clone(), marking)));
             walk(inner, &at, marks, found);
+        }
+    }
+}
+
+/// What moves with parts that a reader may know nothing of, or says something of them.
+const LOCAL_STATE: [&str; 3] = ["attribute_count", "RelatedEvent", "RelatedAttribute"];
+
+/// Lists of tags.
+const TAG_LISTS: [&str; 2] = ["Tag", "EventTag"];
+
+/// Takes out what is for the holder alone: counts, correlations, and the tags that stay here, with the places they had.
+pub(crate) fn take_local(fields: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut local: Map<String, Value> = LOCAL_STATE.iter().filter_map(|key| Some(((*key).to_owned(), fields.shift_remove(*key)?))).collect();
+    for key in TAG_LISTS {
+        let Some(list) = fields.get_mut(key).and_then(Value::as_array_mut) else { continue };
+        let (mut kept, mut staying) = (Vec::new(), Vec::new());
+        for (n, tag) in std::mem::take(list).into_iter().enumerate() {
+            match tag.as_object().is_some_and(stays) {
+                true => staying.push(Value::Array(vec![n.into(), tag])),
+                false => kept.push(tag),
+            }
+        }
+        *list = kept;
+        if !staying.is_empty() {
+            local.insert(format!("{STAYING}{key}"), staying.into());
+        }
+    }
+    local
+}
+
+/// Before the name of a list, the entries of it that stay here.
+const STAYING: &str = "local:";
+
+/// Puts back what was taken out.
+pub(crate) fn put_local(fields: &mut Map<String, Value>, local: Map<String, Value>) {
+    for (key, value) in local {
+        let Some(list) = key.strip_prefix(STAYING) else {
+            fields.insert(key, value);
+            continue;
+        };
+        let Some(tags) = fields.entry(list).or_insert_with(|| Value::Array(Vec::new())).as_array_mut() else { continue };
+        for entry in value.as_array().into_iter().flatten() {
+            let (Some(n), Some(tag)) = (entry.get(0).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()), entry.get(1)) else { continue };
+            tags.insert(n.min(tags.len()), tag.clone());
         }
     }
 }

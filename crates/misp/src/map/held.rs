@@ -8,7 +8,7 @@ use polder_stix::{Id, ext};
 use polder_store::{Error, Store};
 use serde_json::{Map, Value, json};
 
-use super::fields::text;
+use super::fields::{put_local, text};
 
 /// The event of that UUID as the source holds it; none if it does not.
 ///
@@ -17,7 +17,7 @@ use super::fields::text;
 pub fn held(store: &Store, source: &str, uuid: &str) -> Result<Option<Value>, Error> {
     let Some(id) = Id::parse(&format!("report--{uuid}")) else { return Ok(None) };
     let mut event: Option<Map<String, Value>> = None;
-    let mut state = Map::new();
+    let mut states: HashMap<String, Map<String, Value>> = HashMap::new();
     let mut lists: HashMap<(&'static str, String), Vec<Value>> = HashMap::new();
     let mut objects: Vec<(String, Map<String, Value>)> = Vec::new();
     let mut attributes: Vec<(String, Option<String>, Map<String, Value>)> = Vec::new();
@@ -28,12 +28,12 @@ pub fn held(store: &Store, source: &str, uuid: &str) -> Result<Option<Value>, Er
         let Some(Value::Object(mut fields)) = ours.shift_remove("fields") else { continue };
         let own = stix.split_once("--").map_or("", |(_, uuid)| uuid).to_owned();
         if !ours.contains_key("twin") && text(&ours, "element") != "state" {
-            fields.insert("uuid".to_owned(), own.into());
+            fields.insert("uuid".to_owned(), own.clone().into());
         }
         let link = |key: &str| ours.get(key).and_then(Value::as_str).map(str::to_owned);
         match text(&ours, "element") {
             "event" => event = Some(fields),
-            "state" => state = fields,
+            "state" => drop(states.insert(own, fields)),
             "attribute" => attributes.push((stix, link("object_ref"), fields)),
             "object" => objects.push((stix, fields)),
             "report" => lists.entry(("EventReport", String::new())).or_default().push(fields.into()),
@@ -43,8 +43,10 @@ pub fn held(store: &Store, source: &str, uuid: &str) -> Result<Option<Value>, Er
         }
     }
     let Some(mut event) = event else { return Ok(None) };
-    event.extend(state);
+    put_local(&mut event, states.remove(uuid).unwrap_or_default());
     for (stix, object, mut fields) in attributes {
+        let own = stix.split_once("--").map_or("", |(_, uuid)| uuid);
+        put_local(&mut fields, states.remove(own).unwrap_or_default());
         if let Some(seen) = lists.remove(&("Sighting", stix)) {
             fields.insert("Sighting".to_owned(), seen.into());
         }

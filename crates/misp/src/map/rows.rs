@@ -8,7 +8,7 @@ use polder_stix::{ext, time};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::fields::{clean, restricted, tags};
+use super::fields::{clean, restricted, tags, take_local};
 use super::ids::{derived, uuid};
 use super::marks::Marks;
 use super::observe::{self, CUSTOM};
@@ -145,8 +145,9 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
     let head = Value::Object(head);
     let seen: model::Event = read("event", &head)?;
     let mut fields = map_of(head);
-    let local: Map<String, Value> = LOCAL_STATE.iter().filter_map(|key| Some(((*key).to_owned(), fields.get(*key)?.clone()))).collect();
-    fields.retain(|key, _| key == "timestamp" || !LOCAL_STATE.contains(&key.as_str()));
+    let all_tags = tags(&fields);
+    let mut local = take_local(&mut fields);
+    local.extend(fields.get("timestamp").map(|at| ("timestamp".to_owned(), at.clone())));
     let date = fields.get("date").and_then(Value::as_str).unwrap_or_default();
     let uuid = uuid_of("event", &seen.uuid, &["event", &seen.info, date])?;
     let id = format!("report--{uuid}");
@@ -154,7 +155,7 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
     let author = organisation.map(|o| format!("identity--{o}"));
     let at_s = seen.timestamp.or(seen.publish_timestamp).filter(|t| *t > 0).or_else(|| day_s(date)).unwrap_or_default();
     let mut marked: BTreeSet<String> = marks.of_distribution(seen.distribution, seen.sharing_group.as_ref()).into_iter().collect();
-    marked.extend(marks.of_tags(&tags(&fields)));
+    marked.extend(marks.of_tags(&all_tags));
     // An event that says it is not published is still being written; one that says nothing came out of a feed.
     if fields.get("published").is_some_and(|p| !p.is_null()) && !seen.published {
         marked.insert(marks.holder());
@@ -169,9 +170,15 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
     ];
     let place = Place { event: id.clone(), uuid, object: None, author, marks: marked.clone(), at_s };
     let draft = Draft { element: "event", id, at_s, deleted: false, versioned: true, marks: marked, properties, links: Vec::new(), twin: None, fields };
-    let state = Draft {
+    let state = state(&place, &place.uuid, at_s, local, marks);
+    Ok((vec![draft.row(place.author.as_deref(), marks), state], place))
+}
+
+/// What only the holder has of an event or an attribute, kept apart, so that its absence leaves no trace in what others are given.
+fn state(place: &Place, uuid: &str, at_s: i64, local: Map<String, Value>, marks: &mut Marks<'_>) -> Row {
+    let draft = Draft {
         element: "state",
-        id: format!("x-misp-event-state--{}", place.uuid),
+        id: format!("{STATE}--{uuid}"),
         at_s,
         deleted: false,
         versioned: true,
@@ -181,11 +188,11 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
         twin: None,
         fields: local,
     };
-    Ok((vec![draft.row(place.author.as_deref(), marks), state.row(None, marks)], place))
+    draft.row(None, marks)
 }
 
-/// Of an event what moves with parts that a reader may know nothing of: kept apart, for the holder alone.
-const LOCAL_STATE: [&str; 3] = ["timestamp", "attribute_count", "RelatedEvent"];
+/// The type of what only the holder has.
+pub(crate) const STATE: &str = "x-misp-local";
 
 /// An attribute, and its sightings.
 pub(crate) fn attribute(value: Value, place: &Place, nth: usize, twin: u32, marks: &mut Marks<'_>) -> Result<Vec<Row>, Unkept> {
@@ -197,6 +204,7 @@ pub(crate) fn attribute(value: Value, place: &Place, nth: usize, twin: u32, mark
     let mut marked = place.marks.clone();
     marked.extend(marks.of_distribution(seen.distribution, seen.sharing_group.as_ref()));
     marked.extend(marks.of_tags(&tags(&fields)));
+    let local = take_local(&mut fields);
     let at_s = seen.timestamp.filter(|t| *t > 0).unwrap_or(place.at_s);
     let (kind, properties) = if seen.to_ids { indicator(&seen, &fields, at_s) } else { observed(&seen) };
     let versioned = kind == "indicator" || kind == CUSTOM;
@@ -204,7 +212,7 @@ pub(crate) fn attribute(value: Value, place: &Place, nth: usize, twin: u32, mark
     let mut links = vec![("event_ref", &*place.event)];
     links.extend(place.object.as_deref().map(|o| ("object_ref", o)));
     let draft = Draft { element: "attribute", id: id.clone(), at_s, deleted: seen.deleted, versioned, marks: marked.clone(), properties, links, twin, fields };
-    let mut rows = vec![draft.row(place.author.as_deref(), marks)];
+    let mut rows = vec![draft.row(place.author.as_deref(), marks), state(place, &uuid, at_s, local, marks)];
     for (n, one) in sightings.and_then(|s| if let Value::Array(list) = s { Some(list) } else { None }).into_iter().flatten().enumerate() {
         rows.push(sighting(one, &id, &marked, place, n, marks)?);
     }

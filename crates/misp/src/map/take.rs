@@ -224,12 +224,17 @@ impl<'t, E> Taker<'t, E> {
             }
         };
         for row in rows {
-            let element = row.object.get("extensions").and_then(|e| e.get(ext::MISP)).and_then(|e| e.get("element"));
-            let flips = element.and_then(Value::as_str) == Some("attribute");
+            let element = new_of(&row.object, "element").and_then(Value::as_str);
+            let (flips, is_state) = (element == Some("attribute"), element == Some("state"));
+            let empty = new_of(&row.object, "fields").and_then(Value::as_object).is_some_and(Map::is_empty);
             if self.waiting.contains(&row.id) {
                 self.flush()?;
             }
             let held = self.latest(&row.id)?;
+            // Most attributes have nothing that is for the holder alone.
+            if is_state && empty && held.is_none() {
+                continue;
+            }
             let was = if flips { self.note_kind(&row.id)? } else { None };
             match settle(row, was.as_ref().or(held.as_ref()), self.store.now_us() / 1_000_000) {
                 Settled::New(id, object) => {

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::fields::{flag, number, stays, tags, text};
-use super::rows::stated;
+use super::fields::{flag, number, put_local, stays, tags, text};
+use super::rows::{STATE, stated};
 use super::terms::{self, Onward, Peer};
 use crate::limits;
 use crate::model::SharingGroup;
@@ -231,7 +231,7 @@ struct Parts {
     references: HashMap<String, Vec<Value>>,
     sightings: HashMap<String, Vec<Value>>,
     attributes: usize,
-    state: Map<String, Value>,
+    states: HashMap<String, Map<String, Value>>,
 }
 
 impl<'v, E> View<'v, E> {
@@ -277,17 +277,16 @@ impl<'v, E> View<'v, E> {
         })?;
         let mut states = HashMap::new();
         if self.reader.peer.is_of_holder() {
-            let query =
-                Query { types: Some(vec!["x-misp-event-state".into()]), origin: Some(Origin::Own), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
+            let query = Query { types: Some(vec![STATE.into()]), origin: Some(Origin::Own), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
             self.each(query, &mut |element| {
-                states.insert(text(&element.ours, "event_ref").to_owned(), element.fields);
+                states.insert(element.uuid().to_owned(), element.fields);
                 Ok(())
             })?;
         }
         let mut heads = Vec::with_capacity(order.len());
         for id in order {
             let Some(event) = all.remove(&id).and_then(|versions| self.speaker(versions)) else { continue };
-            let state = states.remove(&event.id).filter(|_| event.origin == Origin::Own);
+            let state = states.remove(event.uuid()).filter(|_| event.origin == Origin::Own);
             heads.push(self.dressed(&event, state)?.0);
         }
         Ok(heads)
@@ -310,7 +309,7 @@ impl<'v, E> View<'v, E> {
         }
         let changed = reader.store.changed_s(reader.recipient, &event.stix, &event.origin, &SIGHTINGS)?;
         fields.insert("timestamp".to_owned(), changed.unwrap_or(event.at_s).to_string().into());
-        fields.extend(state.into_iter().flatten());
+        put_local(&mut fields, state.unwrap_or_default());
         Ok((fields, onward, level))
     }
 
@@ -338,7 +337,7 @@ impl<'v, E> View<'v, E> {
         } else {
             self.state(&event, &mut parts)?;
         }
-        fields.extend(std::mem::take(&mut parts.state));
+        put_local(&mut fields, parts.states.remove(event.uuid()).unwrap_or_default());
         wanted.trim(&mut fields);
         let rest = Value::Object(fields).to_string();
         write!(out, "{}}}", rest.strip_prefix('{').unwrap_or_default())?;
@@ -350,9 +349,15 @@ impl<'v, E> View<'v, E> {
         if !(self.reader.peer.is_of_holder() && event.origin == Origin::Own) {
             return Ok(());
         }
-        let Some(id) = Id::parse(&format!("x-misp-event-state--{}", event.uuid())) else { return Ok(()) };
-        self.each(Query { ids: Some(vec![id]), origin: Some(Origin::Own), ..Query::default() }, &mut |element| {
-            parts.state = element.fields;
+        let query = Query {
+            refers_to: Some(event.stix.clone()),
+            types: Some(vec![STATE.into()]),
+            origin: Some(Origin::Own),
+            limit: Some(limits::PAGE_OBJECTS),
+            ..Query::default()
+        };
+        self.each(query, &mut |element| {
+            parts.states.insert(element.uuid().to_owned(), element.fields);
             Ok(())
         })
     }
@@ -495,6 +500,10 @@ fn part(reader: &Reader<'_>, element: &mut Element, around: &Around<'_>) -> Map<
 
 fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) -> Value {
     let mut fields = part(reader, &mut element, around);
+    if let Some(local) = parts.states.remove(element.uuid()) {
+        put_local(&mut fields, local);
+        around.wanted.trim(&mut fields);
+    }
     reader.tags(&element, &mut fields, around.level);
     fields.insert("object_id".to_owned(), around.object.unwrap_or("0").into());
     if let Some(seen) = parts.sightings.remove(&element.id) {

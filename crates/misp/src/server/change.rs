@@ -327,7 +327,121 @@ pub(crate) fn add_sighting(asked: &Asked<'_>) -> Result<Reply, Reply> {
     Ok(Reply::json(&json!({"Sighting": last})))
 }
 
+/// Sightings that another MISP has of attributes of an event the caller sent, under the UUIDs they have.
+pub(crate) fn keep_sightings(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    asked.source()?;
+    let event = asked.named_event()?;
+    let sent = asked.call.body.as_array().cloned().unwrap_or_default();
+    if asked.held(&event)?.is_none() {
+        // Sightings of what others sent are not kept yet, and the sender is told that none was.
+        return Ok(Reply::json(&json!({"saved": 0, "success": true})));
+    }
+    let mut saved = 0usize;
+    asked.changed(&event, &mut |fields| {
+        for attribute in every(fields) {
+            let of = text(attribute, "uuid").to_owned();
+            let mine = sent.iter().filter(|s| s.get("attribute_uuid").and_then(Value::as_str).is_some_and(|u| u.eq_ignore_ascii_case(&of)));
+            let mine: Vec<Value> = mine.cloned().collect();
+            if let (false, Some(list)) = (mine.is_empty(), list(attribute, "Sighting")) {
+                let known = |s: &Value| list.iter().any(|k| k.get("uuid").is_some() && k.get("uuid") == s.get("uuid"));
+                let new: Vec<Value> = mine.into_iter().filter(|s| !known(s)).collect();
+                saved += new.len();
+                list.extend(new);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Reply::json(&json!({"saved": saved, "success": true})))
+}
+
+/// Proposals to attributes of an event the caller sent.
+pub(crate) fn keep_proposals(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    asked.source()?;
+    let event = asked.named_event()?;
+    let sent = asked.call.body.as_array().cloned().unwrap_or_default();
+    let mut kept = 0usize;
+    asked.changed(&event, &mut |fields| {
+        if let Some(list) = list(fields, "ShadowAttribute") {
+            for proposal in &sent {
+                if list.iter().all(|k| k.get("uuid") != proposal.get("uuid")) {
+                    list.push(proposal.clone());
+                    kept += 1;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Reply::json(&json!({"success": kept > 0, "message": format!("{kept} Proposal(s) added."), "counter": kept})))
+}
+
+/// Kinds of what analysts write about an element.
+const ANALYST_DATA: [&str; 3] = ["Note", "Opinion", "Relationship"];
+
+/// Which analyst data a pusher offers is wanted: all of it, since what is held already is kept once.
+pub(crate) fn wanted_analyst_data(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    asked.source()?;
+    let offered = asked.call.body.as_object().cloned().unwrap_or_default();
+    let wanted: Map<String, Value> = ANALYST_DATA.iter().map(|kind| ((*kind).to_owned(), offered.get(*kind).cloned().unwrap_or_else(|| json!([])))).collect();
+    Ok(Reply::json(&Value::Object(wanted)))
+}
+
+/// Analyst data about an event, or an attribute of one, that the caller sent.
+pub(crate) fn keep_analyst_data(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    asked.source()?;
+    let mut counts = (0usize, 0usize);
+    for kind in ANALYST_DATA {
+        let Some(sent) = asked.call.body.get(kind) else { continue };
+        let sent: Vec<Value> = sent.as_array().cloned().unwrap_or_else(|| vec![sent.clone()]);
+        for one in sent {
+            let about = one.get("object_uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let event = match asked.own_event_about(&about)? {
+                Some(event) => event,
+                None => {
+                    counts.1 += 1;
+                    continue;
+                }
+            };
+            asked.changed(&event, &mut |fields| {
+                let put = |element: &mut Map<String, Value>| {
+                    if let Some(list) = list(element, kind) {
+                        list.retain(|k| k.get("uuid") != one.get("uuid"));
+                        list.push(one.clone());
+                    }
+                };
+                if is(fields, &about) {
+                    put(fields);
+                } else {
+                    every(fields).into_iter().filter(|a| is(a, &about)).for_each(put);
+                }
+                Ok(())
+            })?;
+            counts.0 += 1;
+        }
+    }
+    let said = format!("Analyst Data imported. {} imported, {} ignored, 0 failed. ", counts.0, counts.1);
+    Ok(Reply::json(&json!({"saved": counts.0 > 0, "success": counts.0 > 0, "name": said, "message": said, "url": asked.call.path})))
+}
+
+/// Clusters are kept with the events that name them; alone they are not kept, and the sender is told so.
+pub(crate) fn keep_nothing(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    asked.source()?;
+    let said = "Galaxy clusters imported. 0 imported, 1 ignored, 0 failed.";
+    Ok(Reply::json(&json!({"saved": false, "success": true, "name": said, "message": said, "url": asked.call.path})))
+}
+
 impl Asked<'_> {
+    /// The event of the caller's own source that is meant, or that the attribute meant is in.
+    fn own_event_about(&self, about: &str) -> Result<Option<String>, Reply> {
+        let Some(own) = uuid(about) else { return Ok(None) };
+        if self.is_own(&own)? {
+            return Ok(Some(own));
+        }
+        match self.event_of_attribute(&own)? {
+            Some(event) if self.is_own(&event)? => Ok(Some(event)),
+            _ => Ok(None),
+        }
+    }
+
     /// A part of an event as the caller reads it.
     fn part_of(&self, event: &str, list: &str, own: &str) -> Result<Option<Value>, Reply> {
         let mut out = Vec::new();

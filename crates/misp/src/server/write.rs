@@ -12,6 +12,7 @@ use super::{Asked, kinds};
 use crate::map::fields::{flag, number, text};
 use crate::map::ids::uuid;
 use crate::map::marks::organisation_of;
+use crate::map::rows::STATE;
 use crate::map::{Folk, Offer, Stopped, Taken, Taker, Wanted, held};
 
 /// What a second event of a UUID hears; MISP's pusher goes on to the place it names.
@@ -319,7 +320,7 @@ pub(crate) fn wanted(asked: &Asked<'_>) -> Result<Reply, Reply> {
         let Some(name) = event.get("uuid").and_then(Value::as_str) else { continue };
         let Some(uuid) = uuid(name) else { continue };
         let at_s = number(event.get("timestamp")).unwrap_or_default();
-        let held = Id::parse(&format!("x-misp-event-state--{uuid}")).and_then(|id| asked.app.store.latest_row(&source, &id));
+        let held = Id::parse(&format!("{STATE}--{uuid}")).and_then(|id| asked.app.store.latest_row(&source, &id));
         let held_s = match held {
             Some(row) => {
                 let bytes = asked.app.store.row_bytes(row, false).map_err(|e| asked.failed(&e))?;
