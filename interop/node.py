@@ -129,7 +129,7 @@ class Process:
 class Node:
     """A node directory of one member, with its owner's login."""
 
-    def __init__(self, home, member="alfa", name="Alfa CSIRT"):
+    def __init__(self, home, member="alfa", name="Alfa CSIRT", uuid=None):
         self.dir = Path(home) / member
         self.member = member
         self.home = Path(home)
@@ -137,7 +137,7 @@ class Node:
         password_file = self.secret("owner", PASSWORD)
         made = run(
             "init", "--dir", self.dir, "--member", member, "--name", name, "--taxii-port", self.port,
-            "--password-file", password_file, "--json",
+            "--password-file", password_file, "--json", *(("--uuid", uuid) if uuid else ()),
         )
         require(made.code == 0, made.brief())
         facts = made.json()

@@ -22,6 +22,7 @@ import cases_kill
 import cases_ledger
 import cases_limits
 import cases_misp
+import cases_misp_sync
 import cases_misp_trip
 import cases_misp_worlds
 import cases_pymisp
@@ -80,11 +81,14 @@ def groups():
     found.append(("pymisp", cases_pymisp.calls, (), False))
     found.append(("misp worlds", cases_misp_worlds.worlds, (), False))
     found.append(("misp hostile", cases_misp_worlds.hostile, (), False))
+    found.append(("misp hostile server", cases_misp_sync.hostile, (), False))
+    found.append(("misp in step", cases_misp_sync.in_step, (), False))
     misp = data.parent / "misp" if data else None
     if misp is None or not misp.is_dir():
         skipped.append(("MISP events", "no folder ../shared/data/misp"))
     else:
         found.append(("misp audit", cases_misp.audit, (misp,), False))
+        found.append(("misp recorded server", cases_misp_sync.recorded, (misp / "transcripts",), False))
         found.append(("misp recorded", cases_misp_worlds.recorded, (misp / "transcripts",), False))
         found.append(("misp round trip", cases_misp_trip.trip, (misp,), False))
     program = tools / "taxii" / "probe.py" if tools else None

@@ -3,6 +3,7 @@
 //! The rule: MISP's JSON is an attacker's; scalars are taken as numbers or strings, what is not known is ignored here and lost nowhere.
 
 pub mod audit;
+pub mod client;
 pub mod limits;
 pub mod map;
 pub mod model;

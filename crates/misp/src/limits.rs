@@ -12,6 +12,12 @@ pub const FOLDER_DEPTH_MAX: usize = 16;
 pub const PLACES_LISTED_MAX: usize = 1_000;
 /// Sharing groups and organisations that an audit tells apart.
 pub const NAMES_MAX: usize = 100_000;
+/// Bytes of one answer of another MISP.
+pub const ANSWER_BYTES_MAX: u64 = 1 << 30;
+/// Bytes of a request that is sent unpacked.
+pub const PLAIN_BODY_BYTES_MAX: usize = 1_024;
+/// Events of which sightings are asked of another MISP at once.
+pub const SIGHTINGS_EVENTS: usize = 20;
 /// Objects that are kept in one commit.
 pub const BATCH_OBJECTS: usize = 1_000;
 /// Times a page is decided again while the policy moves.

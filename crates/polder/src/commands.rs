@@ -8,6 +8,7 @@ mod health;
 mod intake;
 mod lookup;
 mod misp;
+mod misp_sync;
 mod people;
 mod rules;
 mod sharing;
@@ -41,6 +42,12 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::WhoHas { id } => Ok(sharing::who_has(node, &parse_id(&id)?)),
         Request::WhatHas { recipient } => sharing::what_has(node, &recipient),
         Request::Summary { recipient } => sharing::summary(node, &recipient),
+        Request::MispAdd { name, url, key, source, to, ca } => misp_sync::add(node, &name, url, key, source, to, ca),
+        Request::MispRemove { name } => misp_sync::remove(node, &name),
+        Request::MispTest { name } => misp_sync::test(node, &name),
+        Request::MispPull { name, full } => misp_sync::pull(node, by, &name, full, progress),
+        Request::MispPush { name } => misp_sync::push(node, by, &name, progress),
+        Request::MispStatus => misp_sync::status(node),
         Request::Doctor => health::doctor(node),
         Request::ConfigShow => Ok(health::config_show(node)),
         other => people::run(node, by, other),

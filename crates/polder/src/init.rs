@@ -17,6 +17,7 @@ pub(crate) struct Plan {
     pub(crate) kind: String,
     pub(crate) listen: String,
     pub(crate) plain_http: bool,
+    pub(crate) uuid: Option<String>,
     pub(crate) password: Option<String>,
 }
 
@@ -87,13 +88,20 @@ pub(crate) fn init(dir: &Path, plan: &Plan) -> Result<Value, Failure> {
     )
 }
 
+/// The STIX identity of an organisation: of the UUID that its MISP has for it, or a new one.
+pub(crate) fn identity(uuid: Option<&str>) -> Result<String, Failure> {
+    let Some(uuid) = uuid else { return Ok(format!("identity--{}", random_uuid()?)) };
+    let bad = || Failure::usage(format!("`{uuid}` is no UUID"), "give it as MISP shows it under the organisation");
+    Ok(polder_stix::Id::parse(&format!("identity--{uuid}")).ok_or_else(bad)?.to_string())
+}
+
 fn first_directory(plan: &Plan, owner: &NewUser, collection: &str) -> Result<Directory, Failure> {
     let mut directory = Directory { holder: plan.member.clone(), ..Directory::default() };
     directory.alliance.members.push(MemberEntry {
         id: plan.member.clone(),
         name: plan.name.clone(),
         kind: plan.kind.clone(),
-        identity: Some(format!("identity--{}", random_uuid()?)),
+        identity: Some(identity(plan.uuid.as_deref())?),
         client_of: Vec::new(),
         in_alliance: true,
     });

@@ -90,7 +90,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         }
         Command::Demo(plan) => demo::run(cli, plan),
         Command::Completions { shell } => completions(shell),
-        Command::Misp(cli::Misp::Audit { place, html }) => misp::audit(cli, place, html.as_deref()),
+        Command::Misp(command) => misp::run(cli, command),
         Command::Doctor { accept_clock: true } => {
             let dir = dir(cli)?;
             if control::is_running(&dir) {
@@ -145,7 +145,7 @@ pub(crate) fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
 }
 
 /// Asks the running node, else opens the directory itself.
-fn ask(cli: &Cli, request: &Request, body: &[u8]) -> Result<u8, Failure> {
+pub(crate) fn ask(cli: &Cli, request: &Request, body: &[u8]) -> Result<u8, Failure> {
     let dir = dir(cli)?;
     let bar = progress_bar(cli);
     let mut progress = |done, total| {
@@ -209,7 +209,7 @@ fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|e| file_failure(file, "read", &e))
 }
 
-fn read_secret(file: &Path) -> Result<String, Failure> {
+pub(crate) fn read_secret(file: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(file).map_err(|e| file_failure(file, "read", &e))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
@@ -230,7 +230,10 @@ fn run_init(cli: &Cli, plan: &cli::Init) -> Result<u8, Failure> {
     };
     let listen = plan.taxii_port.map_or_else(|| plan.listen.clone(), |p| format!("127.0.0.1:{p}"));
     let password = plan.password_file.as_deref().map(read_secret).transpose()?;
-    let made = init::init(&dir, &init::Plan { member, name, kind: plan.kind.name().to_owned(), listen, plain_http: plan.plain_http, password })?;
+    let made = init::init(
+        &dir,
+        &init::Plan { member, name, kind: plan.kind.name().to_owned(), listen, plain_http: plan.plain_http, uuid: plan.uuid.clone(), password },
+    )?;
     // Opening it once makes the store, so that what can fail fails now.
     let node = node::Node::open(&dir, false)?;
     if !plan.plain_http {

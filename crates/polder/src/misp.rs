@@ -1,30 +1,87 @@
-//! `polder misp audit`: reads MISP's files, shows what they would give away.
+//! `polder misp`: what MISP's events would give away, and the commands about other MISPs.
 //!
-//! The rule: nothing is sent anywhere and no node is opened; a file that cannot be read is named, and the others are read.
+//! The rule: an audit opens no node and writes nowhere; a file that cannot be read is named, and the others are read.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use polder_misp::audit::{Audit, Kind};
+use polder_misp::client::{Local, Remote};
 use polder_misp::{limits, model};
 use serde_json::json;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Misp as Command};
 use crate::failure::{Failure, exit, file_failure};
+use crate::pull::{authority, check_url};
 use crate::render::{plain, table};
+use crate::request::Request;
 
 /// Places of each kind that the terminal shows.
 const PLACES_SHOWN_MAX: usize = 3;
 
-/// Audits a file or a folder.
-pub(crate) fn audit(cli: &Cli, place: &Path, html: Option<&Path>) -> Result<u8, Failure> {
-    if ["http://", "https://"].iter().any(|scheme| place.to_string_lossy().starts_with(scheme)) {
-        return Err(Failure::usage("only files can be audited so far", "export the events as JSON and name the file or its folder"));
+/// Carries out a command about MISPs.
+pub(crate) fn run(cli: &Cli, command: &Command) -> Result<u8, Failure> {
+    match command {
+        Command::Audit { place, html, key_file, ca } => audit(cli, place, html.as_deref(), key_file.as_deref(), ca.as_deref()),
+        Command::Add { name, url, key_file, source, to, ca } => {
+            check_url(url)?;
+            let ca = ca.as_deref().map(authority).transpose()?;
+            let key = crate::read_secret(key_file)?;
+            let request = Request::MispAdd { name: name.clone(), url: url.clone(), key, source: source.clone(), to: to.clone(), ca };
+            crate::ask(cli, &request, &[])
+        }
+        Command::Remove { name } => crate::ask(cli, &Request::MispRemove { name: name.clone() }, &[]),
+        Command::Test { name } => crate::ask(cli, &Request::MispTest { name: name.clone() }, &[]),
+        Command::Pull { name, full, watch } => watched(cli, &Request::MispPull { name: name.clone(), full: *full }, *watch),
+        Command::Push { name, watch } => watched(cli, &Request::MispPush { name: name.clone() }, *watch),
+        Command::Status => crate::ask(cli, &Request::MispStatus, &[]),
     }
+}
+
+/// Asks once, or again and again. A peer that cannot be reached now may be later.
+fn watched(cli: &Cli, request: &Request, every_s: Option<u64>) -> Result<u8, Failure> {
+    let Some(every_s) = every_s else { return crate::ask(cli, request, &[]) };
+    loop {
+        match crate::ask(cli, request, &[]) {
+            Ok(_) => {}
+            Err(failure) if failure.exit == exit::PEER => {
+                crate::complain(&format!("error: {}\nhelp: {}; trying again in {every_s} s", failure.message, failure.help))
+            }
+            Err(failure) => return Err(failure),
+        }
+        std::thread::sleep(std::time::Duration::from_secs(every_s));
+    }
+}
+
+/// Audits a file, a folder, or the published events of a MISP.
+fn audit(cli: &Cli, place: &Path, html: Option<&Path>, key_file: Option<&Path>, ca: Option<&Path>) -> Result<u8, Failure> {
+    let mut audit = Audit::default();
+    let url = place.to_string_lossy().into_owned();
+    let bar = crate::progress_bar(cli);
+    if url.starts_with("http://") || url.starts_with("https://") {
+        check_url(&url)?;
+        let key_file = key_file.ok_or_else(|| Failure::usage("a MISP is audited with a key", "give a file with a key that may read: `--key-file FILE`"))?;
+        let ca = ca.map(authority).transpose()?;
+        audit_server(&mut audit, &url, &crate::read_secret(key_file)?, ca, &bar).map_err(|e| Failure::new(exit::PEER, e.to_string(), e.help()))?;
+    } else {
+        audit_files(&mut audit, place, &bar)?;
+    }
+    bar.finish_and_clear();
+    if audit.seen.events == 0 {
+        let why = audit.unread.first().map_or_else(|| "there is nothing to read".to_owned(), |u| format!("`{}`: {}", u.place, u.reason));
+        let help = "name a file that MISP exported as JSON (`Download as... MISP JSON`), a folder of such files, or the URL of a MISP with published events";
+        return Err(Failure::new(exit::NO, format!("`{}` holds no MISP event: {why}", place.display()), help));
+    }
+    if let Some(path) = html {
+        std::fs::write(path, polder_misp::html(&audit)).map_err(|e| file_failure(path, "write", &e))?;
+    }
+    crate::say(&if cli.json { format!("{}\n", json!(audit)) } else { shown(&audit, html) });
+    Ok(if audit.unread.is_empty() { exit::OK } else { exit::PARTIAL })
+}
+
+fn audit_files(audit: &mut Audit, place: &Path, bar: &indicatif::ProgressBar) -> Result<(), Failure> {
     let mut files = Vec::new();
     gather(place, 0, &mut files)?;
-    let mut audit = Audit::default();
-    let bar = crate::progress_bar(cli);
     bar.set_length(u64::try_from(files.len()).unwrap_or(u64::MAX));
     for (n, file) in files.iter().enumerate() {
         bar.set_message(format!("{n} of {} files", files.len()));
@@ -34,17 +91,25 @@ pub(crate) fn audit(cli: &Cli, place: &Path, html: Option<&Path>) -> Result<u8, 
         }
         bar.inc(1);
     }
-    bar.finish_and_clear();
-    if audit.seen.events == 0 {
-        let why = audit.unread.first().map_or_else(|| "there is no JSON file".to_owned(), |u| format!("`{}`: {}", u.place, u.reason));
-        let help = "name a file that MISP exported as JSON (`Download as... MISP JSON`), or a folder of such files";
-        return Err(Failure::new(exit::NO, format!("`{}` holds no MISP event: {why}", place.display()), help));
+    Ok(())
+}
+
+/// Reads the published events of a MISP one by one; nothing is asked of it that would write.
+fn audit_server(audit: &mut Audit, url: &str, key: &str, ca: Option<String>, bar: &indicatif::ProgressBar) -> Result<(), polder_peer::Error> {
+    let mut remote = Remote::new(url, key, ca.map(Into::into))?;
+    remote.about()?;
+    let listed = remote.index(None)?.unwrap_or_default().events;
+    bar.set_length(u64::try_from(listed.len()).unwrap_or(u64::MAX));
+    for (n, event) in listed.iter().enumerate() {
+        bar.set_message(format!("{n} of {} events", listed.len()));
+        let Some(document) = remote.event(&event.uuid, Local::Kept)? else { continue };
+        match model::events(document.to_string().as_bytes()) {
+            Ok(events) => events.iter().for_each(|event| audit.add(event)),
+            Err(why) => audit.unread(&event.uuid, why.to_string()),
+        }
+        bar.inc(1);
     }
-    if let Some(path) = html {
-        std::fs::write(path, polder_misp::html(&audit)).map_err(|e| file_failure(path, "write", &e))?;
-    }
-    crate::say(&if cli.json { format!("{}\n", json!(audit)) } else { shown(&audit, html) });
-    Ok(if audit.unread.is_empty() { exit::OK } else { exit::PARTIAL })
+    Ok(())
 }
 
 /// The JSON files of a folder, and of its folders; a feed's manifest repeats what its events say.

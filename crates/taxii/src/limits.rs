@@ -21,17 +21,5 @@ pub const PULL_RESOURCE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub const PULL_PAGES_MAX: u64 = 10_000_000;
 /// Characters of a peer's cursor.
 pub const PULL_NEXT_CHARS_MAX: usize = 4096;
-/// Redirects followed for one request, on the same host only.
-pub const PULL_REDIRECTS_MAX: usize = 5;
-/// Attempts at one request.
-pub const PULL_ATTEMPTS_MAX: u32 = 6;
-/// Longest wait between two attempts, seconds.
-pub const PULL_WAIT_S_MAX: u64 = 120;
-/// Seconds to wait for a connection.
-pub const PULL_CONNECT_S_MAX: u64 = 30;
-/// Seconds to wait for the head of an answer.
-pub const PULL_ANSWER_S_MAX: u64 = 300;
-/// Seconds one page may take to arrive.
-pub const PULL_BODY_S_MAX: u64 = 3600;
 /// Records of a manifest taken in.
 pub const PULL_MANIFEST_RECORDS_MAX: usize = 20_000_000;

@@ -2,8 +2,6 @@
 //!
 //! The rule: whatever the peer sends is bounded and judged; a pull that breaks off goes on from the last page that was taken in.
 
-mod client;
-
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,8 +10,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::limits;
-use client::{Client, clip};
+use crate::{MEDIA_TYPE, limits};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use polder_peer::{Answer, Ask, Client, Target, clip};
+
+/// Why a pull ended early, by blame.
+pub use polder_peer::Error as PullError;
 
 /// Where to pull from.
 #[derive(Clone)]
@@ -78,36 +81,6 @@ pub struct Progress<'a> {
     pub bytes: u64,
     /// A pull that begins with this goes on after the last page that was taken in.
     pub state: &'a PullState,
-}
-
-/// Why a pull ended early, by blame.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PullError {
-    /// The peer answers what no TAXII 2.1 server should, or is not the one meant.
-    #[error("{0}")]
-    Peer(String),
-    /// The connection does not hold, or the peer is too busy.
-    #[error("the peer cannot be reached: {0}")]
-    Link(String),
-    /// The peer does not accept the credentials.
-    #[error("the peer refuses the credentials ({0})")]
-    Credentials(u16),
-    /// What it was told to do cannot be done.
-    #[error("{0}")]
-    Setup(String),
-}
-
-impl PullError {
-    /// One line that says what the operator can do.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self {
-            Self::Peer(_) => "check the URL and the certificate authority; if both are right, tell the peer's operator",
-            Self::Link(_) => "run it again later; it goes on from the last page",
-            Self::Credentials(_) => "check user and password or the token, and ask the peer for the right to read the collection",
-            Self::Setup(_) => "give an https URL of the peer's discovery resource, API root or collection, and a readable certificate file",
-        }
-    }
 }
 
 /// Why a pull ended early: itself, or whoever takes the pages in.
@@ -175,14 +148,14 @@ fn pages<E: From<PullError>>(client: &Client, resource: &str, mut state: PullSta
     for page in 1..=limits::PULL_PAGES_MAX {
         // A cursor may have died at the peer; then the pull goes on by date.
         let judged: &[u16] = if state.next.is_some() { &[400, 404, 410, 422] } else { &[] };
-        let answer = client.get(&question(resource, &state, per_page), limits::PULL_PAGE_BYTES_MAX, judged)?;
+        let answer = get(client, &question(resource, &state, per_page), limits::PULL_PAGE_BYTES_MAX, judged)?;
         if answer.status != 200 {
             tracing::warn!(status = answer.status, "the peer no longer knows its cursor, going on by date");
             state = PullState { added_after: state.reached.clone().or(state.added_after), next: None, reached: state.reached };
             continue;
         }
         let (more, next) = more_of(&answer.body)?;
-        let dated = answer.last.filter(|d| polder_stix::time::to_us(d).is_some());
+        let dated = answer.header("x-taxii-date-added-last").map(str::to_owned).filter(|d| polder_stix::time::to_us(d).is_some());
         let before = state.clone();
         state.reached = later(state.reached, dated);
         match (more, next) {
@@ -232,9 +205,22 @@ fn more_of(body: &[u8]) -> Result<(bool, Option<String>), PullError> {
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 
+fn connect(target: &PullTarget) -> Result<(Client, String), PullError> {
+    let authorization = match &target.credentials {
+        Credentials::None => None,
+        Credentials::Basic { user, password } => Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
+        Credentials::Bearer(token) => Some(format!("Bearer {token}")),
+    };
+    Client::new(&Target { url: target.url.clone(), authorization, ca_file: target.ca_file.clone(), insecure_http: target.insecure_http })
+}
+
+fn get(client: &Client, path: &str, bytes_max: u64, judged: &[u16]) -> Result<Answer, PullError> {
+    client.ask(&Ask { method: "GET", path, headers: &[("Accept", MEDIA_TYPE)], body: &[], bytes_max, judged })
+}
+
 /// The collection meant, as a path that ends in a slash.
 fn locate(target: &PullTarget) -> Result<(Client, String), PullError> {
-    let (client, mut path) = Client::new(target)?;
+    let (client, mut path) = connect(target)?;
     if !path.ends_with('/') {
         path.push('/');
     }
@@ -243,7 +229,7 @@ fn locate(target: &PullTarget) -> Result<(Client, String), PullError> {
     }
     // Discovery, API root, collections, collection: three steps at most.
     for _ in 0..4 {
-        let answer = client.get(&path, limits::PULL_RESOURCE_BYTES_MAX, &[])?;
+        let answer = get(&client, &path, limits::PULL_RESOURCE_BYTES_MAX, &[])?;
         let found: Value = serde_json::from_slice(&answer.body).map_err(|e| PullError::Peer(format!("what is at `{path}` is not JSON: {e}")))?;
         let strings = |name: &str| found.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         if found.get("api_roots").is_some() || found.get("default").is_some() {

@@ -9,7 +9,7 @@ use polder_stix::{Id, ext};
 use polder_store::Store;
 use serde_json::{Map, Value};
 
-use super::fields::{number, text};
+use super::fields::{flag, number, text};
 use super::marks::{Folk, Marks};
 use super::rows::{self, Place, Row, Unkept, moment};
 use super::scan::{self, Part};
@@ -23,6 +23,8 @@ pub struct Taken {
     pub events: usize,
     /// Elements that are held just so.
     pub unchanged: usize,
+    /// Elements that are no longer in the document.
+    pub withdrawn: usize,
     /// Elements of which a later state is held.
     pub older: usize,
     /// Elements that cannot be kept: where, and why.
@@ -65,6 +67,8 @@ pub struct Taker<'t, E> {
     waiting: HashSet<String>,
     /// The STIX type of every attribute of the document, for references.
     kinds: HashMap<u128, &'static str>,
+    /// Every UUID of the document, where what is missing from it counts as withdrawn.
+    seen: Option<HashSet<u128>>,
     /// How often a UUID was stated besides the first time.
     twins: HashMap<u128, u32>,
     taken: Taken,
@@ -86,7 +90,14 @@ impl<'t, E> Taker<'t, E> {
     /// For a source of a store; `keep` is given batches of objects.
     pub fn new(store: &'t Store, source: &'t str, folk: &'t Folk, keep: &'t mut dyn FnMut(Vec<Offer>) -> Result<(), E>) -> Self {
         let (batch, waiting, kinds, twins) = (Vec::new(), HashSet::new(), HashMap::new(), HashMap::new());
-        Self { store, source, marks: Marks::new(folk), keep, batch, waiting, kinds, twins, taken: Taken::default() }
+        Self { store, source, marks: Marks::new(folk), keep, batch, waiting, kinds, seen: None, twins, taken: Taken::default() }
+    }
+
+    /// Documents hold all there is of their events: what is held of them and is not there was withdrawn.
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        self.seen = Some(HashSet::new());
+        self
     }
 
     /// Takes one document, which is read twice: MISP writes what an event is tagged with after its attributes.
@@ -124,10 +135,46 @@ impl<'t, E> Taker<'t, E> {
             let row = rows::reference(value, &place, n, &find, &mut self.marks);
             self.offer(&at, row.map(|row| vec![row]))?;
         }
+        // Of a document that could not be read in full, nobody knows what is missing.
+        if let Some(seen) = self.seen.take().filter(|_| self.taken.refused.is_empty()) {
+            for event in events.into_iter().flatten() {
+                self.withdraw(&event.place.event, &seen)?;
+            }
+        }
         self.flush()?;
         self.kinds.clear();
         self.twins.clear();
         Ok(std::mem::take(&mut self.taken))
+    }
+
+    /// Withdraws what is held of an event and is not in the document.
+    fn withdraw(&mut self, event: &str, seen: &HashSet<u128>) -> Result<(), Stopped<E>> {
+        self.flush()?;
+        let Some(id) = Id::parse(event) else { return Ok(()) };
+        for row in self.store.family(self.source, &id) {
+            let Ok(Value::Object(mut object)) = serde_json::from_slice(&self.store.row_bytes(row, false)?) else { continue };
+            let own = Id::parse(text(&object, "id")).map(|id| id.uuid);
+            let part = new_of(&object, "element").and_then(Value::as_str).is_some_and(|e| ["attribute", "object", "report", "reference"].contains(&e));
+            if !part || own.is_none_or(|uuid| seen.contains(&uuid)) {
+                continue;
+            }
+            let Some(ours) = object.get_mut("extensions").and_then(|e| e.get_mut(ext::MISP)).and_then(Value::as_object_mut) else { continue };
+            let at_s = number(ours.get("timestamp")).unwrap_or_default().saturating_add(1);
+            let Some(fields) = ours.get_mut("fields").and_then(Value::as_object_mut) else { continue };
+            if flag(fields.get("deleted")) {
+                continue;
+            }
+            fields.insert("deleted".to_owned(), true.into());
+            ours.insert("timestamp".to_owned(), at_s.into());
+            if object.contains_key("modified") {
+                object.insert("modified".to_owned(), moment(at_s).into());
+                object.insert("revoked".to_owned(), true.into());
+            }
+            let id = text(&object, "id").to_owned();
+            self.taken.withdrawn += 1;
+            self.push("withdrawn", id, Value::Object(object).to_string())?;
+        }
+        Ok(())
     }
 
     fn head(&mut self, n: usize, head: Map<String, Value>) -> Result<Option<Reading>, Stopped<E>> {
@@ -224,6 +271,9 @@ impl<'t, E> Taker<'t, E> {
             }
         };
         for row in rows {
+            if let (Some(seen), Some(id)) = (&mut self.seen, Id::parse(&row.id)) {
+                seen.insert(id.uuid);
+            }
             let element = new_of(&row.object, "element").and_then(Value::as_str);
             let (flips, is_state) = (element == Some("attribute"), element == Some("state"));
             let empty = new_of(&row.object, "fields").and_then(Value::as_object).is_some_and(Map::is_empty);

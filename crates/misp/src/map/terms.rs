@@ -19,6 +19,7 @@ const MADE: &str = "2026-01-01 00:00:00";
 pub struct Peer {
     organisation: Option<Box<str>>,
     of_holder: bool,
+    pushed: bool,
 }
 
 impl Peer {
@@ -26,7 +27,14 @@ impl Peer {
     #[must_use]
     pub fn of(recipient: &Recipient, alliance: &Alliance) -> Self {
         let organisation = recipient.organisation.clone().filter(|_| recipient.kind != Kind::Public);
-        Self { of_holder: organisation.as_deref() == Some(&*alliance.holder), organisation }
+        Self { of_holder: organisation.as_deref() == Some(&*alliance.holder), organisation, pushed: false }
+    }
+
+    /// What is pushed belongs to our login over there, so even what is for the peer alone has to name it.
+    #[must_use]
+    pub fn pushed(mut self) -> Self {
+        self.pushed = true;
+        self
     }
 
     /// Does it belong to the member whose node this is?
@@ -98,7 +106,7 @@ pub(crate) fn put(element: &mut Map<String, Value>, onward: &Onward, peer: &Peer
     element.shift_remove("SharingGroup");
     let level = match onward {
         Onward::Everyone => 3,
-        Onward::To(who) if who.iter().all(|w| Some(w) == peer.organisation.as_ref()) => 0,
+        Onward::To(who) if !peer.pushed && who.iter().all(|w| Some(w) == peer.organisation.as_ref()) => 0,
         Onward::To(who) => match group(who, alliance) {
             Some(group) => {
                 element.insert("SharingGroup".to_owned(), group);

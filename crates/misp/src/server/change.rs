@@ -394,12 +394,9 @@ pub(crate) fn keep_analyst_data(asked: &Asked<'_>) -> Result<Reply, Reply> {
         let sent: Vec<Value> = sent.as_array().cloned().unwrap_or_else(|| vec![sent.clone()]);
         for one in sent {
             let about = one.get("object_uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let event = match asked.own_event_about(&about)? {
-                Some(event) => event,
-                None => {
-                    counts.1 += 1;
-                    continue;
-                }
+            let Some(event) = asked.own_event_about(&about)? else {
+                counts.1 += 1;
+                continue;
             };
             asked.changed(&event, &mut |fields| {
                 let put = |element: &mut Map<String, Value>| {

@@ -87,7 +87,7 @@ fn member_request(command: &Member) -> Request {
             id: id.clone(),
             name: name.clone(),
             kind: kind.name().to_owned(),
-            identity: uuid.as_ref().map(|u| format!("identity--{u}")),
+            identity: uuid.clone(),
             client_of: client_of.clone(),
             outside: *outside,
         },

@@ -33,15 +33,17 @@ macro_rules! all_limits {
 
 fn limits(node: &Node) -> Map<String, Value> {
     let fixed = all_limits! {
-        polder_misp: BATCH_OBJECTS FILES_MAX FILE_BYTES_MAX FOLDER_DEPTH_MAX NAMES_MAX PAGE_OBJECTS PLACES_LISTED_MAX;
+        polder_misp: ANSWER_BYTES_MAX BATCH_OBJECTS DECISIONS_MAX FILES_MAX FILE_BYTES_MAX FOLDER_DEPTH_MAX NAMES_MAX PAGE_OBJECTS PLACES_LISTED_MAX
+            PLAIN_BODY_BYTES_MAX SIGHTED_EVENTS_MAX SIGHTINGS_EVENTS;
+        polder_peer: ANSWER_S_MAX ATTEMPTS_MAX BODY_S_MAX CONNECT_S_MAX REDIRECTS_MAX WAIT_S_MAX;
         polder_release: AUDIENCE_NAMES_MAX GRANULAR_MAX REFERENCE_DEPTH_MAX REFERENCE_STEPS_MAX SELECTORS_COMPARED_MAX TIGHTENERS_MAX;
         polder_stix: DEPTH_MAX INTEGER_MAX OBJECT_BYTES_MAX REFERENCES_MAX;
         polder_store: CLOCK_BEHIND_US_MAX COMMIT_OBJECTS_MAX GROUP_REQUESTS_MAX LABELS_PER_SOURCE_MAX LOCK_ATTEMPTS_MAX LOCK_PAUSE_MS LOG_CHUNK_ENTRIES
             PAGE_BYTES_MAX PAGE_OBJECTS_MAX ROWS_MAX SEARCH_BATCH_ROWS SEARCH_PAGE_OBJECTS SEARCH_PAUSE_MS SEARCH_TEXT_BYTES_MAX TYPES_MAX
             VERSION_AHEAD_S_MAX;
-        polder_taxii: CONTENT_BYTES_MAX DECISIONS_MAX MESSAGE_CHARS_MAX PAGE_OBJECTS_DEFAULT PAGE_OBJECTS_MAX PULL_ANSWER_S_MAX PULL_ATTEMPTS_MAX
-            PULL_BODY_S_MAX PULL_CONNECT_S_MAX PULL_MANIFEST_RECORDS_MAX PULL_NEXT_CHARS_MAX PULL_PAGE_BYTES_MAX PULL_PAGES_MAX PULL_REDIRECTS_MAX
-            PULL_RESOURCE_BYTES_MAX PULL_WAIT_S_MAX RETRY_AFTER_S;
+        polder_taxii: CONTENT_BYTES_MAX DECISIONS_MAX MESSAGE_CHARS_MAX PAGE_OBJECTS_DEFAULT PAGE_OBJECTS_MAX
+            PULL_MANIFEST_RECORDS_MAX PULL_NEXT_CHARS_MAX PULL_PAGE_BYTES_MAX PULL_PAGES_MAX
+            PULL_RESOURCE_BYTES_MAX RETRY_AFTER_S;
     };
     let shown = |name: &str| name.trim_start_matches("polder_").to_lowercase();
     let mut limits: Map<String, Value> = fixed.into_iter().map(|(name, value)| (shown(name), value)).collect();
@@ -67,11 +69,20 @@ mod tests {
     #[test]
     fn every_limit_of_every_crate_is_listed() {
         let dir = tempfile::tempdir().unwrap();
-        let plan = init::Plan { member: "alfa".into(), name: "A".into(), kind: "body".into(), listen: "127.0.0.1:0".into(), plain_http: true, password: None };
+        let plan = init::Plan {
+            member: "alfa".into(),
+            name: "A".into(),
+            kind: "body".into(),
+            listen: "127.0.0.1:0".into(),
+            plain_http: true,
+            uuid: None,
+            password: None,
+        };
         init::init(dir.path(), &plan).unwrap();
         let listed = limits(&Node::open(dir.path(), false).unwrap());
         for (name, text) in [
             ("misp", include_str!("../../../misp/src/limits.rs")),
+            ("peer", include_str!("../../../peer/src/limits.rs")),
             ("release", include_str!("../../../release/src/limits.rs")),
             ("stix", include_str!("../../../stix/src/limits.rs")),
             ("store", include_str!("../../../store/src/limits.rs")),

@@ -46,7 +46,10 @@ struct Misp {
 
 impl Report {
     pub(super) fn misp(&mut self, taken: &polder_misp::map::Taken) {
-        self.misp = Some(Misp { events: taken.events, unchanged: taken.unchanged, older: taken.older });
+        let misp = self.misp.get_or_insert_default();
+        misp.events += taken.events;
+        misp.unchanged += taken.unchanged;
+        misp.older += taken.older;
     }
 
     pub(super) fn refuse(&mut self, place: &str, refusal: &Refusal) {
@@ -65,7 +68,7 @@ impl Report {
         }
     }
 
-    fn answer(self, seconds: f64, source: &str) -> Answer {
+    pub(super) fn answer(self, seconds: f64, source: &str) -> Answer {
         let exit = if self.refused.is_empty() { exit::OK } else { exit::PARTIAL };
         let mut value = json!({"source": source, "new": self.new, "known": self.known, "variant": self.variant, "conflict": self.conflict,
             "lifted": self.lifted, "refused": self.refused, "seconds": (seconds * 1000.0).round() / 1000.0});

@@ -138,13 +138,7 @@ fn end_empty_standing(d: &mut Directory) -> Vec<String> {
 
 fn add_member(node: &Node, by: &str, mut entry: MemberEntry) -> Result<Answer, Failure> {
     check_id("member", &entry.id)?;
-    entry.identity = Some(match &entry.identity {
-        Some(given) => {
-            let bad = || Failure::usage(format!("`{}` is no UUID", given.trim_start_matches("identity--")), "give it as MISP shows it under the organisation");
-            polder_stix::Id::parse(given).ok_or_else(bad)?.to_string()
-        }
-        None => format!("identity--{}", crate::auth::random_uuid()?),
-    });
+    entry.identity = Some(crate::init::identity(entry.identity.as_deref())?);
     node.change(by, |d| {
         if d.alliance.members.iter().any(|m| m.id == entry.id) {
             return Err(taken("member", &entry.id));
@@ -265,7 +259,15 @@ mod tests {
     }
 
     fn node(dir: &std::path::Path) -> Node {
-        let plan = init::Plan { member: "alfa".into(), name: "A".into(), kind: "body".into(), listen: "127.0.0.1:0".into(), plain_http: true, password: None };
+        let plan = init::Plan {
+            member: "alfa".into(),
+            name: "A".into(),
+            kind: "body".into(),
+            listen: "127.0.0.1:0".into(),
+            plain_http: true,
+            uuid: None,
+            password: None,
+        };
         init::init(dir, &plan).unwrap();
         Node::open(dir, false).unwrap()
     }

@@ -31,6 +31,7 @@ pub(super) fn make(dir: &Path, name: &str, port: u16) -> Result<Vec<Value>, Fail
         kind: "nation".to_owned(),
         listen: format!("127.0.0.1:{port}"),
         plain_http: true,
+        uuid: None,
         password: None,
     };
     let made = init::init(dir, &plan)?;

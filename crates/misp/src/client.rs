@@ -1,0 +1,305 @@
+//! Another MISP, asked as MISPs ask each other.
+//!
+//! The rule: what it answers is an attacker's; it is bounded, and an answer of the wrong shape is the peer's fault, told with its place.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use polder_peer::{Answer, Ask, Client, Error, Target, clip};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::limits;
+use crate::map::fields::{flag, number, stays, text};
+use crate::map::ids::uuid;
+
+/// How an event is asked for: whole, withdrawn parts too, without what only means something there.
+const WHOLE: &str = "deleted[]:0/deleted[]:1/excludeGalaxy:1/includeEventCorrelations:0/includeFeedCorrelations:0/includeWarninglistHits:0/excludeLocalTags:";
+
+/// Where a pull stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The ETag of the last list of events of which every event was taken.
+    pub etag: Option<String>,
+    /// The time of each event when it was taken.
+    pub events: BTreeMap<String, i64>,
+}
+
+/// What a MISP says of itself and of us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// Its version.
+    pub version: String,
+    /// May we send?
+    pub may_send: bool,
+    /// Our login there.
+    pub user: String,
+    /// Our organisation there.
+    pub organisation: String,
+    /// The UUID it has there.
+    pub organisation_uuid: String,
+}
+
+/// Tags that only mean something there: of a MISP of one's own they are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {
+    /// Asked for too.
+    Kept,
+    /// Left there.
+    Left,
+}
+
+/// A list of published events, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// The events.
+    pub events: Vec<Listed>,
+    /// By which it can be asked whether anything has changed.
+    pub etag: Option<String>,
+}
+
+/// An event of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its UUID.
+    pub uuid: String,
+    /// When it was changed, seconds since 1970.
+    pub at_s: i64,
+}
+
+/// What became of an event that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// It is there as it was sent.
+    Kept,
+    /// It is there, and reaches fewer than it should: what was sent and what came of it.
+    Narrowed(String),
+    /// It was refused: the peer's words.
+    Refused(String),
+}
+
+/// A MISP.
+#[derive(Debug)]
+pub struct Remote {
+    client: Client,
+    prefix: String,
+    gzip: bool,
+}
+
+fn odd(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::Peer(format!("the answer to `{}` is not what a MISP answers: {}", clip(what), clip(&why.to_string())))
+}
+
+impl Remote {
+    /// The MISP at a URL, asked with a key.
+    ///
+    /// # Errors
+    /// [`Error::Setup`].
+    pub fn new(url: &str, key: &str, ca_file: Option<PathBuf>) -> Result<Self, Error> {
+        let target = Target { url: url.to_owned(), authorization: Some(key.to_owned()), ca_file, insecure_http: false };
+        let (client, path) = Client::new(&target)?;
+        Ok(Self { client, prefix: path.trim_end_matches('/').to_owned(), gzip: false })
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>, more: &[(&str, &str)], judged: &[u16]) -> Result<Answer, Error> {
+        let whole = format!("{}{path}", self.prefix);
+        let mut bytes = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
+        let mut headers = vec![("Accept", "application/json"), ("Content-Type", "application/json")];
+        headers.extend_from_slice(more);
+        if self.gzip && bytes.len() > limits::PLAIN_BODY_BYTES_MAX {
+            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+            let packed = packer.write_all(&bytes).and_then(|()| packer.finish());
+            bytes = packed.map_err(|e| Error::Setup(format!("cannot pack a request: {e}")))?;
+            headers.push(("Content-Encoding", "gzip"));
+        }
+        self.client.ask(&Ask { method, path: &whole, headers: &headers, body: &bytes, bytes_max: limits::ANSWER_BYTES_MAX, judged })
+    }
+
+    fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+        let answer = self.ask(method, path, body, &[], &[])?;
+        serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))
+    }
+
+    /// Its version and what we may do there; after this, requests are packed if it takes that.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn about(&mut self) -> Result<About, Error> {
+        let version = self.json("GET", "/servers/getVersion", None)?;
+        let said = version.get("version").and_then(Value::as_str).ok_or_else(|| odd("/servers/getVersion", "no `version`"))?;
+        if !(said.starts_with("2.4.") || said.starts_with("2.5.")) {
+            return Err(Error::Peer(format!("the peer speaks MISP `{}`; 2.4 and 2.5 are spoken here", clip(said))));
+        }
+        let encodings = version.get("request_encoding").and_then(Value::as_array);
+        self.gzip = encodings.is_some_and(|list| list.iter().any(|e| e == "gzip"));
+        let me = self.json("GET", "/users/view/me.json", None)?;
+        let of = |whose: &str, key: &str| clip(me.get(whose).and_then(|o| o.get(key)).and_then(Value::as_str).unwrap_or_default());
+        // Newer ones nest it.
+        let nested = |key: &str| clip(me.get("User").and_then(|u| u.get("Organisation")).and_then(|o| o.get(key)).and_then(Value::as_str).unwrap_or_default());
+        let either = |key: &str| Some(of("Organisation", key)).filter(|n| !n.is_empty()).unwrap_or_else(|| nested(key));
+        Ok(About {
+            version: clip(said),
+            may_send: flag(version.get("perm_sync")),
+            user: of("User", "email"),
+            organisation: either("name"),
+            organisation_uuid: either("uuid"),
+        })
+    }
+
+    /// The published events, with the list's ETag; none when nothing has changed since the ETag.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn index(&self, etag: Option<&str>) -> Result<Option<List>, Error> {
+        let path = "/events/index";
+        let known = etag.unwrap_or("\"\"");
+        let answer = self.ask("POST", path, Some(&json!({"minimal": 1, "published": 1})), &[("If-None-Match", known)], &[304])?;
+        if answer.status == 304 {
+            return Ok(None);
+        }
+        let list: Vec<Map<String, Value>> = serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))?;
+        let mut events: Vec<Listed> = list
+            .iter()
+            .filter(|e| e.get("published").is_none_or(|p| flag(Some(p))))
+            .filter_map(|e| Some(Listed { uuid: uuid(text(e, "uuid"))?, at_s: number(e.get("timestamp"))? }))
+            .collect();
+        events.sort_by(|a, b| (a.at_s, &a.uuid).cmp(&(b.at_s, &b.uuid)));
+        Ok(Some(List { events, etag: answer.header("etag").map(str::to_owned) }))
+    }
+
+    /// A whole event; none if it is not there, or no longer for us.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn event(&self, uuid: &str, local: Local) -> Result<Option<Value>, Error> {
+        let path = format!("/events/view/{uuid}/{WHOLE}{}", u8::from(local == Local::Left));
+        let answer = self.ask("GET", &path, None, &[], &[403, 404])?;
+        if answer.status != 200 {
+            return Ok(None);
+        }
+        let event: Value = serde_json::from_slice(&answer.body).map_err(|e| odd(&path, e))?;
+        let is_it = event.get("Event").and_then(|e| e.get("uuid")).and_then(Value::as_str).is_some_and(|u| u.eq_ignore_ascii_case(uuid));
+        if is_it { Ok(Some(event)) } else { Err(odd(&path, "another event")) }
+    }
+
+    /// Sightings of events, twenty at most.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn sightings(&self, events: &[String]) -> Result<Vec<Value>, Error> {
+        let path = "/sightings/restSearch/event";
+        let body = json!({"returnFormat": "json", "last": 0, "includeUuid": true, "uuid": events});
+        let answer = self.ask("POST", path, Some(&body), &[], &[403, 404])?;
+        if answer.status != 200 {
+            return Ok(Vec::new());
+        }
+        let found: Value = serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))?;
+        let list = found.get("response").and_then(Value::as_array).ok_or_else(|| odd(path, "no `response`"))?;
+        Ok(list.iter().filter_map(|s| s.get("Sighting").cloned()).collect())
+    }
+
+    /// Which of our events it wants.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn wanted(&self, ours: &[Listed]) -> Result<Vec<String>, Error> {
+        let path = "/events/filterEventIdsForPush";
+        let body: Vec<Value> = ours.iter().map(|e| json!({"Event": {"uuid": e.uuid, "timestamp": e.at_s}})).collect();
+        let answer = self.json("POST", path, Some(&Value::Array(body)))?;
+        let list = answer.as_array().ok_or_else(|| odd(path, "no list"))?;
+        Ok(list.iter().filter_map(|u| uuid(u.as_str()?)).collect())
+    }
+
+    /// Sends an event, and reads back what became of it: a sharing group that a MISP does not know is refused without a word.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn send(&self, uuid: &str, event: &Value) -> Result<Sent, Error> {
+        let there = self.ask("HEAD", &format!("/events/view/{uuid}"), None, &[], &[403, 404])?.status == 200;
+        let path = if there { format!("/events/edit/{uuid}/metadata:1") } else { "/events/add/metadata:1".to_owned() };
+        let answer = self.ask("POST", &path, Some(event), &[], &[400, 403, 404, 405])?;
+        if answer.status != 200 {
+            let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let errors = said.get("errors").map(Value::to_string);
+            let why = errors.or_else(|| said.get("message").and_then(Value::as_str).map(str::to_owned)).unwrap_or_default();
+            return Ok(Sent::Refused(clip(&format!("{} {why}", answer.status))));
+        }
+        let answer: Value = serde_json::from_slice(&answer.body).map_err(|e| odd(&path, e))?;
+        let back = self.event(uuid, Local::Left)?.unwrap_or(answer);
+        let of = |v: &Value| number(v.get("Event").and_then(|e| e.get("distribution")));
+        Ok(match (of(event), of(&back)) {
+            (Some(sent), Some(came)) if sent != came => Sent::Narrowed(format!("distribution {sent} became {came}")),
+            _ => Sent::Kept,
+        })
+    }
+}
+
+/// What a MISP that pulls does to an event: the levels go one down, local tags go, and it is locked.
+pub fn received(event: &mut Value) {
+    let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return };
+    fields.insert("locked".to_owned(), true.into());
+    lower(fields);
+}
+
+fn lower(element: &mut Map<String, Value>) {
+    let lowered = match number(element.get("distribution")) {
+        Some(1) => Some("0"),
+        Some(2) => Some("1"),
+        _ => None,
+    };
+    if let Some(level) = lowered {
+        element.insert("distribution".to_owned(), level.into());
+    }
+    for (key, value) in element.iter_mut() {
+        let Some(list) = value.as_array_mut() else { continue };
+        match key.as_str() {
+            "Tag" => list.retain(|tag| !tag.as_object().is_some_and(stays)),
+            "Attribute" | "Object" | "EventReport" | "Note" | "Opinion" | "Relationship" => list.iter_mut().filter_map(Value::as_object_mut).for_each(lower),
+            _ => {}
+        }
+    }
+}
+
+/// Puts sightings under the attributes they are of.
+pub fn attach(event: &mut Value, sightings: &[Value]) {
+    let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return };
+    let mut put = |attribute: &mut Value| {
+        let own = attribute.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let of: Vec<Value> = sightings.iter().filter(|s| s.get("attribute_uuid").and_then(Value::as_str) == Some(&own)).cloned().collect();
+        if let (false, Some(map)) = (of.is_empty(), attribute.as_object_mut()) {
+            map.insert("Sighting".to_owned(), of.into());
+        }
+    };
+    fields.get_mut("Attribute").and_then(Value::as_array_mut).into_iter().flatten().for_each(&mut put);
+    let objects = fields.get_mut("Object").and_then(Value::as_array_mut).into_iter().flatten();
+    objects.filter_map(|o| o.get_mut("Attribute")?.as_array_mut()).flatten().for_each(&mut put);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_received_goes_one_level_down_in_every_part() {
+        let mut event = json!({"Event": {"distribution": 2, "locked": false, "Tag": [{"name": "a", "local": true}, {"name": "b"}],
+            "Attribute": [{"distribution": "1"}, {"distribution": 3, "Tag": [{"name": "c", "exportable": false}], "Note": [{"distribution": "2"}]}],
+            "Object": [{"distribution": 2, "Attribute": [{"distribution": 5}, {"distribution": "2"}]}], "EventReport": [{"distribution": 1}]}});
+        received(&mut event);
+        let want = json!({"Event": {"distribution": "1", "locked": true, "Tag": [{"name": "b"}],
+            "Attribute": [{"distribution": "0"}, {"distribution": 3, "Tag": [], "Note": [{"distribution": "1"}]}],
+            "Object": [{"distribution": "1", "Attribute": [{"distribution": 5}, {"distribution": "1"}]}], "EventReport": [{"distribution": "0"}]}});
+        assert_eq!(event, want);
+    }
+
+    #[test]
+    fn sightings_find_their_attributes() {
+        let mut event = json!({"Event": {"Attribute": [{"uuid": "a"}], "Object": [{"Attribute": [{"uuid": "b"}]}]}});
+        attach(&mut event, &[json!({"attribute_uuid": "b", "uuid": "s"}), json!({"attribute_uuid": "c"})]);
+        assert_eq!(event["Event"]["Object"][0]["Attribute"][0]["Sighting"][0]["uuid"], "s");
+        assert_eq!(event["Event"]["Attribute"][0].get("Sighting"), None);
+    }
+}

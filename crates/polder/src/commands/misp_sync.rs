@@ -1,0 +1,308 @@
+//! Other MISPs: which there are, pulling from them and pushing to them.
+//!
+//! The rule: what comes is taken as from the source the operator named; what goes is the view of the recipient the operator named, and nothing more.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::PathBuf;
+
+use polder_misp::client::{Listed, Local, Remote, Sent, State, attach, received};
+use polder_misp::limits;
+use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View, Wanted};
+use polder_release::Origin;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::intake::{Report, prepare_all};
+use super::lookup::page;
+use crate::failure::{Failure, exit};
+use crate::node::Node;
+use crate::request::Answer;
+
+/// A MISP this node is in step with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Server {
+    url: String,
+    key: String,
+    source: String,
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    ca: Option<String>,
+    #[serde(default)]
+    state: State,
+    #[serde(default)]
+    last: BTreeMap<String, String>,
+}
+
+fn path(node: &Node) -> PathBuf {
+    node.dir.join("misp.json")
+}
+
+fn servers(node: &Node) -> Result<BTreeMap<String, Server>, Failure> {
+    match std::fs::read(path(node)) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|e| Failure::configuration(format!("`misp.json` cannot be read: {e}"), "restore it, or remove it and add the servers again")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(e) => Err(crate::failure::file_failure(&path(node), "read", &e)),
+    }
+}
+
+fn keep(node: &Node, servers: &BTreeMap<String, Server>) -> Result<(), Failure> {
+    crate::config::write(&path(node), &json!(servers).to_string())
+}
+
+fn server(node: &Node, name: &str) -> Result<Server, Failure> {
+    servers(node)?.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))
+}
+
+/// Changes what is kept of a server.
+fn note(node: &Node, name: &str, change: impl FnOnce(&mut Server)) -> Result<(), Failure> {
+    let mut all = servers(node)?;
+    if let Some(server) = all.get_mut(name) {
+        change(server);
+    }
+    keep(node, &all)
+}
+
+fn remote(server: &Server) -> Result<Remote, Failure> {
+    Ok(Remote::new(&server.url, &server.key, server.ca.as_ref().map(Into::into))?)
+}
+
+impl From<polder_peer::Error> for Failure {
+    fn from(error: polder_peer::Error) -> Self {
+        Self::new(exit::PEER, error.to_string(), error.help())
+    }
+}
+
+/// Notes a MISP.
+pub(super) fn add(node: &Node, name: &str, url: String, key: String, source: String, to: Option<String>, ca: Option<String>) -> Result<Answer, Failure> {
+    let mut all = servers(node)?;
+    if all.contains_key(name) {
+        return Err(Failure::new(exit::NO, format!("there is a MISP `{name}` already"), "choose another name, or remove it first"));
+    }
+    node.directory().need_sources(std::slice::from_ref(&source))?;
+    if let Some(to) = &to {
+        node.directory().need_recipients(std::slice::from_ref(to))?;
+    }
+    let shown = json!({"misp": {"name": name, "url": url, "source": source, "to": to}});
+    all.insert(name.to_owned(), Server { url, key, source, to, ca, state: State::default(), last: BTreeMap::new() });
+    keep(node, &all)?;
+    Ok(Answer::ok(shown))
+}
+
+/// Forgets a MISP; what came from it stays.
+pub(super) fn remove(node: &Node, name: &str) -> Result<Answer, Failure> {
+    let mut all = servers(node)?;
+    all.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))?;
+    keep(node, &all)?;
+    Ok(Answer::ok(json!({"removed": name})))
+}
+
+/// Asks a MISP who it is and who we are to it.
+pub(super) fn test(node: &Node, name: &str) -> Result<Answer, Failure> {
+    let server = server(node, name)?;
+    let about = remote(&server)?.about()?;
+    let directory = node.directory();
+    let ours = directory.alliance.members.iter().find(|m| m.id == directory.holder).and_then(|m| m.identity.clone()).unwrap_or_default();
+    // What is for a sharing group with our organisation in it is for us only if it has there the UUID it has here.
+    let known = about.organisation_uuid.is_empty() || ours == format!("identity--{}", about.organisation_uuid.to_lowercase());
+    let mut told = json!({"name": name, "url": server.url, "version": about.version, "login": about.user, "organisation": about.organisation,
+        "organisation_uuid": about.organisation_uuid, "may_send": about.may_send});
+    if let (false, Some(map)) = (known, told.as_object_mut()) {
+        let why = format!(
+            "our organisation has another UUID there than here ({}); sharing groups that name it will not reach us",
+            ours.trim_start_matches("identity--")
+        );
+        map.insert("warning".to_owned(), why.into());
+    }
+    Ok(Answer::ok(json!({"misp": told})))
+}
+
+/// The MISPs, and how the last pull and push of each went.
+pub(super) fn status(node: &Node) -> Result<Answer, Failure> {
+    let told = |(name, s): (String, Server)| {
+        let last = |what: &str| s.last.get(what).cloned().unwrap_or_default();
+        json!({"name": name, "url": s.url, "source": s.source, "to": s.to, "events": s.state.events.len(), "pulled": last("pull"), "pushed": last("push")})
+    };
+    Ok(Answer::ok(json!({"misps": servers(node)?.into_iter().map(told).collect::<Vec<_>>()})))
+}
+
+fn now(node: &Node) -> String {
+    polder_stix::time::from_us(node.store.now_us()).chars().take(19).collect::<String>() + "Z"
+}
+
+/// Pulls what is new or changed, oldest first; a pull that breaks off goes on with the next event.
+pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let started = std::time::Instant::now();
+    let server = server(node, name)?;
+    let mut remote = remote(&server)?;
+    remote.about()?;
+    tracing::info!(by, name, "misp pull");
+    let mut state = if full { State::default() } else { server.state.clone() };
+    let own = node.directory().store_sources()?.iter().any(|s| *s.name == *server.source && s.origin == Origin::Own);
+    let mut report = Report::default();
+    let Some(polder_misp::client::List { events: listed, etag }) = remote.index(state.etag.as_deref())? else {
+        note(node, name, |s| drop(s.last.insert("pull".to_owned(), format!("{}, nothing new", now(node)))))?;
+        return Ok(told(report, &server.source, started, (0, 0, 0)));
+    };
+    let due: Vec<Listed> = listed.iter().filter(|e| state.events.get(&e.uuid).is_none_or(|at| *at != e.at_s)).cloned().collect();
+    let (mut done, mut withdrawn, mut gone) = (0u64, 0usize, 0usize);
+    let total = u64::try_from(due.len()).unwrap_or(u64::MAX);
+    for batch in due.chunks(limits::SIGHTINGS_EVENTS) {
+        let names: Vec<String> = batch.iter().map(|e| e.uuid.clone()).collect();
+        let sightings = remote.sightings(&names)?;
+        for event in batch {
+            match remote.event(&event.uuid, if own { Local::Kept } else { Local::Left })? {
+                Some(mut document) => {
+                    attach(&mut document, &sightings);
+                    // A MISP of our own is another window on the same house: nothing is narrowed on the way in.
+                    if !own {
+                        received(&mut document);
+                    }
+                    withdrawn += take(node, &server.source, &document, &event.uuid, &mut report)?;
+                }
+                None => gone += 1,
+            }
+            state.events.insert(event.uuid.clone(), event.at_s);
+            done += 1;
+            progress(done, total);
+        }
+        note(node, name, |s| s.state = State { etag: None, ..state.clone() })?;
+    }
+    // What is no longer listed was deleted there, or is no longer for us.
+    let there: std::collections::BTreeSet<&str> = listed.iter().map(|e| e.uuid.as_str()).collect();
+    let missing: Vec<String> = state.events.keys().filter(|u| !there.contains(u.as_str())).cloned().collect();
+    for uuid in missing {
+        if remote.event(&uuid, Local::Left)?.is_none() {
+            withdrawn += withdraw_event(node, by, &server.source, &uuid)?;
+            state.events.remove(&uuid);
+        }
+    }
+    state.etag = etag;
+    note(node, name, |s| {
+        s.state = state;
+        s.last.insert("pull".to_owned(), format!("{}, {done} events", now(node)));
+    })?;
+    Ok(told(report, &server.source, started, (done, withdrawn, gone)))
+}
+
+fn told(report: Report, source: &str, started: std::time::Instant, (events, withdrawn, gone): (u64, usize, usize)) -> Answer {
+    let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
+    if let Some(map) = answer.value.as_object_mut() {
+        map.insert("misp".to_owned(), json!({"events": events, "withdrawn": withdrawn, "gone": gone, "unchanged": map.get("misp").and_then(|m| m.get("unchanged")), "older": map.get("misp").and_then(|m| m.get("older"))}));
+    }
+    answer
+}
+
+/// Takes a whole event as another MISP gave it.
+fn take(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<usize, Failure> {
+    let bytes = document.to_string().into_bytes();
+    let folk = Folk::of(&node.directory().policy()?.alliance);
+    let mut keep = |offers: Vec<Offer>| {
+        let texts: Vec<&str> = offers.iter().map(|o| o.text.as_str()).collect();
+        let mut batch = Vec::with_capacity(offers.len());
+        let mut places = Vec::with_capacity(offers.len());
+        for (offer, prepared) in offers.iter().zip(prepare_all(&texts, node.store.now_us())) {
+            match prepared {
+                Ok(prepared) => {
+                    places.push(format!("{place}: {}", offer.place));
+                    batch.push(prepared);
+                }
+                Err(refusal) => report.refuse(&format!("{place}: {}", offer.place), &refusal),
+            }
+        }
+        let outcomes = node.store.ingest(source, None, batch)?;
+        report.count(places.into_iter().zip(outcomes));
+        Ok::<(), Failure>(())
+    };
+    let taken = Taker::new(&node.store, source, &folk, &mut keep).complete().take(&|| Ok(Box::new(Cursor::new(bytes.as_slice()))));
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(Stopped::Keep(failure)) => return Err(failure),
+        Err(Stopped::Store(e)) => return Err(e.into()),
+        // One event that cannot be read says nothing of the others.
+        Err(other) => {
+            report.refused.push(json!({"place": place, "id": null, "reason": other.to_string(), "help": "tell the operator of that MISP"}));
+            return Ok(0);
+        }
+    };
+    report.misp(&taken);
+    for (at, reason) in &taken.refused {
+        report.refused.push(json!({"place": format!("{place}: {at}"), "id": null, "reason": reason, "help": "tell the operator of that MISP"}));
+    }
+    Ok(taken.withdrawn)
+}
+
+/// Takes out what is held of an event that is gone at its source.
+fn withdraw_event(node: &Node, by: &str, source: &str, uuid: &str) -> Result<usize, Failure> {
+    let Some(id) = polder_stix::Id::parse(&format!("report--{uuid}")) else { return Ok(0) };
+    let rows = node.store.family_all(source, &id);
+    let count = rows.len();
+    if count > 0 {
+        node.store.act(polder_store::Act::Remove(rows), by)?;
+    }
+    Ok(count)
+}
+
+/// Pushes what a recipient may have and the MISP does not have yet, and reads back what became of it.
+pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let started = std::time::Instant::now();
+    let server = server(node, name)?;
+    let help = "add the MISP again with `--to RECIPIENT`: what is pushed is what that recipient may have";
+    let to = server.to.clone().ok_or_else(|| Failure::usage(format!("`{name}` was added without a recipient"), help))?;
+    let mut remote = remote(&server)?;
+    let about = remote.about()?;
+    if !about.may_send {
+        return Err(Failure::new(exit::PEER, format!("our login `{}` may not send there", about.user), "ask its operator for a sync user"));
+    }
+    tracing::info!(by, name, to, "misp push");
+    let policy = node.directory().policy()?;
+    let unknown = || Failure::not_found("recipient", &to, "see `polder recipient list`");
+    let entry = policy.recipients.iter().find(|r| *r.id == *to).ok_or_else(unknown)?;
+    let alliance = &policy.alliance;
+    let reader = Reader { store: &node.store, peer: Peer::of(entry, alliance).pushed(), alliance, secret: node.store.secret(), recipient: &to };
+    let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
+    let unwritten = |e: Unwritten<Failure>| match e {
+        Unwritten::Page(failure) => failure,
+        Unwritten::Store(e) => e.into(),
+        Unwritten::Disk(e) => Failure::configuration(format!("an event cannot be written: {e}"), "see `polder doctor`"),
+    };
+    let mut view = View::new(&reader, &mut pages);
+    let heads = view.events().map_err(unwritten)?;
+    let ours: Vec<Listed> =
+        heads.iter().filter_map(|h| Some(Listed { uuid: h.get("uuid")?.as_str()?.to_owned(), at_s: number(h.get("timestamp"))? })).collect();
+    let wanted = if ours.is_empty() { Vec::new() } else { remote.wanted(&ours)? };
+    // What a peer asks for beyond what was offered is not its business.
+    let wanted: Vec<String> = wanted.into_iter().filter(|u| ours.iter().any(|e| e.uuid == *u)).collect();
+    let (mut kept, mut problems) = (0usize, Vec::new());
+    for (n, uuid) in wanted.iter().enumerate() {
+        let mut out = Vec::new();
+        let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
+        if view.event(uuid, part, &mut out).map_err(unwritten)? {
+            let mut event: Value = serde_json::from_slice(&out).unwrap_or_default();
+            if let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) {
+                fields.insert("locked".to_owned(), true.into());
+                fields.insert("published".to_owned(), true.into());
+            }
+            match remote.send(uuid, &event)? {
+                Sent::Kept => kept += 1,
+                Sent::Narrowed(why) => problems.push(json!({"event": uuid, "what": "narrowed", "why": why})),
+                Sent::Refused(why) => problems.push(json!({"event": uuid, "what": "refused", "why": why})),
+            }
+        }
+        progress(u64::try_from(n + 1).unwrap_or(u64::MAX), u64::try_from(wanted.len()).unwrap_or(u64::MAX));
+    }
+    note(node, name, |s| drop(s.last.insert("push".to_owned(), format!("{}, {kept} of {} events", now(node), wanted.len()))))?;
+    let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    let exit = if problems.is_empty() { exit::OK } else { exit::PARTIAL };
+    Ok(Answer { value: json!({"pushed": kept, "offered": ours.len(), "wanted": wanted.len(), "problems": problems, "seconds": seconds}), bytes: None, exit })
+}
+
+fn number(value: Option<&Value>) -> Option<i64> {
+    match value? {
+        Value::Number(n) => n.as_i64(),
+        Value::String(s) => s.parse().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,252 @@
+"""Our client against the recorded servers of two real MISPs, and two nodes in step over MISP's own protocol.
+
+Rule: the recorded server answers only what was recorded, and says what it was asked beyond that.
+"""
+
+import gzip
+import http.server
+import json
+import re
+import threading
+
+from cases_misp_worlds import _event
+from cases_pymisp import BRAVO, key_of
+from harness import require
+from node import Node, temporary
+
+_ALFA_ORG, _SG_ORG = "5dbf078a-4f31-406a-9331-46202552ce68", "3d31f801-3768-4ceb-bc07-179408551f31"
+
+
+def _normal(path):
+    path = re.sub(r"timestamp:\d+", "timestamp:T", path)
+    return re.sub(r"/users/view/me\.json", "/users/view/me", path)
+
+
+class Recorded:
+    """A server that replays a stretch of the recordings: the last answer of each method and path."""
+
+    def __init__(self, exchanges):
+        self.known, self.asked, self.beyond, self.bodies = {}, [], [], []
+        for one in exchanges:
+            self.known.setdefault((one["method"], _normal(one["path"])), []).append(one)
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _serve(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                status, headers, answer = owner.answer(self.command, self.path, body, self.headers)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer)
+
+            do_GET = do_POST = do_HEAD = _serve
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, method, path, body, headers):
+        self.asked.append((method, _normal(path)))
+        self.bodies.append((method, path, body))
+        if path.startswith("/users/view/me"):
+            return 200, {}, b'{"User":{"email":"sync@b.example"},"Organisation":{"name":"ORG-OF-B"}}'
+        if path.startswith("/sightings/restSearch"):
+            return 200, {}, b'{"response":[]}'
+        found = self.known.get((method, _normal(path)))
+        if not found:
+            self.beyond.append((method, path))
+            return 404, {}, b'{"name":"Invalid event.","message":"Invalid event.","url":""}'
+        one = found[0] if len(found) == 1 else found.pop(0)
+        etag = {k: v for k, v in one["resp_headers"].items() if k == "ETag"}
+        if etag and headers.get("If-None-Match") == etag["ETag"]:
+            return 304, etag, b""
+        return one["status"], etag, (one["resp_body"] or "").encode()
+
+    def close(self):
+        self.server.shutdown()
+
+
+def _node(home, name="bravo"):
+    node = Node(home, name, "Org of B", _SG_ORG)
+    node("member", "add", "alfa", "--uuid", _ALFA_ORG)
+    node("source", "add", "misp-alfa", "--kind", "member", "--member", "alfa")
+    (home / "key").write_text("k" * 40 + "\n")
+    return node
+
+
+def recorded(report, place):
+    """Pulls from the recorded MISP A, and pushes to it."""
+    exchanges = [json.loads(p.read_text()) for p in sorted(place.glob("*.json"))]
+    with temporary() as home:
+        node = _node(home)
+        # The first full pull of the recordings: exchanges 3 to 12.
+        server = Recorded([e for e in exchanges if 3 <= e["n"] <= 12])
+        node("misp", "add", "a", server.url, "--key-file", home / "key", "--source", "misp-alfa")
+        with report.case("misp client: a recorded MISP 2.5.1 is tested"):
+            told = node("misp", "test", "a", "--json").json()["misp"]
+            require(told["version"] == "2.5.1" and told["may_send"], f"{told}")
+        with report.case("misp client: a recorded MISP 2.5.1 is pulled with the requests a MISP makes"):
+            told = node("misp", "pull", "a", "--json").json()
+            require(told["misp"]["events"] == 4 and told["new"] > 20 and not told["refused"], f"{told}")
+            require(not server.beyond, f"asked beyond the recordings: {server.beyond}")
+            views = [p for m, p in server.asked if p.startswith("/events/view/")]
+            recorded_views = {_normal(e["path"]) for e in exchanges if 3 <= e["n"] <= 12 and e["path"].startswith("/events/view/")}
+            require(set(views) == recorded_views, f"{set(views) ^ recorded_views}")
+        with report.case("misp client: levels go one down on the way in, as a MISP does it"):
+            events = {e["Event"]["uuid"]: e["Event"] for e in json.loads(node("export", "--to", "bravo", "--format", "misp").out)["response"]}
+            source = {json.loads(e["resp_body"])["Event"]["uuid"]: json.loads(e["resp_body"])["Event"]
+                      for e in exchanges if 3 <= e["n"] <= 12 and e["path"].startswith("/events/view/")}
+            require(set(events) == set(source), f"{set(events) ^ set(source)}")
+            got = {a["value"] for e in events.values() for a in e["Attribute"]}
+            want = {a["value"] for e in source.values() for a in e["Attribute"]}
+            require(got == want, f"{got ^ want}")
+        with report.case("misp client: a second pull asks for the list alone, and hears that nothing changed"):
+            server.asked.clear()
+            told = node("misp", "pull", "a", "--json").json()
+            require(told["misp"]["events"] == 0 and ("POST", "/events/index") in server.asked, f"{told} {server.asked}")
+            require(not [p for _, p in server.asked if p.startswith("/events/view/")], f"{server.asked}")
+        server.close()
+        with report.case("misp client: what is gone there goes here, what is still there stays"):
+            shorter = [dict(e) for e in exchanges if 3 <= e["n"] <= 12]
+            index = next(e for e in shorter if e["path"] == "/events/index")
+            listed = json.loads(index["resp_body"])
+            gone = listed[0]["uuid"]
+            index["resp_body"], index["resp_headers"] = json.dumps(listed[1:]), {"ETag": '"other"'}
+            server = Recorded([e for e in shorter if gone not in e["path"]])
+            node("misp", "remove", "a")
+            node("misp", "add", "a", server.url, "--key-file", home / "key", "--source", "misp-alfa")
+            state = json.loads((node.dir / "misp.json").read_text())
+            state["a"]["state"]["events"] = {e["uuid"]: e["timestamp"] for e in listed}
+            (node.dir / "misp.json").write_text(json.dumps(state))
+            told = node("misp", "pull", "a", "--json").json()
+            require(told["misp"]["withdrawn"] > 0, f"{told}")
+            left = {e["Event"]["uuid"] for e in json.loads(node("export", "--to", "bravo", "--format", "misp").out)["response"]}
+            require(left == {e["uuid"] for e in listed[1:]}, f"{left}")
+            server.close()
+
+
+def hostile(report):
+    """Servers that answer what no MISP should."""
+    good = b'{"version":"2.5.1","perm_sync":true,"request_encoding":["gzip"]}'
+    uuid = "5f0c0003-0000-4000-8000-000000000001"
+    index = json.dumps([{"uuid": uuid, "timestamp": 5, "published": True}]).encode()
+    event = {"Event": {"uuid": uuid, "info": "x", "date": "2026-01-01", "published": True, "distribution": "3", "Attribute": []}}
+    worse = [
+        ("no version", b"{}", index, b"{}", 4), ("another version", b'{"version":"3.0"}', index, b"{}", 4), ("no JSON", b"<html>", index, b"{}", 4),
+        ("an index that is no list", good, b'{"a":1}', b"{}", 4), ("no JSON in an event", good, index, b"{", 4),
+        ("another event than asked for", good, index, json.dumps({"Event": {**event["Event"], "uuid": uuid[:-1] + "9"}}).encode(), 4),
+        ("attributes of wrong types", good, index, json.dumps({"Event": {**event["Event"], "Attribute": [{"type": {}}, 7, None]}}).encode(), 5),
+        ("attributes that are no list", good, index, json.dumps({"Event": {**event["Event"], "Attribute": {"0": {}}}}).encode(), 5),
+        ("a list of a million nothings", good, json.dumps([{}] * 100_000).encode(), b"{}", 0),
+    ]
+    for what, version, listing, view, code in worse:
+        with temporary() as home:
+            node = _node(home)
+            server = Recorded([])
+
+            def answer(method, path, body, headers, version=version, listing=listing, view=view):
+                if path.startswith("/servers/getVersion"):
+                    return 200, {}, version
+                if path.startswith("/events/index"):
+                    return 200, {}, listing
+                if path.startswith("/events/view"):
+                    return 200, {}, view
+                return 200, {}, b'{"response":[]}'
+
+            server.answer = answer
+            node("misp", "add", "a", server.url, "--key-file", home / "key", "--source", "misp-alfa")
+            with report.case(f"misp hostile server: {what}"):
+                done = node("misp", "pull", "a", "--json", ok=None)
+                require(done.code == code, f"{done.code} and not {code}: {done.out[:300]} {done.err[:300]}")
+            server.close()
+
+
+def in_step(report):
+    """Alfa's node serves; bravo's node pulls from it and pushes back, over MISP's protocol alone."""
+    with temporary() as home:
+        alfa, bravo = Node(home), Node(home, "bravo", "Bravo CSIRT", BRAVO)
+        alfa("member", "add", "bravo", "--uuid", BRAVO)
+        key = key_of(alfa, "bravo-misp", "bravo")
+        alfa("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp")
+        own = next(m for m in alfa("member", "list", "--json").json()["members"] if m["id"] == "alfa")["identity"].removeprefix("identity--")
+        bravo("member", "add", "alfa", "--uuid", own)
+        bravo("source", "add", "from-alfa", "--kind", "member", "--member", "alfa")
+        key_of(bravo, "alfa-misp", "alfa")
+        first, second, third = (f"5f0c0004-0000-4000-8000-{n:012}" for n in (1, 2, 3))
+        made_by = {"Orgc": {"uuid": own, "name": "Alfa CSIRT"}}
+        (home / "k").write_text(key + "\n")
+        (home / "a.json").write_text(json.dumps([_event(first, "one", [("one.example", 5), ("own.example", 0)], **made_by), _event(second, "two", [("two.example", 5)], **made_by)]))
+        alfa.importing(home / "a.json")
+        with alfa.serve() as served:
+            bravo("misp", "add", "alfa", served.ready["misp"], "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+
+            def held():
+                done = bravo("export", "--to", "bravo", "--format", "misp", ok=(0, 1))
+                events = json.loads(done.out)["response"] if done.out.strip() else []
+                return {e["Event"]["info"]: {a["value"]: bool(a["deleted"]) for a in e["Event"]["Attribute"]} for e in events}
+
+            with report.case("misp in step: what is owed arrives, and no more"):
+                bravo("misp", "pull", "alfa")
+                require(held() == {"one": {"one.example": False}, "two": {"two.example": False}}, f"{held()}")
+            with report.case("misp in step: nothing new, nothing asked; a change, that event alone"):
+                told = bravo("misp", "pull", "alfa", "--json").json()
+                require(told["misp"]["events"] == 0, f"{told}")
+                # S3: in the same second as before.
+                (home / "b.json").write_text(json.dumps(_event(first, "one", [("changed.example", 5), ("own.example", 0)], **made_by)))
+                alfa.importing(home / "b.json")
+                told = bravo("misp", "pull", "alfa", "--json").json()
+                require(told["misp"]["events"] == 1, f"{told}")
+                require("changed.example" in held()["one"], f"{held()}")
+            with report.case("misp in step: a withdrawal arrives as one (S1)"):
+                document = _event(first, "one", [("changed.example", 5), ("own.example", 0)], **made_by)
+                document["Event"]["Attribute"][0].update({"deleted": True, "timestamp": "1780000100"})
+                document["Event"]["timestamp"] = "1780000100"
+                (home / "c.json").write_text(json.dumps(document))
+                alfa.importing(home / "c.json")
+                bravo("misp", "pull", "alfa")
+                require(held()["one"] == {"changed.example": True}, f"{held()}")
+            with report.case("misp in step: what is no longer for the reader goes (S1)"):
+                (home / "d.json").write_text(json.dumps(_event(second, "two", [("two.example", 5)], timestamp="1780000200", distribution="0", **made_by)))
+                alfa.importing(home / "d.json")
+                told = bravo("misp", "pull", "alfa", "--json").json()
+                require("two" not in held() and told["misp"]["withdrawn"] > 0, f"{held()} {told}")
+            with report.case("misp in step: a push arrives, is read back, and is not sent twice"):
+                document = _event(third, "three", [("three.example", 5), ("keep.example", 0)], Orgc={"uuid": BRAVO, "name": "Bravo CSIRT"}, event_creator_email="ana@bravo.example")
+                (home / "e.json").write_text(json.dumps(document))
+                bravo.importing(home / "e.json")
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["pushed"] == 1 and not told["problems"], f"{told}")
+                got = alfa("export", "--to", "alfa", "--format", "misp").out
+                require(b"three.example" in got and b"keep.example" not in got and b"ana@" not in got, f"{got[:400]}")
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["pushed"] == 0 and told["wanted"] == 0, f"{told}")
+            with report.case("misp in step: round and round nothing changes (S4)"):
+                key_back = key_of(bravo, "alfa-back", "alfa")
+                with bravo.serve() as back:
+                    (home / "k2").write_text(key_back + "\n")
+                    alfa("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+                    alfa("misp", "add", "bravo", back.ready["misp"], "--key-file", home / "k2", "--source", "from-bravo")
+                    counts = []
+                    for _ in range(4):
+                        there = alfa("misp", "pull", "bravo", "--json").json()
+                        here = bravo("misp", "pull", "alfa", "--json").json()
+                        counts.append(there["new"] + here["new"])
+                    require(counts[-1] == 0 and counts[-2] == 0, f"{counts}")
+            with report.case("misp in step: status names the MISP and how it went"):
+                (told,) = bravo("misp", "status", "--json").json()["misps"]
+                require(told["name"] == "alfa" and told["pulled"] and told["pushed"], f"{told}")
+                require(key not in bravo("misp", "status", "--json").out.decode(), "the key is shown")
+        with report.case("misp in step: a MISP that is not there is said so"):
+            done = bravo("misp", "pull", "alfa", "--json", ok=None)
+            require(done.code == 4, f"{done.code}: {done.out[:300]}")
