@@ -96,6 +96,13 @@ def _table(home):
         (("taxii", "pull", nobody, "--source", "feed", "--user", "u", "--password-file", absent), _FILE),
         (("taxii", "pull", nobody, "--source", "feed", "--user", "u", "--password-file", secret, "--token-file", secret), 2),
         (("taxii", "pull", "https://127.0.0.1:1/", "--source", "feed", "--ca", absent), _FILE), (("taxii", "pull", nobody), 2), (("taxii",), 2),
+        # other MISPs
+        (("misp", "add", "m", nobody, "--key-file", secret, "--source", "feed"), 0), (("misp", "add", "m", nobody, "--key-file", secret, "--source", "feed"), 1),
+        (("misp", "add", "m2", nobody, "--key-file", absent, "--source", "feed"), _FILE), (("misp", "add", "m2", nobody, "--key-file", secret, "--source", "nosuch"), 1),
+        (("misp", "add", "m2", "http://192.0.2.1/", "--key-file", secret, "--source", "feed"), 2), (("misp", "add", "m2"), 2),
+        (("misp", "add", "m2", nobody, "--key-file", secret, "--source", "feed", "--to", "nosuch"), 1), (("misp", "status"), 0),
+        (("misp", "test", "nosuch"), 1), (("misp", "pull", "nosuch"), 1), (("misp", "push", "m"), 2), (("misp", "pull", "m", "--watch", "0"), 2),
+        (("misp", "remove", "m"), 0), (("misp", "remove", "m"), 1), (("misp", "audit", nobody), 2), (("misp",), 2),
         # the node itself
         (("doctor",), 0), (("doctor", "--accept-clock"), 0), (("config", "show"), 0), (("config", "show", "--origin"), 0), (("config",), 2),
         (("completions", "bash"), 0), (("completions", "nosuch"), 2), (("completions",), 2), (("serve", "--listen", "not an address"), 2),

@@ -300,7 +300,8 @@ pub(crate) fn init(value: &Value) -> String {
 /// A node that serves.
 pub(crate) fn ready(value: &Value) -> String {
     let cell = |k: &str| text(value.get(k).unwrap_or(&Value::Null));
-    format!("serving TAXII 2.1 at {} (API root {}), ready after {} s; Ctrl-C ends\n", cell("taxii"), cell("api_root"), cell("ready_s"))
+    let (taxii, root, misp) = (cell("taxii"), cell("api_root"), cell("misp"));
+    format!("serving TAXII 2.1 at {taxii} (API root {root}) and MISP's protocol at {misp}, ready after {} s; Ctrl-C ends\n", cell("ready_s"))
 }
 
 #[cfg(test)]

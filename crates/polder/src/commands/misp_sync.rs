@@ -190,7 +190,12 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
 fn told(report: Report, source: &str, started: std::time::Instant, (events, withdrawn, gone): (u64, usize, usize)) -> Answer {
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {
-        map.insert("misp".to_owned(), json!({"events": events, "withdrawn": withdrawn, "gone": gone, "unchanged": map.get("misp").and_then(|m| m.get("unchanged")), "older": map.get("misp").and_then(|m| m.get("older"))}));
+        let before = map.get("misp").cloned().unwrap_or_default();
+        let counted = |key: &str| before.get(key).cloned().unwrap_or(0.into());
+        map.insert(
+            "misp".to_owned(),
+            json!({"events": events, "withdrawn": withdrawn, "gone": gone, "unchanged": counted("unchanged"), "older": counted("older")}),
+        );
     }
     answer
 }
