@@ -102,6 +102,7 @@ def _table(home):
         (("misp", "add", "m2", "http://192.0.2.1/", "--key-file", secret, "--source", "feed"), 2), (("misp", "add", "m2"), 2),
         (("misp", "add", "m2", nobody, "--key-file", secret, "--source", "feed", "--to", "nosuch"), 1), (("misp", "status"), 0),
         (("misp", "test", "nosuch"), 1), (("misp", "pull", "nosuch"), 1), (("misp", "push", "m"), 2), (("misp", "pull", "m", "--watch", "0"), 2),
+        (("misp", "feed", nobody, "--source", "nosuch"), 1), (("misp", "feed", "http://192.0.2.1/", "--source", "feed"), 2),
         (("misp", "remove", "m"), 0), (("misp", "remove", "m"), 1), (("misp", "audit", nobody), 2), (("misp",), 2),
         # the node itself
         (("doctor",), 0), (("doctor", "--accept-clock"), 0), (("config", "show"), 0), (("config", "show", "--origin"), 0), (("config",), 2),

@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod client;
+pub mod feed;
 pub mod limits;
 pub mod map;
 pub mod model;

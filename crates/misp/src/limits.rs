@@ -14,6 +14,8 @@ pub const PLACES_LISTED_MAX: usize = 1_000;
 pub const NAMES_MAX: usize = 100_000;
 /// Bytes of one answer of another MISP.
 pub const ANSWER_BYTES_MAX: u64 = 1 << 30;
+/// Values of one feed of lines.
+pub const FEED_VALUES_MAX: usize = 1_000_000;
 /// Bytes of a request that is sent unpacked.
 pub const PLAIN_BODY_BYTES_MAX: usize = 1_024;
 /// Events of which sightings are asked of another MISP at once.
@@ -22,6 +24,8 @@ pub const SIGHTINGS_EVENTS: usize = 20;
 pub const BATCH_OBJECTS: usize = 1_000;
 /// Times a page is decided again while the policy moves.
 pub const DECISIONS_MAX: usize = 5;
+/// Bytes of a value that is looked up in the search database; longer ones are looked for row by row.
+pub const SEARCHED_VALUE_BYTES_MAX: usize = 200;
 /// Events of which sightings are asked at once.
 pub const SIGHTED_EVENTS_MAX: usize = 100;
 /// Objects that are asked of the store at once.

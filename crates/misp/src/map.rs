@@ -19,4 +19,4 @@ pub use scan::is_misp;
 pub(crate) use take::KINDS;
 pub use take::{Offer, Stopped, Taken, Taker};
 pub use terms::Peer;
-pub use view::{Reader, Unwritten, View, Wanted};
+pub use view::{Pair, Reader, Unwritten, View, Wanted};

@@ -37,6 +37,8 @@ pub const SPOKEN: &str = "2.5.1";
 pub trait Access: Send + Sync {
     /// Whose key this is.
     fn key(&self, key: &str) -> Option<Caller>;
+    /// Who asks without a key, if anybody may.
+    fn anonymous(&self) -> Option<Caller>;
     /// The policy in force.
     fn policy(&self) -> Option<Policy>;
     /// The name of an organisation.
@@ -105,8 +107,13 @@ async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Res
             &path,
         )
     };
-    let key = key(&parts.headers).ok_or_else(denied)?;
-    let caller = app.access.key(&key).ok_or_else(denied)?;
+    let caller = match key(&parts.headers) {
+        Some(key) => app.access.key(&key),
+        // Only feeds are for everybody, if the operator has a recipient for everybody.
+        None if path.trim_start_matches('/').starts_with("feed/") && parts.headers.get(AUTHORIZATION).is_none() => app.access.anonymous(),
+        None => None,
+    };
+    let caller = caller.ok_or_else(denied)?;
     who.clone_from(&caller.recipient.to_string());
     let policy = app.access.policy().ok_or_else(|| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "The policy cannot be read.", &path))?;
     let me = policy.recipients.iter().find(|r| r.id == caller.recipient && r.active).cloned().ok_or_else(denied)?;
@@ -139,6 +146,9 @@ fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("servers", "getversion" | "getpymispversion") => Ok(read::version(asked)),
         ("servers", "posttest") => Ok(read::post_test(asked)),
         ("servers", "getavailablesyncfilteringrules") => read::filtering_rules(asked),
+        ("feed", "manifest") => read::manifest(asked),
+        ("feed", "hashes.csv") => read::hashes(asked),
+        ("feed", name) => read::feed_event(asked, name),
         ("users", "view") if matches!(call.first(), "me" | "") => Ok(read::me(asked)),
         ("attributes", "describetypes") => Ok(Reply::json(&kinds::described())),
         ("events", "index") => read::index(asked),

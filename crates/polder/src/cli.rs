@@ -182,6 +182,23 @@ pub(crate) enum Misp {
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
         watch: Option<u64>,
     },
+    /// Read a feed: what is new in it, and what is no longer there.
+    Feed {
+        /// Its URL.
+        url: String,
+        /// The source that it counts as.
+        #[arg(long)]
+        source: String,
+        /// What it is written in.
+        #[arg(long, value_enum, default_value = "misp")]
+        format: FeedFormat,
+        /// Certificates (PEM) its certificate is judged by, instead of the public ones.
+        #[arg(long)]
+        ca: Option<PathBuf>,
+        /// Again after so many seconds, until Ctrl-C.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+        watch: Option<u64>,
+    },
     /// The MISPs, and how the last pull and push went.
     Status,
 }
@@ -215,6 +232,26 @@ pub(crate) struct Init {
     /// One more name or address in the certificate that is made.
     #[arg(long = "tls-name", value_name = "NAME", conflicts_with = "plain_http")]
     pub(crate) tls_names: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum FeedFormat {
+    /// MISP's: a manifest and a file for each event.
+    Misp,
+    /// Lines of cells; the first cell that can be told counts.
+    Csv,
+    /// Any text.
+    Freetext,
+}
+
+impl FeedFormat {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Misp => "misp",
+            Self::Csv => "csv",
+            Self::Freetext => "freetext",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -8,6 +8,7 @@ mod health;
 mod intake;
 mod lookup;
 mod misp;
+mod misp_feed;
 mod misp_sync;
 mod people;
 mod rules;
@@ -47,6 +48,7 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::MispTest { name } => misp_sync::test(node, &name),
         Request::MispPull { name, full } => misp_sync::pull(node, by, &name, full, progress),
         Request::MispPush { name } => misp_sync::push(node, by, &name, progress),
+        Request::MispFeed { url, source, format, ca } => misp_feed::read(node, by, &misp_feed::Asked { url, source, format, ca }, progress),
         Request::MispStatus => misp_sync::status(node),
         Request::Doctor => health::doctor(node),
         Request::ConfigShow => Ok(health::config_show(node)),

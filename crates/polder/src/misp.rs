@@ -34,6 +34,11 @@ pub(crate) fn run(cli: &Cli, command: &Command) -> Result<u8, Failure> {
         Command::Test { name } => crate::ask(cli, &Request::MispTest { name: name.clone() }, &[]),
         Command::Pull { name, full, watch } => watched(cli, &Request::MispPull { name: name.clone(), full: *full }, *watch),
         Command::Push { name, watch } => watched(cli, &Request::MispPush { name: name.clone() }, *watch),
+        Command::Feed { url, source, format, ca, watch } => {
+            check_url(url)?;
+            let ca = ca.as_deref().map(authority).transpose()?;
+            watched(cli, &Request::MispFeed { url: url.clone(), source: source.clone(), format: format.name().to_owned(), ca }, *watch)
+        }
         Command::Status => crate::ask(cli, &Request::MispStatus, &[]),
     }
 }

@@ -97,6 +97,11 @@ impl polder_misp::server::Access for Node {
         Some(polder_misp::server::Caller { user: caller.user, recipient: caller.recipient, writes })
     }
 
+    fn anonymous(&self) -> Option<polder_misp::server::Caller> {
+        let login = Access::authenticate(self, None).ok()?;
+        Some(polder_misp::server::Caller { user: login.user, recipient: login.recipient, writes: false })
+    }
+
     fn policy(&self) -> Option<polder_release::Policy> {
         self.directory().policy().ok()
     }

@@ -210,6 +210,9 @@ impl<E> std::fmt::Debug for View<'_, E> {
 /// What anybody may add to another's event.
 pub(crate) const SIGHTINGS: [&str; 2] = ["sighting", "x-misp-sighting"];
 
+/// An attribute and its event, without parts.
+pub type Pair = (Map<String, Value>, Map<String, Value>);
+
 /// Fields as a reader has them, how far they may go, and the level said.
 type Dressed = (Map<String, Value>, Onward, Option<Level>);
 
@@ -429,6 +432,54 @@ impl<'v, E> View<'v, E> {
         };
         let origin = all.iter().find(|e| made_it(e)).or(all.first()).map(|e| e.origin.clone())?;
         all.into_iter().filter(|e| e.origin == origin).max_by_key(|e| e.at_s)
+    }
+
+    /// The attributes that some questions find, each with its event, as the reader has both.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub fn found(&mut self, questions: impl Iterator<Item = Query>, wanted: Wanted) -> Result<Vec<Pair>, Unwritten<E>> {
+        let mut events: HashMap<String, Option<(Element, Dressed)>> = HashMap::new();
+        let mut found = Vec::new();
+        for question in questions {
+            let mut here = Vec::new();
+            self.each(question, &mut |element| {
+                here.push(element);
+                Ok(())
+            })?;
+            for element in here.into_iter().filter(|e| e.element() == "attribute" && wanted.takes(&e.fields)) {
+                let name = text(&element.ours, "event_ref").trim_start_matches("report--").to_owned();
+                if !events.contains_key(&name) {
+                    let known = match self.head(&name)? {
+                        Some(event) => {
+                            let dressed = self.dressed(&event, None)?;
+                            Some((event, dressed))
+                        }
+                        None => None,
+                    };
+                    events.insert(name.clone(), known);
+                }
+                let Some(Some((event, (head, onward, level)))) = events.get(&name) else { continue };
+                if event.origin != element.origin {
+                    continue;
+                }
+                let object = element.ours.get("object_ref").and_then(Value::as_str).and_then(Id::parse);
+                let of = self.reader.number(&name).to_string();
+                let inside = object.as_ref().map(|id| self.reader.number(&super::ids::written(id.uuid)).to_string());
+                let around = Around { event: &of, object: inside.as_deref(), onward, level: *level, wanted };
+                let Value::Object(mut fields) = attribute(self.reader, element, &around, &mut Parts::default()) else { continue };
+                let head = head.clone();
+                if let Some(id) = object {
+                    self.each(Query { ids: Some(vec![id]), ..Query::default() }, &mut |element| {
+                        fields.insert("object_uuid".to_owned(), element.uuid().into());
+                        fields.extend(["name", "meta-category"].iter().filter_map(|k| Some((format!("object_{k}"), element.fields.get(*k)?.clone()))));
+                        Ok(())
+                    })?;
+                }
+                found.push((fields, head));
+            }
+        }
+        Ok(found)
     }
 
     /// The sightings of an event's attributes that the reader may see; none where the event is not to be seen.

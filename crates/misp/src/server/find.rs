@@ -2,15 +2,19 @@
 //!
 //! The rule: what is searched is what the reader would be given; a filter that is not known is refused, since ignoring it would return too much.
 
+use std::collections::BTreeSet;
+
 use polder_release::Form;
 use polder_stix::{Id, time};
-use polder_store::{Query, Versions};
+use polder_store::{Find, Query, Versions};
 use serde_json::{Map, Value, json};
 
 use super::Asked;
 use super::call::texts;
 use super::read::{is_published, tag_names};
 use super::sink::{Reply, page};
+use crate::limits;
+use crate::map::Pair;
 use crate::map::fields::{flag, number, text};
 
 /// Filters that are carried out, and options that change the form of the answer or nothing.
@@ -82,7 +86,11 @@ pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let heads: Vec<_> = asked.heads()?.into_iter().filter(|head| filter.takes_event(head)).collect();
     let whole = filter.asks_of_attributes();
     let mut found = Vec::new();
-    for head in heads {
+    let holding: Option<BTreeSet<String>> = match filter.exact_values() {
+        Some(values) => Some(asked.with_values(&values)?.into_iter().map(|(_, head)| text(&head, "uuid").to_owned()).collect()),
+        None => None,
+    };
+    for head in heads.into_iter().filter(|head| holding.as_ref().is_none_or(|h| h.contains(text(head, "uuid")))) {
         let uuid = text(&head, "uuid").to_owned();
         let mut out = Vec::new();
         let wanted = asked.wanted();
@@ -120,19 +128,16 @@ pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
 pub(crate) fn attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let filter = Filter::of(asked)?;
     let mut rows = Vec::new();
+    if let Some(values) = filter.exact_values() {
+        let found = asked.with_values(&values)?;
+        rows.extend(found.into_iter().filter(|(a, head)| filter.takes_event(head) && filter.takes_attribute(a, head)));
+        return filter.answered(asked, rows);
+    }
     for head in asked.heads()?.into_iter().filter(|head| filter.takes_event(head)) {
         let uuid = text(&head, "uuid").to_owned();
         rows.extend(asked.whole(&uuid)?.into_iter().filter(|a| filter.takes_attribute(a, &head)).map(|a| (a, head.clone())));
     }
-    let rows = filter.cut(rows);
-    match filter.format.as_str() {
-        "json" => {
-            let found: Vec<Value> = rows.into_iter().map(|(attribute, head)| with_event(attribute, &head)).collect();
-            Ok(Reply::json(&json!({"response": {"Attribute": found}})))
-        }
-        "stix2" => asked.bundle(rows.into_iter().map(|(_, head)| text(&head, "uuid").to_owned())),
-        _ => Ok(filter.table(&rows)),
-    }
+    filter.answered(asked, rows)
 }
 
 /// One attribute, by UUID or number.
@@ -201,9 +206,6 @@ fn like(pattern: &str, text: &str) -> bool {
     }
     true
 }
-
-/// An attribute and its event, without parts.
-type Found = (Map<String, Value>, Map<String, Value>);
 
 /// A range of seconds since 1970.
 type Range = (i64, i64);
@@ -307,6 +309,31 @@ impl Filter {
         })
     }
 
+    /// The values that are looked for, where each is one that the search database can find.
+    fn exact_values(&self) -> Option<Vec<String>> {
+        let any = self.value.as_ref()?;
+        let plain = |v: &String| {
+            !v.contains('%')
+                && v.len() <= limits::SEARCHED_VALUE_BYTES_MAX
+                && v.contains(char::is_alphanumeric)
+                && time::to_us(v).is_none()
+                && Id::parse(v).is_none()
+        };
+        (any.all.is_empty() && any.no.is_empty() && any.yes.iter().all(plain)).then(|| any.yes.clone())
+    }
+
+    fn answered(&self, asked: &Asked<'_>, rows: Vec<Pair>) -> Result<Reply, Reply> {
+        let rows = self.cut(rows);
+        match self.format.as_str() {
+            "json" => {
+                let found: Vec<Value> = rows.into_iter().map(|(attribute, head)| with_event(attribute, &head)).collect();
+                Ok(Reply::json(&json!({"response": {"Attribute": found}})))
+            }
+            "stix2" => asked.bundle(rows.into_iter().map(|(_, head)| text(&head, "uuid").to_owned())),
+            _ => Ok(self.table(&rows)),
+        }
+    }
+
     fn asks_of_attributes(&self) -> bool {
         let named = [&self.value, &self.kind, &self.category, &self.object_name, &self.object_relation];
         named.iter().any(|f| f.is_some()) || self.to_ids.is_some() || self.attribute_changed.is_some() || self.tags.is_some() || self.uuid.is_some()
@@ -357,7 +384,7 @@ impl Filter {
         }
     }
 
-    fn table(&self, rows: &[Found]) -> Reply {
+    fn table(&self, rows: &[Pair]) -> Reply {
         if self.format == "text" {
             let mut values: Vec<&str> = rows.iter().map(|(a, _)| text(a, "value")).collect();
             values.sort_unstable();
@@ -399,6 +426,21 @@ fn quoted(text: &str) -> String {
 }
 
 impl Asked<'_> {
+    /// Attributes in the caller's view that the search database finds for one of these values.
+    fn with_values(&self, values: &[String]) -> Result<Vec<Pair>, Reply> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        for value in values {
+            let words = value.split_whitespace().filter(|w| w.contains(char::is_alphanumeric)).map(str::to_owned).collect();
+            let types = Some(crate::map::KINDS.iter().map(|k| (*k).into()).collect());
+            let find = Find { words, types, ..Find::default() };
+            let questions = self.app.store.candidates(&self.caller.recipient, &find).map_err(|e| self.failed(&e))?;
+            let wanted = self.wanted();
+            found.extend(self.view(|view| view.found(questions, wanted))?.into_iter().filter(|(a, _)| seen.insert(text(a, "uuid").to_owned())));
+        }
+        Ok(found)
+    }
+
     /// The attributes of an event in the caller's view, those of objects with what their object is.
     pub(crate) fn whole(&self, uuid: &str) -> Result<Vec<Map<String, Value>>, Reply> {
         let mut out = Vec::new();

@@ -131,6 +131,48 @@ fn is_listed(asked: &Asked<'_>, head: &Map<String, Value>) -> bool {
         && call.text("dateuntil").is_none_or(|until| day <= until.as_str())
 }
 
+/// The events of this reader's feed, as MISP's feeds list them.
+pub(crate) fn manifest(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let keys = ["Orgc", "Tag", "info", "date", "analysis", "threat_level_id", "timestamp"];
+    let listed: Map<String, Value> = asked
+        .heads()?
+        .into_iter()
+        .filter(is_published)
+        .map(|head| (text(&head, "uuid").to_owned(), keys.iter().filter_map(|k| Some(((*k).to_owned(), head.get(*k)?.clone()))).collect::<Map<_, _>>().into()))
+        .collect();
+    Ok(Reply::json(&Value::Object(listed)).unless(asked.known.as_deref()))
+}
+
+/// One event of this reader's feed.
+pub(crate) fn feed_event(asked: &Asked<'_>, name: &str) -> Result<Reply, Reply> {
+    let missing = || asked.not_found("Invalid event.");
+    let uuid = uuid(name).ok_or_else(missing)?;
+    let mut out = Vec::new();
+    let wanted = Wanted { local_tags: false, sightings: false, ..Wanted::ALL };
+    if !asked.view(|view| view.event(&uuid, wanted, &mut out))? {
+        return Err(missing());
+    }
+    Ok(Reply::bytes(out, "application/json; charset=UTF-8").unless(asked.known.as_deref()))
+}
+
+/// The digests of the values of this reader's feed, and the events they are in.
+pub(crate) fn hashes(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    use md5::{Digest, Md5};
+    let mut out = String::new();
+    for head in asked.heads()?.into_iter().filter(is_published) {
+        let uuid = text(&head, "uuid");
+        for attribute in asked.whole(uuid)? {
+            let value = text(&attribute, "value");
+            let parts = value.split_once('|').map_or_else(|| vec![value], |(a, b)| vec![a, b]);
+            for part in parts {
+                let digest: String = Md5::digest(part).iter().map(|b| format!("{b:02x}")).collect();
+                out.push_str(&format!("{digest},{uuid}\n"));
+            }
+        }
+    }
+    Ok(Reply::bytes(out.into_bytes(), "text/csv; charset=UTF-8").unless(asked.known.as_deref()))
+}
+
 /// One event.
 pub(crate) fn event(asked: &Asked<'_>, name: &str) -> Result<Reply, Reply> {
     let missing = || asked.not_found("Invalid event.");

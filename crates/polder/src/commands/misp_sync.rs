@@ -187,7 +187,7 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
     Ok(told(report, &server.source, started, (done, withdrawn, gone)))
 }
 
-fn told(report: Report, source: &str, started: std::time::Instant, (events, withdrawn, gone): (u64, usize, usize)) -> Answer {
+pub(super) fn told(report: Report, source: &str, started: std::time::Instant, (events, withdrawn, gone): (u64, usize, usize)) -> Answer {
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {
         let before = map.get("misp").cloned().unwrap_or_default();
@@ -201,7 +201,7 @@ fn told(report: Report, source: &str, started: std::time::Instant, (events, with
 }
 
 /// Takes a whole event as another MISP gave it.
-fn take(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<usize, Failure> {
+pub(super) fn take(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<usize, Failure> {
     let bytes = document.to_string().into_bytes();
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut keep = |offers: Vec<Offer>| {
