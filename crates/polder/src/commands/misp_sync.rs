@@ -148,10 +148,12 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
     };
     let due: Vec<Listed> = listed.iter().filter(|e| state.events.get(&e.uuid).is_none_or(|at| *at != e.at_s)).cloned().collect();
     let (mut done, mut withdrawn, mut gone) = (0u64, 0usize, 0usize);
+    let mut noted = started;
     let total = u64::try_from(due.len()).unwrap_or(u64::MAX);
     for batch in due.chunks(limits::SIGHTINGS_EVENTS) {
         let names: Vec<String> = batch.iter().map(|e| e.uuid.clone()).collect();
         let sightings = remote.sightings(&names)?;
+        let mut documents = Vec::with_capacity(batch.len());
         for event in batch {
             match remote.event(&event.uuid, if own { Local::Kept } else { Local::Left })? {
                 Some(mut document) => {
@@ -160,15 +162,20 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
                     if !own {
                         received(&mut document);
                     }
-                    withdrawn += take(node, &server.source, &document, &event.uuid, &mut report)?;
+                    documents.push(document);
                 }
                 None => gone += 1,
             }
-            state.events.insert(event.uuid.clone(), event.at_s);
             done += 1;
             progress(done, total);
         }
-        note(node, name, |s| s.state = State { etag: None, ..state.clone() })?;
+        withdrawn += take_all(node, &server.source, documents, &mut report)?;
+        state.events.extend(batch.iter().map(|e| (e.uuid.clone(), e.at_s)));
+        // A pull that breaks off asks again for what it took since; the file is as long as the list of events.
+        if noted.elapsed() > NOTED_EACH {
+            noted = std::time::Instant::now();
+            note(node, name, |s| s.state = State { etag: None, ..state.clone() })?;
+        }
     }
     // What is no longer listed was deleted there, or is no longer for us.
     let there: std::collections::BTreeSet<&str> = listed.iter().map(|e| e.uuid.as_str()).collect();
@@ -200,8 +207,36 @@ pub(super) fn told(report: Report, source: &str, started: std::time::Instant, (e
     answer
 }
 
-/// Takes a whole event as another MISP gave it.
+/// How long a pull goes on before it notes where it stands.
+const NOTED_EACH: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Takes events together, for the disk's sake; one by one where one of them cannot be read.
+fn take_all(node: &Node, source: &str, mut documents: Vec<Value>, report: &mut Report) -> Result<usize, Failure> {
+    if let [one] = documents.as_slice() {
+        return take(node, source, one, &name_of(one), report);
+    }
+    let all = Value::Array(std::mem::take(&mut documents));
+    if let Some(withdrawn) = take_readable(node, source, &all, "events", report)? {
+        return Ok(withdrawn);
+    }
+    all.as_array().into_iter().flatten().try_fold(0, |sum, one| Ok(sum + take(node, source, one, &name_of(one), report)?))
+}
+
+fn name_of(document: &Value) -> String {
+    document.get("Event").and_then(|e| e.get("uuid")).and_then(Value::as_str).unwrap_or("event").to_owned()
+}
+
+/// Takes a whole event as another MISP gave it. One that cannot be read says nothing of the others.
 pub(super) fn take(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<usize, Failure> {
+    let Some(withdrawn) = take_readable(node, source, document, place, report)? else {
+        report.refused.push(json!({"place": place, "id": null, "reason": "the event cannot be read", "help": "tell the operator of that MISP"}));
+        return Ok(0);
+    };
+    Ok(withdrawn)
+}
+
+/// Takes a document; none if it cannot be read.
+fn take_readable(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<Option<usize>, Failure> {
     let bytes = document.to_string().into_bytes();
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut keep = |offers: Vec<Offer>| {
@@ -226,17 +261,13 @@ pub(super) fn take(node: &Node, source: &str, document: &Value, place: &str, rep
         Ok(taken) => taken,
         Err(Stopped::Keep(failure)) => return Err(failure),
         Err(Stopped::Store(e)) => return Err(e.into()),
-        // One event that cannot be read says nothing of the others.
-        Err(other) => {
-            report.refused.push(json!({"place": place, "id": null, "reason": other.to_string(), "help": "tell the operator of that MISP"}));
-            return Ok(0);
-        }
+        Err(Stopped::Unread(_) | Stopped::Disk(_)) => return Ok(None),
     };
     report.misp(&taken);
     for (at, reason) in &taken.refused {
         report.refused.push(json!({"place": format!("{place}: {at}"), "id": null, "reason": reason, "help": "tell the operator of that MISP"}));
     }
-    Ok(taken.withdrawn)
+    Ok(Some(taken.withdrawn))
 }
 
 /// Takes out what is held of an event that is gone at its source.
