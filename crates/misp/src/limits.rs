@@ -16,6 +16,12 @@ pub const NAMES_MAX: usize = 100_000;
 pub const ANSWER_BYTES_MAX: u64 = 1 << 30;
 /// Values of one feed of lines.
 pub const FEED_VALUES_MAX: usize = 1_000_000;
+/// Bytes of an answer that is held until it is whole; longer ones go out part by part.
+pub const HELD_BYTES_MAX: usize = 1 << 20;
+/// Bytes of such a part.
+pub const PART_BYTES: usize = 1 << 18;
+/// Parts that are made ahead of who reads them.
+pub const PARTS_AHEAD: usize = 4;
 /// Bytes of a request that is sent unpacked.
 pub const PLAIN_BODY_BYTES_MAX: usize = 1_024;
 /// Events of which sightings are asked of another MISP at once.

@@ -24,11 +24,13 @@ use axum::response::Response;
 use polder_release::{Policy, Recipient};
 use polder_store::Store;
 use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
+use crate::limits;
 use call::Call;
-use sink::Reply;
+use sink::{Piece, Reply, Way};
 
 /// The version of MISP that is spoken; its clients refuse other majors.
 pub const SPOKEN: &str = "2.5.1";
@@ -75,6 +77,7 @@ struct Asked<'a> {
     policy: Policy,
     me: Recipient,
     known: Option<String>,
+    way: &'a Way,
 }
 
 /// The server, at the paths MISP has.
@@ -87,17 +90,17 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
     let mut who = String::new();
     let head = *request.method() == Method::HEAD;
-    let mut reply = answer(&app, request, &mut who).await.unwrap_or_else(|e| e);
-    if head {
-        reply.bytes.clear();
-    }
-    let (status, bytes, ms) = (reply.status.as_u16(), reply.bytes.len(), started.elapsed().as_millis());
+    let (response, bytes) = match answer(&app, request, &mut who).await {
+        Ok(pieces) => sink::response(pieces, head).await,
+        Err(reply) => (reply.into_response(), 0),
+    };
+    let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
     tracing::info!(status, bytes, recipient = who, ms, "misp");
-    reply.into_response()
+    response
 }
 
 #[expect(clippy::disallowed_types, reason = "the body that comes in")]
-async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Result<Reply, Reply> {
+async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Result<Receiver<Piece>, Reply> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let denied = || {
@@ -122,15 +125,20 @@ async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Res
     let known = parts.headers.get(IF_NONE_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let app = Arc::clone(app);
     let url = path.clone();
-    let work = move || {
-        let body = if bytes.iter().all(u8::is_ascii_whitespace) { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
-        drop(bytes);
-        let body = body.map_err(|e| Reply::error(StatusCode::BAD_REQUEST, &format!("The request is no JSON: {e}"), &url))?;
-        let call = Call::of(parts.method, &path, body);
-        let asked = Asked { app: &app, caller, call, policy, me, known };
-        catch_unwind(AssertUnwindSafe(|| dispatch(&asked))).unwrap_or_else(|_| Err(asked.internal()))
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error has occurred.", "")))
+    let (sender, pieces) = tokio::sync::mpsc::channel(limits::PARTS_AHEAD);
+    let way = Way::new(sender);
+    tokio::task::spawn_blocking(move || {
+        let result = (|| {
+            let body = if bytes.iter().all(u8::is_ascii_whitespace) { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+            drop(bytes);
+            let body = body.map_err(|e| Reply::error(StatusCode::BAD_REQUEST, &format!("The request is no JSON: {e}"), &url))?;
+            let call = Call::of(parts.method, &path, body);
+            let asked = Asked { app: &app, caller, call, policy, me, known, way: &way };
+            catch_unwind(AssertUnwindSafe(|| dispatch(&asked))).unwrap_or_else(|_| Err(asked.internal()))
+        })();
+        way.end(result);
+    });
+    Ok(pieces)
 }
 
 /// The key as MISP's clients send it; two of them are two claims, and neither is taken.

@@ -23,7 +23,7 @@ use crate::request::{Answer, Request};
 /// Carries out a request. `by`: who asks, for the journal. `body`: what travels beside the request.
 pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     match request {
-        Request::Import { source, own, dry_run, place } => intake::import(node, by, &intake::From { source, own, place }, body, dry_run, progress),
+        Request::Import { source, own, dry_run, place, file } => intake::import(node, by, &intake::From { source, own, place, file }, body, dry_run, progress),
         Request::Pull { url, user, password, token, source, collection, ca } => {
             intake::pull(node, by, &intake::Peer { url, user, password, token, source, collection, ca }, progress)
         }

@@ -11,6 +11,9 @@ use crate::failure::{Failure, exit};
 use crate::request::{Answer, Request};
 use crate::{commands, control, node};
 
+/// Bytes of a file that are read before the node is asked.
+pub(crate) const HELD_BYTES_MAX: u64 = 8 << 20;
+
 /// Imports the files of a folder.
 pub(crate) fn folder(cli: &Cli, folder: &Path, source: Option<&String>, own: bool, dry_run: bool) -> Result<u8, Failure> {
     if dry_run {
@@ -37,7 +40,7 @@ pub(crate) fn folder(cli: &Cli, folder: &Path, source: Option<&String>, own: boo
                 continue;
             }
         };
-        let request = Request::Import { source: source.cloned(), own, dry_run, place: place.clone() };
+        let request = Request::Import { source: source.cloned(), own, dry_run, place: place.clone(), file: None };
         let answer = match &opened {
             None => match control::ask(&dir, &request, &body, &mut |_, _| {}) {
                 Ok(None) => {

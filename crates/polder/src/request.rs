@@ -1,5 +1,7 @@
 //! What a command asks of a node: the same value whether the node is this process or answers on its control socket.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -7,7 +9,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub(crate) enum Request {
-    Import { source: Option<String>, own: bool, dry_run: bool, place: String },
+    Import { source: Option<String>, own: bool, dry_run: bool, place: String, file: Option<PathBuf> },
     Export { to: String, format: String },
     ObjectGet { id: String, original: bool, all: bool },
     ObjectFind { words: Vec<String>, object_type: Option<String>, refers_to: Option<String>, since: Option<String>, until: Option<String>, limit: usize },

@@ -6,7 +6,7 @@ use axum::http::HeaderName;
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::sink::{NoPage, Reply, page};
+use super::sink::{NoPage, Reply, Spill, page};
 use super::{Asked, SPOKEN};
 use crate::limits;
 use crate::map::fields::{flag, number, text};
@@ -182,10 +182,10 @@ pub(crate) fn event(asked: &Asked<'_>, name: &str) -> Result<Reply, Reply> {
         let there = asked.is_visible(&uuid)? || asked.is_own(&uuid)?;
         return if there { Ok(Reply::json(&Value::Null)) } else { Err(missing()) };
     }
-    let mut out = Vec::new();
+    let mut out = Spill::new(asked.way);
     let wanted = asked.wanted();
     let found = asked.view(|view| view.event(&uuid, wanted, &mut out))?;
-    if found { Ok(Reply::bytes(out, "application/json; charset=UTF-8")) } else { Err(missing()) }
+    if found { out.finish().map_err(|e| asked.failed(&e)) } else { Err(missing()) }
 }
 
 /// Sightings of events or attributes, twenty events at most, as MISP asks for them.

@@ -4,13 +4,17 @@
 
 #![expect(clippy::disallowed_types, reason = "the one place where an answer becomes a body")]
 
-use axum::body::Body;
+use std::cell::Cell;
+use std::io;
+
+use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use polder_release::{Form, Outbound, Page, Refused};
 use polder_store::{Query, Store};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::limits;
 
@@ -68,6 +72,115 @@ impl Reply {
         }
         response
     }
+}
+
+/// What comes of a request: an answer, or the pieces of one that is too long to be held.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// All of it.
+    Whole(Reply),
+    /// The next part.
+    Part(Vec<u8>),
+    /// There is no more.
+    End,
+}
+
+/// Where the parts of a long answer go.
+#[derive(Debug)]
+pub(crate) struct Way {
+    sender: Sender<Piece>,
+    /// Parts have gone out, so that the answer can only go on or break off.
+    begun: Cell<bool>,
+}
+
+impl Way {
+    pub(crate) fn new(sender: Sender<Piece>) -> Self {
+        Self { sender, begun: Cell::new(false) }
+    }
+
+    /// Ends what was begun, or sends the answer. What was begun and failed breaks off, so that nobody takes it for whole.
+    pub(crate) fn end(self, result: Result<Reply, Reply>) {
+        let piece = match (self.begun.get(), result) {
+            (true, Ok(_)) => Piece::End,
+            (true, Err(_)) => return,
+            (false, Ok(reply) | Err(reply)) => Piece::Whole(reply),
+        };
+        // Who no longer listens wants no answer.
+        drop(self.sender.blocking_send(piece));
+    }
+}
+
+/// Holds an answer while it is short, and lets it go part by part when it is not.
+#[derive(Debug)]
+pub(crate) struct Spill<'w> {
+    held: Vec<u8>,
+    way: &'w Way,
+}
+
+impl<'w> Spill<'w> {
+    pub(crate) fn new(way: &'w Way) -> Self {
+        Self { held: Vec::new(), way }
+    }
+
+    /// The answer, or its last part.
+    pub(crate) fn finish(mut self) -> io::Result<Reply> {
+        if self.way.begun.get() {
+            self.let_go()?;
+        }
+        Ok(Reply::bytes(self.held, "application/json; charset=UTF-8"))
+    }
+
+    fn let_go(&mut self) -> io::Result<()> {
+        self.way.begun.set(true);
+        let part = std::mem::take(&mut self.held);
+        self.way.sender.blocking_send(Piece::Part(part)).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody listens"))
+    }
+}
+
+impl io::Write for Spill<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        let most = if self.way.begun.get() { limits::PART_BYTES } else { limits::HELD_BYTES_MAX };
+        if self.held.len() > most {
+            self.let_go()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The response to a request of which the pieces come this way.
+pub(crate) async fn response(mut pieces: Receiver<Piece>, head: bool) -> (Response, usize) {
+    let broken = || Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error has occurred.", "");
+    let first = match pieces.recv().await {
+        Some(Piece::Whole(mut reply)) => {
+            let bytes = reply.bytes.len();
+            if head {
+                reply.bytes.clear();
+            }
+            return (reply.into_response(), bytes);
+        }
+        Some(Piece::Part(part)) => part,
+        Some(Piece::End) | None => return (broken().into_response(), 0),
+    };
+    let rest = futures_util::stream::unfold(Some((pieces, Some(first))), |state| async move {
+        let (mut pieces, first) = state?;
+        if let Some(first) = first {
+            return Some((Ok(Bytes::from(first)), Some((pieces, None))));
+        }
+        match pieces.recv().await {
+            Some(Piece::Part(part)) => Some((Ok(Bytes::from(part)), Some((pieces, None)))),
+            Some(Piece::End) => None,
+            _ => Some((Err(io::Error::other("the answer broke off")), None)),
+        }
+    });
+    let reply = Reply::bytes(Vec::new(), "application/json; charset=UTF-8");
+    let mut response = reply.into_response();
+    *response.body_mut() = Body::from_stream(rest);
+    (response, 0)
 }
 
 /// Why no page came.

@@ -1,6 +1,8 @@
 //! Bringing objects in: files, standard input, and a peer's TAXII collection.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use polder_stix::bundle;
 use polder_stix::validate::{Options, validate_with};
@@ -8,7 +10,7 @@ use polder_store::{Outcome, Prepared, Refusal, Store, prepare};
 use polder_taxii::pull as taxii;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, exit};
+use crate::failure::{Failure, exit, file_failure};
 use crate::node::Node;
 use crate::request::Answer;
 use crate::words;
@@ -22,6 +24,8 @@ pub(super) struct From {
     pub(super) source: Option<String>,
     pub(super) own: bool,
     pub(super) place: String,
+    /// The file, where it is too long to be sent along.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// What became of everything.
@@ -104,23 +108,52 @@ fn source_name(node: &Node, from: &From) -> Result<String, Failure> {
 pub(super) fn import(node: &Node, by: &str, from: &From, body: &[u8], dry_run: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let source = source_name(node, from)?;
     let started = std::time::Instant::now();
+    let document = Document { body, file: from.file.as_deref(), place: &from.place };
     if dry_run {
-        return dry(node, &source, body, &from.place, progress);
+        return dry(node, &source, &document, progress);
     }
     tracing::info!(by, source, bytes = body.len(), "import");
-    let report = take_any(node, &source, &mut |_, batch| Ok(node.store.ingest(&source, None, batch)?), body, &from.place, progress)?;
+    let report = take_any(node, &source, &mut |_, batch| Ok(node.store.ingest(&source, None, batch)?), &document, progress)?;
     Ok(report.answer(started.elapsed().as_secs_f64(), &source))
 }
 
 /// Where a batch goes, with the place of each of its objects.
 pub(super) type Keep<'k> = dyn FnMut(&[String], Vec<Prepared>) -> Result<Vec<Outcome>, Failure> + 'k;
 
-/// Takes a document of STIX, or of MISP.
-fn take_any(node: &Node, source: &str, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
-    if polder_misp::map::is_misp(body) {
-        return super::misp::take(node, source, keep, body, place, progress);
+/// A document, sent along or to be read where it lies.
+#[derive(Debug)]
+pub(super) struct Document<'d> {
+    body: &'d [u8],
+    file: Option<&'d Path>,
+    pub(super) place: &'d str,
+}
+
+impl Document<'_> {
+    /// From its beginning.
+    pub(super) fn open(&self) -> std::io::Result<Box<dyn Read + '_>> {
+        Ok(match self.file {
+            Some(file) => Box::new(std::io::BufReader::with_capacity(1 << 18, std::fs::File::open(file)?)),
+            None => Box::new(self.body),
+        })
     }
-    take(&node.store, keep, body, place, progress)
+
+    /// As far as it has to be known to tell what it is.
+    fn beginning(&self) -> std::io::Result<Vec<u8>> {
+        const ENOUGH_BYTES: u64 = 1 << 20;
+        let mut found = Vec::new();
+        self.open()?.take(ENOUGH_BYTES).read_to_end(&mut found)?;
+        Ok(found)
+    }
+}
+
+/// Takes a document of STIX, or of MISP.
+fn take_any(node: &Node, source: &str, keep: &mut Keep<'_>, document: &Document<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
+    let unread = |e: std::io::Error| file_failure(Path::new(document.place), "read", &e);
+    if polder_misp::map::is_misp(&document.beginning().map_err(unread)?) {
+        return super::misp::take(node, source, keep, document, progress);
+    }
+    let Some(file) = document.file else { return take(&node.store, keep, document.body, document.place, progress) };
+    take(&node.store, keep, &std::fs::read(file).map_err(unread)?, document.place, progress)
 }
 
 fn take(store: &Store, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
@@ -182,7 +215,7 @@ pub(super) fn prepare_all(texts: &[&str], now_us: i64) -> Vec<Result<Prepared, B
 }
 
 /// What an import would do, who would then receive it, and what breaks the specification.
-fn dry(node: &Node, source: &str, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+fn dry(node: &Node, source: &str, document: &Document<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let started = std::time::Instant::now();
     let mut rehearsal = node.store.rehearse(source)?;
     let mut warnings = Warnings::default();
@@ -190,7 +223,7 @@ fn dry(node: &Node, source: &str, body: &[u8], place: &str, progress: &mut dyn F
         places.iter().zip(&batch).for_each(|(place, object)| warnings.look(place, object));
         Ok(rehearsal.ingest(batch)?)
     };
-    let report = take_any(node, source, &mut keep, body, place, progress)?;
+    let report = take_any(node, source, &mut keep, document, progress)?;
     let audience = rehearsal.effects().into_iter().map(|effect| {
         let verdicts: BTreeMap<&str, usize> = effect.verdicts.iter().map(|(v, n)| (words::verdict(*v), *n)).collect();
         json!({"recipient": effect.recipient, "verdicts": verdicts, "gains": effect.gains, "loses": effect.loses})
@@ -267,7 +300,7 @@ fn pulls(node: &Node) -> BTreeMap<String, Value> {
 /// Pulls what a peer's collection has that is newer than the last pull, and takes it in page by page.
 pub(super) fn pull(node: &Node, by: &str, peer: &Peer, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let started = std::time::Instant::now();
-    let from = From { source: Some(peer.source.clone()), own: false, place: peer.url.clone() };
+    let from = From { source: Some(peer.source.clone()), own: false, place: peer.url.clone(), file: None };
     let source = source_name(node, &from)?;
     let credentials = match (&peer.user, &peer.password, &peer.token) {
         (_, _, Some(token)) => taxii::Credentials::Bearer(token.clone()),

@@ -2,12 +2,10 @@
 //!
 //! The rule: what comes in goes through the same door as any other object, and what goes out is made of pages that passed the sink.
 
-use std::io::Cursor;
-
 use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View, Wanted};
 use serde_json::json;
 
-use super::intake::{Keep, Report, prepare_all};
+use super::intake::{Document, Keep, Report, prepare_all};
 use super::lookup::page;
 use crate::failure::{Failure, exit};
 use crate::node::Node;
@@ -17,7 +15,8 @@ use crate::request::Answer;
 const HELP: &str = "mend it in the MISP it comes from and export it again";
 
 /// Takes a document of MISP.
-pub(super) fn take(node: &Node, source: &str, keep: &mut Keep<'_>, body: &[u8], place: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
+pub(super) fn take(node: &Node, source: &str, keep: &mut Keep<'_>, document: &Document<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Failure> {
+    let place = document.place;
     let mut report = Report::default();
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut done = 0u64;
@@ -41,7 +40,7 @@ pub(super) fn take(node: &Node, source: &str, keep: &mut Keep<'_>, body: &[u8], 
         progress(done, 0);
         Ok::<(), Failure>(())
     };
-    let taken = Taker::new(&node.store, source, &folk, &mut keep_offers).take(&|| Ok(Box::new(Cursor::new(body))));
+    let taken = Taker::new(&node.store, source, &folk, &mut keep_offers).take(&|| document.open());
     let taken = taken.map_err(|stopped| match stopped {
         Stopped::Keep(failure) => failure,
         Stopped::Store(e) => e.into(),
