@@ -296,6 +296,23 @@ fn what_only_the_owner_may_see_leaves_no_trace() {
             assert!(!stix.contains(word) && !seen.to_string().contains(word), "{reader} reads `{word}`: {stix}");
         }
     }
+    // Notes and clusters have an audience of their own, inner ones too.
+    let noted =
+        json!({"note": "for all", "uuid": uuid(62), "distribution": "3", "Opinion": [{"comment": "secret inner", "uuid": uuid(63), "distribution": "0"}]});
+    let cluster =
+        json!([{"name": "Tool", "GalaxyCluster": [{"value": "secret cluster", "distribution": "0"}, {"value": "open cluster", "distribution": "3"}]}]);
+    let fields = json!({"Note": [{"note": "secret note", "uuid": uuid(64), "distribution": "1"}, noted], "Galaxy": cluster});
+    let node = Node::new();
+    let sent = event(1, &json!({"Attribute": [attribute(100, "seen.example", &fields)]}));
+    assert_eq!(node.take("own", &sent).refused, []);
+    let (seen, stix) = (node.event("bravo-misp").to_string(), node.stix("bravo-misp"));
+    assert!(!seen.contains("secret") && !stix.contains("secret"), "{seen}");
+    assert!(seen.contains("for all") && seen.contains("open cluster"), "{seen}");
+    let mut back = node.event("alfa");
+    without_numbers(&mut back);
+    let mut want = sent["Event"].clone();
+    want["attribute_count"] = "1".into();
+    assert_eq!(sorted(&back), sorted(&want), "the owner has all of it, in its place");
     for word in ["4711", "someone@"] {
         assert!(!holding.stix("alfa").contains(word), "`{word}` is kept");
     }

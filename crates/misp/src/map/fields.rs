@@ -2,7 +2,6 @@
 //!
 //! The rule: local numbers, counts and analysts' addresses are never kept; parts with a smaller audience than their element are marked one by one.
 
-use polder_stix::ext;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -82,26 +81,64 @@ fn is_number(value: &Value) -> bool {
     }
 }
 
-/// Parts of the fields that fewer may see than the rest: a selector and a marking each.
-pub(crate) fn restricted(fields: &Map<String, Value>, marks: &mut Marks<'_>) -> Vec<(String, String)> {
+/// A part with an audience of its own: where it was, itself, what it is marked with.
+pub(crate) struct Part {
+    /// Keys and indexes, as a JSON pointer (RFC 6901).
+    pub(crate) at: String,
+    pub(crate) value: Value,
+    pub(crate) marks: Vec<String>,
+}
+
+/// Takes out the parts that fewer may see than the rest, outer ones before what was in them.
+pub(crate) fn take_parts(fields: &mut Map<String, Value>, marks: &mut Marks<'_>) -> Vec<Part> {
     let mut found = Vec::new();
-    walk(fields, &format!("extensions.{}.fields", ext::MISP), marks, &mut found);
+    part_out(fields, "", marks, &mut found);
+    found.sort_by_key(|part| part.at.matches('/').count());
     found
 }
 
-fn walk(map: &Map<String, Value>, at: &str, marks: &mut Marks<'_>, found: &mut Vec<(String, String)>) {
-    for (key, value) in map {
+fn part_out(map: &mut Map<String, Value>, at: &str, marks: &mut Marks<'_>, found: &mut Vec<Part>) {
+    for (key, value) in map.iter_mut() {
         let Value::Array(list) = value else { continue };
-        for (n, inner) in list.iter().enumerate().filter_map(|(n, v)| Some((n, v.as_object()?))) {
-            let at = format!("{at}.{key}.[{n}]");
-            let marking = match key.as_str() {
-                _ if ANALYST_DATA.contains(&key.as_str()) || key == "GalaxyCluster" => distribution_of(inner, marks),
-                _ => Vec::new(),
-            };
-            found.extend(marking.into_iter().map(|marking| (at.clone(), marking)));
-            walk(inner, &at, marks, found);
+        let narrowed = ANALYST_DATA.contains(&key.as_str()) || key == "GalaxyCluster";
+        let mut kept = Vec::with_capacity(list.len());
+        for (n, mut inner) in std::mem::take(list).into_iter().enumerate() {
+            let at = format!("{at}/{key}/{n}");
+            let mut marking = Vec::new();
+            if let Some(map) = inner.as_object_mut() {
+                part_out(map, &at, marks, found);
+                marking = if narrowed { distribution_of(map, marks) } else { marking };
+            }
+            if marking.is_empty() {
+                kept.push(inner);
+            } else {
+                found.push(Part { at, value: inner, marks: marking });
+            }
+        }
+        *list = kept;
+    }
+}
+
+/// Puts back the parts that are there for this reader.
+pub(crate) fn put_parts(fields: &mut Map<String, Value>, parts: Option<&Value>) {
+    for part in parts.and_then(Value::as_array).into_iter().flatten() {
+        let (Some(at), Some(value)) = (part.get("at").and_then(Value::as_str), part.get("part")) else { continue };
+        let Some((list, n)) = at.rsplit_once('/') else { continue };
+        let Ok(n) = n.parse::<usize>() else { continue };
+        if let Some(list) = list_at(fields, list) {
+            list.insert(n.min(list.len()), value.clone());
         }
     }
+}
+
+fn list_at<'m>(fields: &'m mut Map<String, Value>, at: &str) -> Option<&'m mut Vec<Value>> {
+    let mut keys = at.split('/').skip(1);
+    let mut list = fields.entry(keys.next()?).or_insert_with(|| Value::Array(Vec::new())).as_array_mut()?;
+    while let Some(n) = keys.next() {
+        let inner = list.get_mut(n.parse::<usize>().ok()?)?.as_object_mut()?;
+        list = inner.entry(keys.next()?).or_insert_with(|| Value::Array(Vec::new())).as_array_mut()?;
+    }
+    Some(list)
 }
 
 /// What moves with parts that a reader may know nothing of, or says something of them.

@@ -8,7 +8,7 @@ use polder_stix::{Id, ext};
 use polder_store::{Error, Store};
 use serde_json::{Map, Value, json};
 
-use super::fields::{put_local, text};
+use super::fields::{put_local, put_parts, text};
 
 /// The event of that UUID as the source holds it; none if it does not.
 ///
@@ -26,6 +26,7 @@ pub fn held(store: &Store, source: &str, uuid: &str) -> Result<Option<Value>, Er
         let stix = text(&object, "id").to_owned();
         let Some(Value::Object(mut ours)) = object.get_mut("extensions").and_then(|e| e.get_mut(ext::MISP)).map(Value::take) else { continue };
         let Some(Value::Object(mut fields)) = ours.shift_remove("fields") else { continue };
+        put_parts(&mut fields, ours.get("parts"));
         let own = stix.split_once("--").map_or("", |(_, uuid)| uuid).to_owned();
         if !ours.contains_key("twin") && text(&ours, "element") != "state" {
             fields.insert("uuid".to_owned(), own.clone().into());

@@ -163,7 +163,7 @@ pub(crate) fn pattern(kind: &str, value: &str) -> (String, &'static str) {
         "stix2-pattern" => (value.to_owned(), "stix"),
         _ => {
             let said = observable(kind, value).map(|o| o.pattern);
-            let generic = || format!("{} AND {}", comparison(&format!("{CUSTOM}:misp_type"), kind), comparison(&format!("{CUSTOM}:value"), value));
+            let generic = || format!("{} AND {}", comparison(&format!("{CUSTOM}:x_misp_type"), kind), comparison(&format!("{CUSTOM}:x_misp_value"), value));
             (format!("[{}]", said.unwrap_or_else(generic)), "stix")
         }
     }
@@ -183,14 +183,19 @@ mod tests {
     fn types_and_values_are_read_and_nothing_is_guessed() {
         check("ip-dst", "192.0.2.7", Some("ipv4-addr"), "[ipv4-addr:value = '192.0.2.7']");
         check("ip-src", "2001:db8::/32", Some("ipv6-addr"), "[ipv6-addr:value = '2001:db8::/32']");
-        check("ip-dst", "192.0.2.7/33", None, "[x-misp-attribute:misp_type = 'ip-dst' AND x-misp-attribute:value = '192.0.2.7/33']");
+        check("ip-dst", "192.0.2.7/33", None, "[x-misp-attribute:x_misp_type = 'ip-dst' AND x-misp-attribute:x_misp_value = '192.0.2.7/33']");
         check("ip-dst|port", "192.0.2.7|443", None, "[network-traffic:dst_ref.value = '192.0.2.7' AND network-traffic:dst_port = 443]");
-        check("hostname|port", "a.example|https", None, "[x-misp-attribute:misp_type = 'hostname|port' AND x-misp-attribute:value = 'a.example|https']");
+        check(
+            "hostname|port",
+            "a.example|https",
+            None,
+            "[x-misp-attribute:x_misp_type = 'hostname|port' AND x-misp-attribute:x_misp_value = 'a.example|https']",
+        );
         check("domain|ip", "a.example|192.0.2.7", None, "[domain-name:value = 'a.example' AND ipv4-addr:value = '192.0.2.7']");
         let md5 = "d41d8cd98f00b204e9800998ecf8427e";
         check("md5", md5, Some("file"), &format!("[file:hashes.MD5 = '{md5}']"));
         check("filename|md5", &format!("it's|{md5}"), Some("file"), &format!("[file:name = 'it\\'s' AND file:hashes.MD5 = '{md5}']"));
-        check("md5", "short", None, "[x-misp-attribute:misp_type = 'md5' AND x-misp-attribute:value = 'short']");
+        check("md5", "short", None, "[x-misp-attribute:x_misp_type = 'md5' AND x-misp-attribute:x_misp_value = 'short']");
         check(
             "regkey|value",
             r"HKLM\a|b",
@@ -199,7 +204,7 @@ mod tests {
         );
         check("AS", "AS64496", Some("autonomous-system"), "[autonomous-system:number = 64496]");
         check("mac-address", "00-00-5E-00-53-01", Some("mac-addr"), "[mac-addr:value = '00:00:5e:00:53:01']");
-        check("comment", "", None, "[x-misp-attribute:misp_type = 'comment' AND x-misp-attribute:value = '']");
+        check("comment", "", None, "[x-misp-attribute:x_misp_type = 'comment' AND x-misp-attribute:x_misp_value = '']");
         check("yara", "rule a { condition: true }", None, "rule a { condition: true }");
     }
 }

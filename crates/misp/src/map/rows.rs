@@ -8,7 +8,7 @@ use polder_stix::{ext, time};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::fields::{clean, restricted, tags, take_local};
+use super::fields::{clean, tags, take_local, take_parts};
 use super::ids::{derived, uuid};
 use super::marks::Marks;
 use super::observe::{self, CUSTOM};
@@ -69,7 +69,7 @@ struct Draft<'d> {
 impl Draft<'_> {
     fn row(mut self, author: Option<&str>, marks: &mut Marks<'_>) -> Row {
         clean(&mut self.fields);
-        let granular = restricted(&self.fields, marks);
+        let parts = take_parts(&mut self.fields, marks);
         let kind = self.id.split_once("--").map_or("", |(kind, _)| kind);
         let mut object = Map::new();
         object.insert("type".into(), kind.into());
@@ -83,8 +83,12 @@ impl Draft<'_> {
         if !self.marks.is_empty() {
             object.insert("object_marking_refs".into(), json!(self.marks));
         }
-        if !granular.is_empty() {
-            let entries: Vec<Value> = granular.into_iter().map(|(at, marking)| json!({"marking_ref": marking, "selectors": [at]})).collect();
+        // They stand apart because selectors know no capital letters, which MISP's names have.
+        let selected = |n: usize| format!("extensions.{}.parts.[{n}]", ext::MISP);
+        let entries =
+            parts.iter().enumerate().flat_map(|(n, part)| part.marks.iter().map(move |mark| json!({"marking_ref": mark, "selectors": [selected(n)]})));
+        let entries: Vec<Value> = entries.collect();
+        if !entries.is_empty() {
             object.insert("granular_markings".into(), entries.into());
         }
         let mut ours = Map::new();
@@ -93,6 +97,10 @@ impl Draft<'_> {
         ours.extend(self.links.into_iter().map(|(name, id)| (name.to_owned(), id.into())));
         ours.extend(self.twin.map(|n| ("twin".to_owned(), n.into())));
         ours.insert("fields".into(), self.fields.into());
+        if !parts.is_empty() {
+            let parts = parts.into_iter().map(|part| json!({"at": part.at, "part": part.value}));
+            ours.insert("parts".into(), parts.collect::<Vec<Value>>().into());
+        }
         object.insert("extensions".into(), json!({ext::MISP: ours}));
         Row { id: self.id, at_s: self.at_s, versioned: self.versioned, object }
     }
@@ -237,7 +245,11 @@ fn indicator(seen: &model::Attribute, fields: &Map<String, Value>, at_s: i64) ->
 
 fn observed(seen: &model::Attribute) -> (&'static str, Vec<(&'static str, Value)>) {
     let Some((kind, object)) = observe::observable(&seen.kind, &seen.value).and_then(|o| o.object) else {
-        return (CUSTOM, vec![("misp_type", json!(seen.kind)), ("value", json!(seen.value))]);
+        // In the words of misp-stix, which its readers know.
+        let labels = [format!("misp:type=\"{}\"", seen.kind), format!("misp:category=\"{}\"", seen.category)];
+        let said = [("x_misp_type", &seen.kind), ("x_misp_value", &seen.value), ("x_misp_category", &seen.category)];
+        let said = said.into_iter().map(|(name, value)| (name, json!(value)));
+        return (CUSTOM, std::iter::once(("labels", json!(labels))).chain(said).collect());
     };
     let name = |key: &str| NAMES.iter().find(|name| **name == key).copied();
     (kind, object.into_iter().filter_map(|(key, value)| Some((name(&key)?, value))).collect())
@@ -277,7 +289,9 @@ pub(crate) fn object(value: Value, place: &Place, nth: usize, marks: &mut Marks<
     let mut marked = place.marks.clone();
     marked.extend(marks.of_distribution(seen.distribution, seen.sharing_group.as_ref()));
     let at_s = super::fields::number(fields.get("timestamp")).filter(|t| *t > 0).unwrap_or(place.at_s);
-    let properties = vec![("name", json!(seen.name))];
+    let category = super::fields::text(&fields, "meta-category").to_owned();
+    let labels = [format!("misp:name=\"{}\"", seen.name), format!("misp:meta-category=\"{category}\"")];
+    let properties = vec![("labels", json!(labels)), ("x_misp_name", json!(seen.name)), ("x_misp_meta_category", json!(category))];
     let links = vec![("event_ref", &*place.event)];
     let within = Place { object: Some(id.clone()), marks: marked.clone(), ..place.clone() };
     let draft = Draft { element: "object", id, at_s, deleted: seen.deleted, versioned: true, marks: marked, properties, links, twin, fields };

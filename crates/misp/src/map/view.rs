@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::fields::{flag, number, put_local, stays, tags, text};
+use super::fields::{flag, number, put_local, put_parts, stays, tags, text};
 use super::rows::{STATE, stated};
 use super::terms::{self, Onward, Peer};
 use crate::limits;
@@ -103,7 +103,8 @@ impl Element {
         let id = text(&object, "id").to_owned();
         let author = object.get("created_by_ref").and_then(Value::as_str).map(str::to_owned);
         let Value::Object(mut ours) = object.get_mut("extensions")?.get_mut(ext::MISP)?.take() else { return None };
-        let Value::Object(fields) = ours.shift_remove("fields")? else { return None };
+        let Value::Object(mut fields) = ours.shift_remove("fields")? else { return None };
+        put_parts(&mut fields, ours.get("parts"));
         let (label, origin) = *item.label?;
         Some(Self { stix: item.entry.id, author, id, at_s: number(ours.get("timestamp")).unwrap_or_default(), ours, fields, label, origin })
     }
