@@ -343,6 +343,28 @@ fn nobody_takes_over_what_belongs_to_another() {
 }
 
 #[test]
+fn what_another_member_says_of_our_event_is_not_heard() {
+    let node = Node::new();
+    node.take("own", &event(1, &json!({})));
+    let before = (node.event("delta-misp"), node.event("alfa"));
+    // The same UUID, newer, from another member: as its own, and as if it were ours (L15).
+    for orgc in [BRAVO, ALFA] {
+        let fields = json!({"Orgc": {"uuid": orgc, "name": "n"}, "info": "hijacked", "timestamp": (AT + 900).to_string(),
+            "Attribute": [attribute(100, "hijacked.example", &json!({"timestamp": (AT + 900).to_string()})), attribute(150, "added.example", &json!({}))]});
+        node.take("bravo", &event(1, &fields));
+    }
+    // A row of its own that claims to be of our event, as TAXII would bring it.
+    let row = json!({"type": "indicator", "spec_version": "2.1", "id": format!("indicator--{}", uuid(160)), "created": "2026-06-01T00:00:00.000Z",
+        "modified": "2026-06-01T00:00:00.000Z", "pattern": "[domain-name:value = 'x.example']", "pattern_type": "stix", "valid_from": "2026-06-01T00:00:00Z",
+        "object_marking_refs": ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"],
+        "extensions": {"extension-definition--6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0a3": {"extension_type": "property-extension", "element": "attribute",
+            "event_ref": format!("report--{}", uuid(1)), "timestamp": AT + 900, "fields": {"type": "domain", "value": "injected.example", "category": "Network activity"}}}});
+    node.store.ingest("bravo", None, vec![prepare(&row.to_string(), NOW_US).unwrap()]).unwrap();
+    assert_eq!((node.event("delta-misp"), node.event("alfa")), before);
+    assert!(node.stix("delta-misp").contains("injected.example"), "as STIX it is there, under its own name");
+}
+
+#[test]
 fn an_edit_in_the_same_second_is_not_lost_and_an_older_one_changes_nothing() {
     let node = Node::new();
     node.take("own", &event(1, &json!({})));
