@@ -12,4 +12,5 @@ mod report;
 mod secrets;
 pub mod server;
 
+pub use map::LOCAL;
 pub use report::html;

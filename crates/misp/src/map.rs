@@ -14,7 +14,7 @@ mod terms;
 mod view;
 
 pub use held::held;
-pub use marks::Folk;
+pub use marks::{Folk, LOCAL};
 pub use scan::is_misp;
 pub(crate) use take::KINDS;
 pub use take::{Offer, Stopped, Taken, Taker};

@@ -6,6 +6,7 @@ mod call;
 mod change;
 mod find;
 mod kinds;
+mod people;
 mod read;
 mod sink;
 mod write;
@@ -30,6 +31,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::limits;
 use call::Call;
+pub use people::{Change, Organisation, User};
 use sink::{Piece, Reply, Way};
 
 /// The version of MISP that is spoken; its clients refuse other majors.
@@ -45,11 +47,22 @@ pub trait Access: Send + Sync {
     fn policy(&self) -> Option<Policy>;
     /// The name of an organisation.
     fn name(&self, member: &str) -> String;
+    /// Every organisation there is.
+    fn organisations(&self) -> Vec<Organisation>;
+    /// Every login there is.
+    fn users(&self) -> Vec<User>;
+    /// Makes a change if the caller may make it; answers the id or key that was made.
+    ///
+    /// # Errors
+    /// Why it was not made.
+    fn change(&self, caller: &Caller, change: Change) -> Result<String, String>;
     /// The source that takes what a caller sends; it may be made for that.
     ///
     /// # Errors
     /// The store's.
     fn source(&self, caller: &Caller) -> Result<Box<str>, polder_store::Error>;
+    /// The sources that this caller may change what is in: of the organisations it acts for.
+    fn sources_of(&self, caller: &Caller) -> Vec<Box<str>>;
 }
 
 /// Somebody who was let in.
@@ -59,8 +72,35 @@ pub struct Caller {
     pub user: Box<str>,
     /// The recipient it belongs to.
     pub recipient: Box<str>,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// What a login may do, besides reading its recipient's view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Nothing more.
+    Reader,
+    /// Send, and change what its organisation sent.
+    User,
+    /// Publish it too.
+    Publisher,
+    /// Say who is who, and act for the organisations whose people work here.
+    Administrator,
+}
+
+impl Role {
     /// May it send?
-    pub writes: bool,
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self >= Self::User
+    }
+
+    /// May it publish?
+    #[must_use]
+    pub fn publishes(self) -> bool {
+        self >= Self::Publisher
+    }
 }
 
 struct App {
@@ -157,7 +197,19 @@ fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("feed", "manifest") => read::manifest(asked),
         ("feed", "hashes.csv") => read::hashes(asked),
         ("feed", name) => read::feed_event(asked, name),
-        ("users", "view") if matches!(call.first(), "me" | "") => Ok(read::me(asked)),
+        ("users", "view") => people::view_user(asked),
+        ("authkeys", "add") | ("users", "resetauthkey") => people::new_key(asked),
+        ("organisations", "index") => Ok(people::list_organisations(asked)),
+        ("organisations", "view") => people::view_organisation(asked),
+        ("roles", "index") => Ok(people::roles()),
+        ("admin/organisations", "add") => people::add_organisation(asked),
+        ("admin/organisations", "edit") => people::edit_organisation(asked),
+        ("admin/organisations", "delete") => people::delete_organisation(asked),
+        ("admin/users", "index") => people::list_users(asked),
+        ("admin/users", "view") => people::view_user(asked),
+        ("admin/users", "add") => people::add_user(asked),
+        ("admin/users", "edit") => people::edit_user(asked),
+        ("admin/users", "delete") => people::delete_user(asked),
         ("attributes", "describetypes") => Ok(Reply::json(&kinds::described())),
         ("events", "index") => read::index(asked),
         ("events", "view") => read::event(asked, call.first()),
@@ -185,7 +237,7 @@ fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("warninglists", "index") => Ok(Reply::json(&serde_json::json!({"Warninglists": []}))),
         ("sharinggroups", "index") => Ok(Reply::json(&serde_json::json!({"response": []}))),
         // What is not kept here is answered as by a MISP that has none.
-        ("shadowattributes" | "feeds" | "galaxies" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates" | "organisations", "index")
+        ("shadowattributes" | "feeds" | "galaxies" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates", "index")
         | ("analystdata", "index")
         | ("sightings", "index") => Ok(Reply::json(&Value::Array(Vec::new()))),
         ("galaxyclusters" | "objects", "restsearch") => Ok(Reply::json(&serde_json::json!({"response": []}))),

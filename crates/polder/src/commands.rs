@@ -10,7 +10,7 @@ mod lookup;
 mod misp;
 mod misp_feed;
 mod misp_sync;
-mod people;
+pub(crate) mod people;
 mod rules;
 mod sharing;
 

@@ -97,7 +97,7 @@ pub(crate) struct UsersFile {
 pub(crate) struct UserEntry {
     pub(crate) user: String,
     pub(crate) recipient: String,
-    /// `owner` or `reader`.
+    /// `owner`, `publisher`, `user` or `reader`; what they may do over MISP.
     pub(crate) role: String,
     /// Argon2id, PHC form.
     pub(crate) password_hash: String,

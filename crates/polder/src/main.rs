@@ -14,6 +14,7 @@ mod failure;
 mod import;
 mod init;
 mod misp;
+mod misp_access;
 mod node;
 mod pull;
 mod render;

@@ -85,38 +85,6 @@ fn collection(entry: &CollectionEntry) -> Collection {
     }
 }
 
-impl polder_misp::server::Access for Node {
-    fn key(&self, key: &str) -> Option<polder_misp::server::Caller> {
-        let caller = self.auth.check(&format!("Bearer {key}"))?;
-        let directory = self.directory();
-        let entry = directory.recipients.recipients.iter().find(|r| r.id == *caller.recipient && !r.suspended)?;
-        // Who may add to a collection may send over MISP too; the holder's own people always may.
-        let own = entry.organisation.as_ref() == Some(&directory.holder);
-        let writes =
-            own || (entry.organisation.is_some() && directory.collections.collections.iter().any(|c| c.write.iter().any(|w| *w == entry.id || w == "*")));
-        Some(polder_misp::server::Caller { user: caller.user, recipient: caller.recipient, writes })
-    }
-
-    fn anonymous(&self) -> Option<polder_misp::server::Caller> {
-        let login = Access::authenticate(self, None).ok()?;
-        Some(polder_misp::server::Caller { user: login.user, recipient: login.recipient, writes: false })
-    }
-
-    fn policy(&self) -> Option<polder_release::Policy> {
-        self.directory().policy().ok()
-    }
-
-    fn name(&self, member: &str) -> String {
-        let directory = self.directory();
-        let named = directory.alliance.members.iter().find(|m| m.id == member).map(|m| m.name.clone());
-        named.filter(|n| !n.is_empty()).unwrap_or_else(|| member.to_owned())
-    }
-
-    fn source(&self, caller: &polder_misp::server::Caller) -> Result<Box<str>, polder_store::Error> {
-        self.poster_source(&Login { user: caller.user.clone(), recipient: caller.recipient.clone() })
-    }
-}
-
 impl Access for Node {
     fn authenticate(&self, authorization: Option<&str>) -> Result<Login, Denied> {
         let Some(header) = authorization else {

@@ -36,6 +36,9 @@ pub(crate) fn organisation_of(identity: &str) -> Option<String> {
     uuid(identity.strip_prefix("identity--")?)
 }
 
+/// The group of the organisations whose people work on this node's MISP; MISP calls them local.
+pub const LOCAL: &str = "misp-local";
+
 /// Compiles markings, and keeps the definitions they need.
 #[derive(Debug)]
 pub(crate) struct Marks<'f> {
@@ -58,6 +61,13 @@ impl<'f> Marks<'f> {
     pub(crate) fn holder(&mut self) -> String {
         let holder = self.folk.holder.clone();
         self.audience(&BTreeSet::from([&*holder]))
+    }
+
+    /// The holder's own organisation and those whose people work on its MISP: who sees there what is still being written.
+    pub(crate) fn house(&mut self) -> String {
+        let holder = self.folk.holder.clone();
+        let audience = json!({"extension_type": "property-extension", "audience": {"members": [holder], "groups": [LOCAL]}});
+        self.definition(&["house", &holder], json!({"extensions": {ext::AUDIENCE: audience}}))
     }
 
     /// What a distribution says: design.md's decision on MISP, level by level. None is said where there is none, and by 5, which inherits.

@@ -166,7 +166,7 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
     marked.extend(marks.of_tags(&all_tags));
     // An event that says it is not published is still being written; one that says nothing came out of a feed.
     if fields.get("published").is_some_and(|p| !p.is_null()) && !seen.published {
-        marked.insert(marks.holder());
+        marked.insert(marks.house());
     }
     let published_s = seen.publish_timestamp.filter(|t| *t > 0).or_else(|| day_s(date)).unwrap_or(at_s);
     // A report must name something; its parts name the report, or a large event would be one unbounded list.

@@ -8,7 +8,7 @@ use polder_release::{Alliance, Kind, Label, Level, Origin, Principal, Recipient}
 use serde_json::{Map, Value, json};
 
 use super::ids::derived;
-use super::marks::organisation_of;
+use super::marks::{LOCAL, organisation_of};
 use crate::model::SharingGroup;
 
 /// When the groups we make were made: the same everywhere, so that equal groups are equal.
@@ -19,6 +19,7 @@ const MADE: &str = "2026-01-01 00:00:00";
 pub struct Peer {
     organisation: Option<Box<str>>,
     of_holder: bool,
+    of_house: bool,
     pushed: bool,
 }
 
@@ -27,7 +28,10 @@ impl Peer {
     #[must_use]
     pub fn of(recipient: &Recipient, alliance: &Alliance) -> Self {
         let organisation = recipient.organisation.clone().filter(|_| recipient.kind != Kind::Public);
-        Self { of_holder: organisation.as_deref() == Some(&*alliance.holder), organisation, pushed: false }
+        let of_holder = organisation.as_deref() == Some(&*alliance.holder);
+        let local = alliance.groups.get(LOCAL);
+        let of_house = of_holder || organisation.as_ref().is_some_and(|o| local.is_some_and(|g| g.members.contains(o)));
+        Self { of_holder, of_house, organisation, pushed: false }
     }
 
     /// What is pushed belongs to our login over there, so even what is for the peer alone has to name it.
@@ -35,6 +39,12 @@ impl Peer {
     pub fn pushed(mut self) -> Self {
         self.pushed = true;
         self
+    }
+
+    /// Does it work on the MISP of this node?
+    #[must_use]
+    pub(crate) fn is_of_house(&self) -> bool {
+        self.of_house
     }
 
     /// Does it belong to the member whose node this is?

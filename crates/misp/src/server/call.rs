@@ -36,7 +36,7 @@ impl Call {
     pub(crate) fn of(method: Method, path: &str, body: Value) -> Self {
         let decoded = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
         let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(decoded).collect();
-        let last = parts.len().saturating_sub(1);
+        let last = parts.len().saturating_sub(1 + usize::from(parts.first().is_some_and(|p| p == "admin")));
         let mut call = Self {
             method,
             controller: String::new(),
@@ -46,10 +46,12 @@ impl Call {
             body,
             path: format!("/{}", parts.join("/")),
         };
-        for (n, part) in parts.into_iter().enumerate() {
+        // `/admin/users/add` is the action `add` of `admin/users`.
+        let admin = parts.first().is_some_and(|p| p == "admin");
+        for (n, part) in parts.into_iter().skip(usize::from(admin)).enumerate() {
             let part = if n == last { part.strip_suffix(".json").map(str::to_owned).unwrap_or(part) } else { part };
             match (n, part.split_once(':')) {
-                (0, _) => call.controller = plain(&part),
+                (0, _) => call.controller = if admin { format!("admin/{}", plain(&part)) } else { plain(&part) },
                 (_, Some((name, value))) => call.named.entry(name.trim_end_matches("[]").to_owned()).or_default().push(value.to_owned()),
                 (1, None) => call.action = plain(&part),
                 (_, None) => call.args.push(part),

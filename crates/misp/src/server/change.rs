@@ -25,8 +25,12 @@ impl Asked<'_> {
         let Some(Value::Object(fields)) = document.get_mut("Event") else { return Err(missing()) };
         change(fields)?;
         fields.insert("timestamp".to_owned(), self.now_s().to_string().into());
-        let taken = self.take(&document)?;
+        let taken = self.take(event, &document)?;
         self.refusal(&taken).map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn done(&self, said: &str) -> Reply {
+        Reply::json(&json!({"saved": true, "success": true, "name": said, "message": said, "url": self.call.path}))
     }
 
     /// The event that a path names first.
@@ -92,23 +96,23 @@ pub(crate) fn publish(asked: &Asked<'_>) -> Result<Reply, Reply> {
         Ok(())
     })?;
     let said = if publish { "Job queued" } else { "Event unpublished." };
-    Ok(done(asked, said))
+    Ok(asked.done(said))
 }
 
-fn done(asked: &Asked<'_>, said: &str) -> Reply {
-    Reply::json(&json!({"saved": true, "success": true, "name": said, "message": said, "url": asked.call.path}))
-}
 
 /// Takes an event out of the caller's own source.
 pub(crate) fn delete_event(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let event = asked.named_event()?;
-    let source = asked.source()?;
-    let rows = Id::parse(&format!("report--{event}")).map(|id| asked.app.store.family_all(&source, &id)).unwrap_or_default();
+    asked.source()?;
+    let rows = match (asked.keeper(&event)?, Id::parse(&format!("report--{event}"))) {
+        (Some(source), Some(id)) => asked.app.store.family_all(&source, &id),
+        _ => Vec::new(),
+    };
     if rows.is_empty() {
         return Err(if asked.is_visible(&event)? { asked.forbidden("You do not have permission to do that.") } else { asked.not_found("Invalid event.") });
     }
     asked.app.store.act(Act::Remove(rows), &asked.caller.user).map_err(|e| asked.failed(&e))?;
-    Ok(done(asked, "Event deleted."))
+    Ok(asked.done("Event deleted."))
 }
 
 /// Adds attributes: one, a list, or one for each of a list of values.
@@ -187,7 +191,7 @@ pub(crate) fn delete_attribute(asked: &Asked<'_>) -> Result<Reply, Reply> {
         Ok(())
     })?;
     if deleted {
-        return Ok(done(asked, "Attribute deleted."));
+        return Ok(asked.done("Attribute deleted."));
     }
     let shown = asked.shown(&event, &own)?.unwrap_or_default();
     Ok(Reply::json(&json!({"Attribute": shown})))
@@ -269,7 +273,7 @@ pub(crate) fn tag(asked: &Asked<'_>) -> Result<Reply, Reply> {
     })?;
     let kind = if of_event.is_some() { "Event" } else { "Attribute" };
     let said = if attach { format!("Global tag {name} successfully attached to {kind}.") } else { format!("Tag {name} successfully removed from {kind}.") };
-    Ok(done(asked, &said))
+    Ok(asked.done(&said))
 }
 
 /// Adds a sighting of an attribute, or of every attribute with a value.

@@ -16,7 +16,7 @@ use crate::map::{Peer, Reader, Unwritten, View, Wanted};
 
 /// The version, and what a client may do with it.
 pub(crate) fn version(asked: &Asked<'_>) -> Reply {
-    let writes = asked.caller.writes;
+    let writes = asked.caller.role.writes();
     Reply::json(&json!({"version": SPOKEN, "pymisp_recommended_version": SPOKEN, "perm_sync": writes, "perm_sighting": writes, "perm_galaxy_editor": false,
         "perm_analyst_data": false, "uuid": derived(&["instance", &asked.policy.alliance.holder]), "request_encoding": ["gzip", "br"], "filter_sightings": true}))
 }
@@ -25,23 +25,6 @@ pub(crate) fn version(asked: &Asked<'_>) -> Reply {
 pub(crate) fn post_test(asked: &Asked<'_>) -> Reply {
     let said = asked.call.body.get("testString").cloned().unwrap_or_default();
     Reply::json(&json!({"body": {"testString": said}, "headers": {"Content-type": "application/json", "Accept": "application/json", "Authorization": "OK"}}))
-}
-
-/// The caller's login, organisation and rights.
-pub(crate) fn me(asked: &Asked<'_>) -> Reply {
-    let reader = asked.reader();
-    let member = asked.me.organisation.as_deref().unwrap_or_default();
-    let identity = asked.policy.alliance.members.get(member).and_then(|m| organisation_of(m.identity.as_deref()?)).unwrap_or_default();
-    let number = |name: &str| reader.number(name).to_string();
-    let (user, writes) = (&*asked.caller.user, asked.caller.writes);
-    let organisation = json!({"id": number(&identity), "name": asked.app.access.name(member), "uuid": identity, "local": true});
-    let role = json!({"id": number("role"), "name": if writes { "Sync user" } else { "Read only" }, "perm_add": writes, "perm_modify": writes, "perm_modify_org": writes,
-        "perm_publish": writes, "perm_sync": writes, "perm_admin": false, "perm_site_admin": false, "perm_auth": true, "perm_tagger": writes, "perm_sighting": writes,
-        "perm_sharing_group": false, "perm_delegate": false, "perm_object_template": false, "perm_galaxy_editor": false, "perm_analyst_data": false, "perm_audit": false});
-    Reply::json(
-        &json!({"User": {"id": number(user), "org_id": number(&identity), "email": user, "role_id": number("role"), "disabled": false, "Organisation": organisation.clone(),
-        "Role": role.clone()}, "Role": role, "UserSetting": [], "Organisation": organisation}),
-    )
 }
 
 /// Organisations and tags of what the reader may see, for MISP's filter editor.

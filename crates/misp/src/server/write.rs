@@ -21,29 +21,36 @@ const THERE: &str = "Event already exists, if you would like to edit it, use the
 impl Asked<'_> {
     /// The source the caller writes to.
     pub(crate) fn source(&self) -> Result<Box<str>, Reply> {
-        if !self.caller.writes {
+        if !self.caller.role.writes() {
             return Err(self.forbidden("You do not have permission to do that: your key may read and not send."));
         }
         self.app.access.source(&self.caller).map_err(|e| self.failed(&e))
     }
 
-    /// Does the caller's own source hold the event?
+    /// The source in which the caller may change the event: its own, or, for who administers, that of an organisation whose MISP this is.
+    pub(crate) fn keeper(&self, uuid: &str) -> Result<Option<Box<str>>, Reply> {
+        let Some(id) = Id::parse(&format!("report--{uuid}")).filter(|_| self.caller.role.writes()) else { return Ok(None) };
+        let all = std::iter::once(self.source()?).chain(self.app.access.sources_of(&self.caller));
+        Ok(all.into_iter().find(|source| self.app.store.latest_row(source, &id).is_some()))
+    }
+
+    /// May the caller change the event?
     pub(crate) fn is_own(&self, uuid: &str) -> Result<bool, Reply> {
-        if !self.caller.writes {
-            return Ok(false);
-        }
-        let source = self.source()?;
-        Ok(Id::parse(&format!("report--{uuid}")).is_some_and(|id| self.app.store.latest_row(&source, &id).is_some()))
+        Ok(self.keeper(uuid)?.is_some())
     }
 
-    /// An event as the caller's own source holds it.
+    /// An event as the source that may be changed holds it.
     pub(crate) fn held(&self, uuid: &str) -> Result<Option<Value>, Reply> {
-        held(&self.app.store, &self.source()?, uuid).map_err(|e| self.failed(&e))
+        let Some(source) = self.keeper(uuid)? else { return Ok(None) };
+        held(&self.app.store, &source, uuid).map_err(|e| self.failed(&e))
     }
 
-    /// Takes a document into the caller's own source.
-    pub(crate) fn take(&self, document: &Value) -> Result<Taken, Reply> {
-        let source = self.source()?;
+    /// Takes an event into the source that holds it already, else into the caller's own.
+    pub(crate) fn take(&self, uuid: &str, document: &Value) -> Result<Taken, Reply> {
+        let source = match self.keeper(uuid)? {
+            Some(source) => source,
+            None => self.source()?,
+        };
         let bytes = document.to_string().into_bytes();
         let folk = Folk::of(&self.policy.alliance);
         let store = &*self.app.store;
@@ -238,7 +245,7 @@ pub(crate) fn add(asked: &Asked<'_>) -> Result<Reply, Reply> {
         let place = format!("/events/{}", asked.reader().number(&uuid));
         return Err(asked.not_found(THERE).located(place));
     }
-    let taken = asked.take(&json!({"Event": event}))?;
+    let taken = asked.take(&uuid, &json!({"Event": event}))?;
     // Parts that cannot be kept do not keep the others out; an event that cannot be is not there.
     if !asked.is_own(&uuid)? {
         return Err(asked.refusal(&taken).unwrap_or_else(|| asked.internal()));
@@ -269,7 +276,7 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     if sent.contains_key("Orgc") && flag(before.get("locked")) != flag(sent.get("locked")) && !sent.contains_key("locked") {
         sent.shift_remove("Orgc");
     }
-    let taken = asked.take(&overlaid(held, sent.clone()))?;
+    let taken = asked.take(&uuid, &overlaid(held, sent.clone()))?;
     if let Some(refusal) = asked.refusal(&taken).filter(|_| taken.unchanged == 0 && taken.refused.iter().any(|(at, _)| !at.contains(','))) {
         return Err(refusal);
     }

@@ -107,7 +107,7 @@ fn remove_recipient(node: &Node, by: &str, id: &str) -> Result<Answer, Failure> 
 }
 
 /// Its logins, its rights and its places in standing releases go with it.
-fn drop_recipient(d: &mut Directory, id: &str) -> Result<Answer, Failure> {
+pub(crate) fn drop_recipient(d: &mut Directory, id: &str) -> Result<Answer, Failure> {
     if d.recipients.recipients.iter().all(|r| r.id != id) {
         return Err(no_recipient(id));
     }
@@ -157,7 +157,7 @@ fn remove_member(node: &Node, by: &str, id: &str) -> Result<Answer, Failure> {
 }
 
 /// Groups, clients and standing releases lose the name, which only narrows them; what a recipient or a source is would change, so those go first.
-fn drop_member(d: &mut Directory, id: &str) -> Result<Answer, Failure> {
+pub(crate) fn drop_member(d: &mut Directory, id: &str) -> Result<Answer, Failure> {
     if d.alliance.members.iter().all(|m| m.id != id) {
         return Err(Failure::not_found("member", id, "see `polder member list`"));
     }
