@@ -12,5 +12,5 @@ mod report;
 mod secrets;
 pub mod server;
 
-pub use map::LOCAL;
+pub use map::{LOCAL, group_id};
 pub use report::html;

@@ -34,5 +34,9 @@ pub const DECISIONS_MAX: usize = 5;
 pub const SEARCHED_VALUE_BYTES_MAX: usize = 200;
 /// Events of which sightings are asked at once.
 pub const SIGHTED_EVENTS_MAX: usize = 100;
+/// Attributes of a list that says no limit.
+pub const LISTED_DEFAULT: usize = 60;
+/// Attributes of which an answer looks for others with the same value.
+pub const CORRELATED_MAX: usize = 10_000;
 /// Objects that are asked of the store at once.
 pub const PAGE_OBJECTS: usize = 10_000;

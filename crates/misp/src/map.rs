@@ -2,11 +2,13 @@
 //!
 //! The rule: one row for each element, under its own UUID, with every field; local numbers and analysts' addresses excepted.
 
+pub(crate) mod aside;
 pub(crate) mod fields;
 mod held;
 pub(crate) mod ids;
 pub(crate) mod marks;
 mod observe;
+mod reader;
 pub(crate) mod rows;
 mod scan;
 mod take;
@@ -14,9 +16,10 @@ mod terms;
 mod view;
 
 pub use held::held;
-pub use marks::{Folk, LOCAL};
+pub use marks::{Folk, LOCAL, group_id};
+pub use reader::Reader;
 pub use scan::is_misp;
 pub(crate) use take::KINDS;
 pub use take::{Offer, Stopped, Taken, Taker};
 pub use terms::Peer;
-pub use view::{Pair, Reader, Unwritten, View, Wanted};
+pub use view::{Pair, Said, Unwritten, View, Wanted};

@@ -2,12 +2,16 @@
 //!
 //! The rule: a key is a recipient's, and each answer is that recipient's view; what is not kept here is answered as a MISP that has none of it would.
 
+mod analyst;
 mod call;
 mod change;
 mod find;
+mod groups;
 mod kinds;
+mod parts;
 mod people;
 mod read;
+mod said;
 mod sink;
 mod write;
 
@@ -31,6 +35,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::limits;
 use call::Call;
+pub use groups::Group;
 pub use people::{Change, Organisation, User};
 use sink::{Piece, Reply, Way};
 
@@ -49,6 +54,8 @@ pub trait Access: Send + Sync {
     fn name(&self, member: &str) -> String;
     /// Every organisation there is.
     fn organisations(&self) -> Vec<Organisation>;
+    /// Every sharing group of this node.
+    fn groups(&self) -> Vec<Group>;
     /// Every login there is.
     fn users(&self) -> Vec<User>;
     /// Makes a change if the caller may make it; answers the id or key that was made.
@@ -216,7 +223,16 @@ fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("events", "restsearch") => find::events(asked),
         ("attributes", "restsearch") => find::attributes(asked),
         ("attributes", "view") => find::one(asked),
-        ("sightings", "restsearch") => read::sightings(asked),
+        ("attributes", "index") => find::attributes_listed(asked),
+        ("sightings", "restsearch") => said::search_sightings(asked),
+        ("sightings", "listsightings" | "index") => said::list_sightings(asked),
+        ("sightings", "delete") => said::delete_sighting(asked),
+        ("sightings", "filtersightinguuidsforpush") => said::known_sightings(asked),
+        ("shadowattributes", "index") => said::list_proposals(asked),
+        ("shadowattributes", "view") => said::view_proposal(asked),
+        ("shadowattributes", "add") => said::add_proposal(asked),
+        ("shadowattributes", "edit" | "delete") => said::edit_proposal(asked),
+        ("shadowattributes", "accept" | "discard") => said::decide_proposal(asked),
         ("events", "filtereventidsforpush") => write::wanted(asked),
         ("events", "add") => write::add(asked),
         ("events", "edit") => write::edit(asked),
@@ -225,25 +241,42 @@ fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("attributes", "add") => change::add_attributes(asked),
         ("attributes", "edit") => change::edit_attribute(asked),
         ("attributes", "delete" | "restore") => change::delete_attribute(asked),
-        ("objects", "add") => change::add_object(asked),
-        ("eventreports", "add") => change::add_report(asked),
+        ("objects", "add") => parts::add_object(asked),
+        ("objects", "view") => parts::view_object(asked),
+        ("objects", "edit") => parts::edit_object(asked),
+        ("objects", "delete") => parts::delete_object(asked),
+        ("objects", "restsearch") => find::objects(asked),
+        ("eventreports", "add") => parts::add_report(asked),
+        ("eventreports", "index") => parts::list_reports(asked),
+        ("eventreports", "view") => parts::view_report(asked),
+        ("eventreports", "edit") => parts::edit_report(asked),
+        ("eventreports", "delete") => parts::delete_report(asked),
         ("tags", "attachtagtoobject" | "removetagfromobject") => change::tag(asked),
-        ("sightings", "add") => change::add_sighting(asked),
-        ("sightings", "bulksavesightings") => change::keep_sightings(asked),
-        ("events", "pushproposals") => change::keep_proposals(asked),
-        ("analystdata", "pushanalystdata") => change::keep_analyst_data(asked),
+        ("sightings", "add") => said::add_sighting(asked),
+        ("sightings", "bulksavesightings") => said::keep_sightings(asked),
+        ("events", "pushproposals") => said::keep_proposals(asked),
+        ("analystdata", "pushanalystdata") => analyst::keep(asked),
         ("galaxies", "pushcluster") => change::keep_nothing(asked),
         ("tags", "index" | "search") => read::tags(asked),
         ("warninglists", "index") => Ok(Reply::json(&serde_json::json!({"Warninglists": []}))),
-        ("sharinggroups", "index") => Ok(Reply::json(&serde_json::json!({"response": []}))),
+        ("sharinggroups", "index") => Ok(groups::list(asked)),
+        ("sharinggroups", "view") => groups::view(asked),
+        ("sharinggroups", "add") => groups::add(asked),
+        ("sharinggroups", "edit") => groups::edit(asked),
+        ("sharinggroups", "delete") => groups::delete(asked),
+        ("sharinggroups", "addorg") => groups::member(asked, true),
+        ("sharinggroups", "removeorg") => groups::member(asked, false),
         // What is not kept here is answered as by a MISP that has none.
-        ("shadowattributes" | "feeds" | "galaxies" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates", "index")
-        | ("analystdata", "index")
-        | ("sightings", "index") => Ok(Reply::json(&Value::Array(Vec::new()))),
-        ("galaxyclusters" | "objects", "restsearch") => Ok(Reply::json(&serde_json::json!({"response": []}))),
-        ("analystdata", "filteranalystdataforpush") => change::wanted_analyst_data(asked),
-        ("analystdata", "indexminimal") => Ok(Reply::json(&serde_json::json!({}))),
-        ("sightings", "filtersightinguuidsforpush") => Ok(Reply::json(&Value::Array(Vec::new()))),
+        ("feeds" | "galaxies" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates", "index")
+ => Ok(Reply::json(&Value::Array(Vec::new()))),
+        ("galaxyclusters", "restsearch") => Ok(Reply::json(&serde_json::json!({"response": []}))),
+        ("analystdata", "filteranalystdataforpush") => analyst::wanted(asked),
+        ("analystdata", "indexminimal") => analyst::index_minimal(asked),
+        ("analystdata", "index") => analyst::index(asked),
+        ("analystdata", "view") => analyst::view(asked),
+        ("analystdata", "add") => analyst::add(asked),
+        ("analystdata", "edit") => analyst::edit(asked),
+        ("analystdata", "delete") => analyst::delete(asked),
         // `/events/UUID` is `/events/view/UUID`.
         ("events", other) if call.args.is_empty() && other.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => read::event(asked, other),
         _ => Err(asked.not_found("Invalid action.")),

@@ -58,6 +58,23 @@ pub(crate) struct GroupEntry {
     pub(crate) members: Vec<String>,
     #[serde(default)]
     pub(crate) persons: Vec<String>,
+    /// What it is as a sharing group of this node's MISP, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sharing_group: Option<SharingGroupEntry>,
+}
+
+/// What MISP says of a sharing group.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SharingGroupEntry {
+    pub(crate) uuid: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) releasability: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) modified: String,
 }
 
 /// `recipients.toml`

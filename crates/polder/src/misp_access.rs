@@ -2,14 +2,14 @@
 //!
 //! The rule: only an owner's key changes who is who, and never its own organisation; whatever is removed takes its access with it at once.
 
-use polder_misp::LOCAL;
-use polder_misp::server::{Access, Caller, Change, Organisation, Role, User};
+use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, User};
+use polder_misp::{LOCAL, group_id};
 use polder_release::Policy;
 use polder_taxii::{Access as _, Login};
 
-use crate::auth::{random_key, token_digest};
+use crate::auth::{random_key, random_uuid, token_digest};
 use crate::commands::people::{drop_member, drop_recipient};
-use crate::directory::{Directory, GroupEntry, MemberEntry, RecipientEntry, UserEntry};
+use crate::directory::{Directory, GroupEntry, MemberEntry, RecipientEntry, SharingGroupEntry, UserEntry};
 use crate::failure::{Failure, exit};
 use crate::init::{check_id, identity, new_user};
 use crate::node::Node;
@@ -63,6 +63,16 @@ impl Access for Node {
         known.collect()
     }
 
+    fn groups(&self) -> Vec<Group> {
+        let directory = self.directory();
+        let known = directory.alliance.groups.iter().filter_map(|g| {
+            let s = g.sharing_group.clone()?;
+            let members = g.members.iter().map(|m| m.as_str().into()).collect();
+            Some(Group { uuid: s.uuid, name: s.name, releasability: s.releasability, description: s.description, modified: s.modified, members })
+        });
+        known.collect()
+    }
+
     fn users(&self) -> Vec<User> {
         let directory = self.directory();
         let known = directory.users.users.iter().filter_map(|u| {
@@ -78,7 +88,8 @@ impl Access for Node {
             return Err("You do not have permission to use this functionality.".to_owned());
         }
         let was_here = |id: &str| self.store.recipient_number(id).is_some();
-        Node::change(self, &caller.user, |d| made(d, change, &was_here)).map_err(|f| format!("{}; {}", f.message, f.help))
+        let now: String = polder_stix::time::from_us(self.store.now_us()).chars().take(19).collect();
+        Node::change(self, &caller.user, |d| made(d, change, &was_here, &now.replace('T', " "))).map_err(|f| format!("{}; {}", f.message, f.help))
     }
 }
 
@@ -113,7 +124,7 @@ fn written(role: Role) -> &'static str {
     }
 }
 
-fn made(d: &mut Directory, change: Change, was_here: &dyn Fn(&str) -> bool) -> Result<String, Failure> {
+fn made(d: &mut Directory, change: Change, was_here: &dyn Fn(&str) -> bool, now: &str) -> Result<String, Failure> {
     match change {
         Change::AddOrganisation { name, uuid, local } => add_organisation(d, name, uuid.as_deref(), local, was_here),
         Change::RenameOrganisation { id, name } => {
@@ -129,6 +140,31 @@ fn made(d: &mut Directory, change: Change, was_here: &dyn Fn(&str) -> bool) -> R
             d.users.users.retain(|u| u.user != *user);
             Ok(user.into())
         }
+        Change::AddGroup { group } => add_group(d, group, now),
+        Change::EditGroup { group } => {
+            let entry = sharing_group(d, &group.uuid)?;
+            let before = entry.sharing_group.take().unwrap_or_default();
+            let Group { name, releasability, description, .. } = group;
+            entry.sharing_group = Some(SharingGroupEntry { name, releasability, description, modified: now.to_owned(), ..before });
+            Ok(entry.id.clone())
+        }
+        Change::RemoveGroup { group } => {
+            let id = sharing_group(d, &group)?.id.clone();
+            d.alliance.groups.retain(|g| g.id != id);
+            Ok(group)
+        }
+        Change::GroupMember { group, organisation, belongs } => {
+            d.need_members(&[organisation.to_string()])?;
+            let entry = sharing_group(d, &group)?;
+            entry.members.retain(|m| **m != *organisation);
+            if belongs {
+                entry.members.push(organisation.into());
+            }
+            if let Some(entry) = &mut entry.sharing_group {
+                now.clone_into(&mut entry.modified);
+            }
+            Ok(group)
+        }
         Change::NewKey { user } => {
             let entry = d.users.users.iter_mut().find(|u| u.user == *user).ok_or_else(|| unknown("user", &user))?;
             let key = random_key()?;
@@ -140,6 +176,23 @@ fn made(d: &mut Directory, change: Change, was_here: &dyn Fn(&str) -> bool) -> R
 
 fn unknown(kind: &str, id: &str) -> Failure {
     Failure::not_found(kind, id, "look at the list")
+}
+
+fn sharing_group<'d>(d: &'d mut Directory, uuid: &str) -> Result<&'d mut GroupEntry, Failure> {
+    let found = d.alliance.groups.iter_mut().find(|g| g.sharing_group.as_ref().is_some_and(|s| s.uuid == uuid));
+    found.ok_or_else(|| unknown("sharing group", uuid))
+}
+
+fn add_group(d: &mut Directory, group: Group, now: &str) -> Result<String, Failure> {
+    let uuid = if group.uuid.is_empty() { random_uuid()? } else { group.uuid };
+    let id = group_id(&uuid);
+    if d.alliance.groups.iter().any(|g| g.id == id) {
+        return Err(Failure::new(exit::NO, format!("there is a sharing group with the UUID `{uuid}` already"), "edit that one"));
+    }
+    let Group { name, releasability, description, .. } = group;
+    let entry = SharingGroupEntry { uuid: uuid.clone(), name, releasability, description, modified: now.to_owned() };
+    d.alliance.groups.push(GroupEntry { id, members: Vec::new(), persons: Vec::new(), sharing_group: Some(entry) });
+    Ok(uuid)
 }
 
 /// An id that nobody has or had, made of a name.
@@ -180,7 +233,7 @@ fn add_organisation(d: &mut Directory, name: String, uuid: Option<&str>, local: 
         });
         match d.alliance.groups.iter_mut().find(|g| g.id == LOCAL) {
             Some(group) => group.members.push(id.clone()),
-            None => d.alliance.groups.push(GroupEntry { id: LOCAL.to_owned(), members: vec![id.clone()], persons: Vec::new() }),
+            None => d.alliance.groups.push(GroupEntry { id: LOCAL.to_owned(), members: vec![id.clone()], persons: Vec::new(), sharing_group: None }),
         }
     }
     Ok(id)

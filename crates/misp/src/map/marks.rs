@@ -19,6 +19,13 @@ const MADE: &str = "2026-01-01T00:00:00.000Z";
 pub struct Folk {
     holder: Box<str>,
     by_organisation: HashMap<String, Box<str>>,
+    groups: BTreeSet<Box<str>>,
+}
+
+/// The id in the alliance of a sharing group of this node.
+#[must_use]
+pub fn group_id(uuid: &str) -> String {
+    format!("sg:{uuid}")
 }
 
 impl Folk {
@@ -27,7 +34,7 @@ impl Folk {
     pub fn of(alliance: &Alliance) -> Self {
         let known = alliance.members.values().filter(|m| alliance.is_member(&m.id));
         let by_organisation = known.filter_map(|m| Some((organisation_of(m.identity.as_deref()?)?, m.id.clone()))).collect();
-        Self { holder: alliance.holder.clone(), by_organisation }
+        Self { holder: alliance.holder.clone(), by_organisation, groups: alliance.groups.keys().cloned().collect() }
     }
 }
 
@@ -70,6 +77,13 @@ impl<'f> Marks<'f> {
         self.definition(&["house", &holder], json!({"extensions": {ext::AUDIENCE: audience}}))
     }
 
+    /// The holder, and these members.
+    pub(crate) fn readers(&mut self, members: &BTreeSet<Box<str>>) -> String {
+        let holder = self.folk.holder.clone();
+        let all: BTreeSet<&str> = members.iter().map(|m| &**m).chain([&*holder]).collect();
+        self.audience(&all)
+    }
+
     /// What a distribution says: design.md's decision on MISP, level by level. None is said where there is none, and by 5, which inherits.
     pub(crate) fn of_distribution(&mut self, distribution: Option<i64>, group: Option<&SharingGroup>) -> Vec<String> {
         match distribution {
@@ -85,6 +99,13 @@ impl<'f> Marks<'f> {
     fn of_group(&mut self, group: Option<&SharingGroup>) -> String {
         // A group that was switched off reaches nobody, as one of which nothing but a local number is known.
         let counted = group.filter(|g| g.active != Some(false));
+        // One of this node's own is only named, and has whoever belongs to it at the time.
+        let named = counted.filter(|g| g.organisations.is_empty()).and_then(|g| uuid(&g.uuid)).map(|u| group_id(&u));
+        if let Some(id) = named.filter(|id| self.folk.groups.contains(id.as_str())) {
+            let holder = self.folk.holder.clone();
+            let audience = json!({"extension_type": "property-extension", "audience": {"members": [holder], "groups": [id]}});
+            return self.definition(&["group", &id, &holder], json!({"extensions": {ext::AUDIENCE: audience}}));
+        }
         let organisations = counted.into_iter().flat_map(|g| {
             let members = g.organisations.iter().filter_map(|o| o.organisation.as_ref());
             members.chain(&g.creator).map(|o| o.uuid.as_str())

@@ -53,21 +53,21 @@ pub(crate) struct Place {
     pub(crate) at_s: i64,
 }
 
-struct Draft<'d> {
-    element: &'static str,
-    id: String,
-    at_s: i64,
-    deleted: bool,
-    versioned: bool,
-    marks: BTreeSet<String>,
-    properties: Vec<(&'static str, Value)>,
-    links: Vec<(&'static str, &'d str)>,
-    twin: Option<u32>,
-    fields: Map<String, Value>,
+pub(crate) struct Draft<'d> {
+    pub(crate) element: &'static str,
+    pub(crate) id: String,
+    pub(crate) at_s: i64,
+    pub(crate) deleted: bool,
+    pub(crate) versioned: bool,
+    pub(crate) marks: BTreeSet<String>,
+    pub(crate) properties: Vec<(&'static str, Value)>,
+    pub(crate) links: Vec<(&'static str, &'d str)>,
+    pub(crate) twin: Option<u32>,
+    pub(crate) fields: Map<String, Value>,
 }
 
 impl Draft<'_> {
-    fn row(mut self, author: Option<&str>, marks: &mut Marks<'_>) -> Row {
+    pub(crate) fn row(mut self, author: Option<&str>, marks: &mut Marks<'_>) -> Row {
         clean(&mut self.fields);
         let parts = take_parts(&mut self.fields, marks);
         let kind = self.id.split_once("--").map_or("", |(kind, _)| kind);

@@ -9,6 +9,7 @@ use polder_stix::{Id, ext};
 use polder_store::Store;
 use serde_json::{Map, Value};
 
+use super::aside::Aside;
 use super::fields::{flag, number, text};
 use super::marks::{Folk, Marks};
 use super::rows::{self, Place, Row, Unkept, moment};
@@ -98,6 +99,17 @@ impl<'t, E> Taker<'t, E> {
     pub fn complete(mut self) -> Self {
         self.seen = Some(HashSet::new());
         self
+    }
+
+    /// Keeps something that is said about an event.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub(crate) fn aside(&mut self, aside: Aside) -> Result<Taken, Stopped<E>> {
+        let row = aside.row(self.store.now_us() / 1_000_000, &mut self.marks);
+        self.offer("it", row.map(|row| vec![row]))?;
+        self.flush()?;
+        Ok(std::mem::take(&mut self.taken))
     }
 
     /// Takes one document, which is read twice: MISP writes what an event is tagged with after its attributes.

@@ -52,6 +52,12 @@ impl Peer {
     pub(crate) fn is_of_holder(&self) -> bool {
         self.of_holder
     }
+
+    /// Is what comes from there its own organisation's?
+    #[must_use]
+    pub(crate) fn owns(&self, origin: &Origin, alliance: &Alliance) -> bool {
+        self.organisation.is_some() && origin.originator(alliance) == self.organisation.as_deref()
+    }
 }
 
 /// How far something may go from a peer onward.
@@ -134,7 +140,7 @@ pub(crate) fn may_stand(given: &SharingGroup, onward: &Onward, alliance: &Allian
     let widens = given.roaming || given.servers.iter().any(|s| s.all_orgs) || given.organisations.iter().any(|o| o.extend);
     let named = given.organisations.iter().filter_map(|o| o.organisation.as_ref()).chain(&given.creator);
     let known: BTreeSet<String> = who.iter().filter_map(|w| organisation_of(alliance.members.get(w)?.identity.as_deref()?)).collect();
-    !widens && given.active != Some(false) && named.into_iter().all(|o| super::ids::uuid(&o.uuid).is_some_and(|u| known.contains(&u)))
+    !widens && given.active != Some(false) && !given.organisations.is_empty() && named.into_iter().all(|o| super::ids::uuid(&o.uuid).is_some_and(|u| known.contains(&u)))
 }
 
 /// A sharing group of those organisations and the holder, which has it anyway; none if there is nobody MISP could tell by its UUID.

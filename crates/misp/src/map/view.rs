@@ -5,19 +5,17 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use polder_release::{Alliance, Form, Item, Label, Level, Origin, Page};
-use polder_stix::{Id, ext};
-use polder_store::{Query, Store, Versions};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use sha2::Sha256;
+use polder_release::{Form, Level, Origin, Page};
+use polder_stix::Id;
+use polder_store::{Query, Versions};
+use serde_json::{Map, Value};
 
-use super::fields::{flag, number, put_local, put_parts, stays, tags, text};
-use super::rows::{STATE, stated};
-use super::terms::{self, Onward, Peer};
+use super::aside::{ANALYST, PROPOSAL};
+use super::fields::{flag, put_local, stays, text};
+use super::reader::{Element, Reader};
+use super::rows::STATE;
+use super::terms::{self, Onward};
 use crate::limits;
-use crate::model::SharingGroup;
 
 /// Why a view could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -31,21 +29,6 @@ pub enum Unwritten<E> {
     /// The store does not say.
     #[error(transparent)]
     Store(#[from] polder_store::Error),
-}
-
-/// Who reads, and by what they know things.
-#[derive(Debug, Clone)]
-pub struct Reader<'r> {
-    /// Whose logs say when a view changed.
-    pub store: &'r Store,
-    /// What it may do with what it reads.
-    pub peer: Peer,
-    /// Who is who.
-    pub alliance: &'r Alliance,
-    /// The store's secret, of which the numbers are made.
-    pub secret: &'r [u8; 32],
-    /// The recipient's id.
-    pub recipient: &'r str,
 }
 
 /// How much of an event is wanted.
@@ -85,118 +68,6 @@ impl Wanted {
     }
 }
 
-/// An element as it was released.
-pub(crate) struct Element {
-    pub(crate) stix: Id,
-    author: Option<String>,
-    id: String,
-    at_s: i64,
-    pub(crate) ours: Map<String, Value>,
-    pub(crate) fields: Map<String, Value>,
-    label: Label,
-    origin: Origin,
-}
-
-impl Element {
-    pub(crate) fn of(item: Item) -> Option<Self> {
-        let Value::Object(mut object) = serde_json::from_slice(&item.bytes).ok()? else { return None };
-        let id = text(&object, "id").to_owned();
-        let author = object.get("created_by_ref").and_then(Value::as_str).map(str::to_owned);
-        let Value::Object(mut ours) = object.get_mut("extensions")?.get_mut(ext::MISP)?.take() else { return None };
-        let Value::Object(mut fields) = ours.shift_remove("fields")? else { return None };
-        put_parts(&mut fields, ours.get("parts"));
-        let (label, origin) = *item.label?;
-        Some(Self { stix: item.entry.id, author, id, at_s: number(ours.get("timestamp")).unwrap_or_default(), ours, fields, label, origin })
-    }
-
-    pub(crate) fn element(&self) -> &str {
-        text(&self.ours, "element")
-    }
-
-    pub(crate) fn uuid(&self) -> &str {
-        self.id.split_once("--").map_or("", |(_, uuid)| uuid)
-    }
-}
-
-impl Reader<'_> {
-    /// The number by which this reader knows an element. Those who work on one MISP have the same, since they tell each other.
-    #[must_use]
-    pub fn number(&self, uuid: &str) -> u64 {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.secret) else { return 0 };
-        let whose = if self.peer.is_of_house() { &*self.alliance.holder } else { self.recipient };
-        for part in ["misp-number", whose, uuid] {
-            mac.update(&part.len().to_be_bytes());
-            mac.update(part.as_bytes());
-        }
-        // 52 bits: a number that every JSON reader keeps whole.
-        mac.finalize().into_bytes().iter().take(7).fold(0u64, |sum, b| (sum << 8) | u64::from(*b)) >> 4
-    }
-
-    /// What an element's label lets this reader do with it, written into its fields.
-    fn label(&self, element: &Element, fields: &mut Map<String, Value>, around: Option<&Onward>) -> Onward {
-        let onward = terms::onward(&element.label, &element.origin, &self.peer, self.alliance);
-        if self.peer.is_of_holder() && element.origin == Origin::Own {
-            return onward;
-        }
-        if around == Some(&onward) {
-            fields.shift_remove("SharingGroup");
-            fields.insert("distribution".to_owned(), "5".into());
-            return onward;
-        }
-        let given = fields.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
-        let stands = number(fields.get("distribution")) == Some(4) && given.is_some_and(|g| terms::may_stand(&g, &onward, self.alliance));
-        if !stands {
-            terms::put(fields, &onward, &self.peer, self.alliance);
-        }
-        onward
-    }
-
-    /// Local tags stay; a level that no tag says is said by one.
-    fn tags(&self, element: &Element, fields: &mut Map<String, Value>, said: Option<Level>) -> Option<Level> {
-        if self.peer.is_of_holder() {
-            return None;
-        }
-        for key in ["Tag", "EventTag"] {
-            if let Some(list) = fields.get_mut(key).and_then(Value::as_array_mut) {
-                list.retain(|tag| !tag.as_object().is_some_and(stays));
-            }
-        }
-        let tagged = tags(fields).iter().filter_map(|t| Level::parse(t.name.to_ascii_lowercase().strip_prefix("tlp:")?.trim())).max();
-        let level = terms::level(&element.label);
-        if level > said.max(tagged)
-            && let Some(level) = level
-        {
-            let tag = json!({"name": level.label().to_ascii_lowercase(), "colour": colour(level), "exportable": true, "local": false});
-            if let Some(list) = fields.entry("Tag").or_insert_with(|| json!([])).as_array_mut() {
-                list.push(tag);
-            }
-        }
-        level.max(said)
-    }
-
-    fn dress(&self, element: &Element, fields: &mut Map<String, Value>) {
-        let time = if element.element() == "sighting" { "date_sighting" } else { "timestamp" };
-        if number(fields.get(time)).is_some_and(|raw| raw < element.at_s) && !(self.peer.is_of_holder() && element.origin == Origin::Own) {
-            fields.insert(time.to_owned(), element.at_s.to_string().into());
-        }
-        // Twins go out under the UUID they came with.
-        let twin = element.ours.get("twin").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
-        if twin.is_none_or(|n| stated(text(fields, "uuid"), n) != element.uuid()) {
-            fields.insert("uuid".to_owned(), element.uuid().into());
-        }
-        fields.insert("id".to_owned(), self.number(element.uuid()).to_string().into());
-    }
-}
-
-fn colour(level: Level) -> &'static str {
-    match level {
-        Level::Clear => "#ffffff",
-        Level::Green => "#339900",
-        Level::Amber | Level::AmberStrict => "#ffc000",
-        Level::Red => "#cc0033",
-    }
-}
-
 /// A reader's view, read page by page.
 pub struct View<'v, E> {
     reader: &'v Reader<'v>,
@@ -211,6 +82,24 @@ impl<E> std::fmt::Debug for View<'_, E> {
 
 /// What anybody may add to another's event.
 pub(crate) const SIGHTINGS: [&str; 2] = ["sighting", "x-misp-sighting"];
+
+/// The types of all that anybody may say about another's event.
+pub(crate) const ASIDES: [&str; 4] = ["sighting", "x-misp-sighting", PROPOSAL, ANALYST];
+
+/// Something said about an event: the event's UUID, the attribute's if it is about one, and what MISP calls it.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The event's UUID; empty if nobody here knows it.
+    pub event: String,
+    /// The UUID of the attribute.
+    pub attribute: String,
+    /// `Sighting`, `ShadowAttribute`, `Note`, `Opinion` or `Relationship`.
+    pub name: String,
+    /// Who said it, as the reader may know: where it came from.
+    pub(crate) origin: Origin,
+    /// What MISP has of it.
+    pub fields: Map<String, Value>,
+}
 
 /// An attribute and its event, without parts.
 pub type Pair = (Map<String, Value>, Map<String, Value>);
@@ -235,6 +124,7 @@ struct Parts {
     within: HashMap<String, Vec<Element>>,
     references: HashMap<String, Vec<Value>>,
     sightings: HashMap<String, Vec<Value>>,
+    said: HashMap<String, Vec<(String, Value)>>,
     attributes: usize,
     states: HashMap<String, Map<String, Value>>,
 }
@@ -281,17 +171,18 @@ impl<'v, E> View<'v, E> {
             Ok(())
         })?;
         let mut states = HashMap::new();
-        if self.reader.peer.is_of_holder() {
-            let query = Query { types: Some(vec![STATE.into()]), origin: Some(Origin::Own), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
-            self.each(query, &mut |element| {
+        let query = Query { types: Some(vec![STATE.into()]), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
+        let reader = self.reader;
+        self.each(query, &mut |element| {
+            if reader.owns(&element.origin) {
                 states.insert(element.uuid().to_owned(), element.fields);
-                Ok(())
-            })?;
-        }
+            }
+            Ok(())
+        })?;
         let mut heads = Vec::with_capacity(order.len());
         for id in order {
             let Some(event) = all.remove(&id).and_then(|versions| self.speaker(versions)) else { continue };
-            let state = states.remove(event.uuid()).filter(|_| event.origin == Origin::Own);
+            let state = states.remove(event.uuid()).filter(|_| reader.owns(&event.origin));
             heads.push(self.dressed(&event, state)?.0);
         }
         Ok(heads)
@@ -312,7 +203,7 @@ impl<'v, E> View<'v, E> {
                 organisation.insert("id".to_owned(), number.into());
             }
         }
-        let changed = reader.store.changed_s(reader.recipient, &event.stix, &event.origin, &SIGHTINGS)?;
+        let changed = reader.store.changed_s(reader.recipient, &event.stix, &event.origin, &ASIDES)?;
         fields.insert("timestamp".to_owned(), changed.unwrap_or(event.at_s).to_string().into());
         put_local(&mut fields, state.unwrap_or_default());
         Ok((fields, onward, level))
@@ -343,6 +234,7 @@ impl<'v, E> View<'v, E> {
             self.state(&event, &mut parts)?;
         }
         put_local(&mut fields, parts.states.remove(event.uuid()).unwrap_or_default());
+        attach(&mut fields, event.uuid(), &mut parts);
         wanted.trim(&mut fields);
         let rest = Value::Object(fields).to_string();
         write!(out, "{}}}", rest.strip_prefix('{').unwrap_or_default())?;
@@ -351,13 +243,13 @@ impl<'v, E> View<'v, E> {
 
     /// Its own times and counts, for those who have it from nobody else.
     fn state(&mut self, event: &Element, parts: &mut Parts) -> Result<(), Unwritten<E>> {
-        if !(self.reader.peer.is_of_holder() && event.origin == Origin::Own) {
+        if !self.reader.owns(&event.origin) {
             return Ok(());
         }
         let query = Query {
             refers_to: Some(event.stix.clone()),
             types: Some(vec![STATE.into()]),
-            origin: Some(Origin::Own),
+            origin: Some(event.origin.clone()),
             limit: Some(limits::PAGE_OBJECTS),
             ..Query::default()
         };
@@ -370,9 +262,7 @@ impl<'v, E> View<'v, E> {
     fn parts(&mut self, event: &Element, around: &Around<'_>, parts: &mut Parts, out: &mut dyn Write) -> Result<(), Unwritten<E>> {
         let reader = self.reader;
         self.state(event, parts)?;
-        if around.wanted.sightings {
-            self.sightings(&event.stix, around.event, parts)?;
-        }
+        self.asides(event, around.wanted, parts)?;
         let mut objects = Vec::new();
         let own = Query { refers_to: Some(event.stix.clone()), origin: Some(event.origin.clone()), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
         self.each(own, &mut |mut element| {
@@ -390,7 +280,11 @@ impl<'v, E> View<'v, E> {
                     }
                 },
                 "object" => objects.push(element),
-                "report" => append(&mut parts.reports, &part(reader, &mut element, around).into())?,
+                "report" => {
+                    let mut fields = part(reader, &mut element, around);
+                    attach(&mut fields, element.uuid(), parts);
+                    append(&mut parts.reports, &fields.into())?;
+                }
                 "reference" => reference(reader, element, around, parts),
                 _ => {}
             }
@@ -488,21 +382,58 @@ impl<'v, E> View<'v, E> {
     ///
     /// # Errors
     /// [`Unwritten`].
-    pub fn sightings_of(&mut self, uuid: &str) -> Result<Vec<Value>, Unwritten<E>> {
+    pub fn sightings_of(&mut self, uuid: &str) -> Result<Vec<Said>, Unwritten<E>> {
         let Some(event) = self.head(uuid)? else { return Ok(Vec::new()) };
-        let mut parts = Parts::default();
-        let number = self.reader.number(uuid).to_string();
-        self.sightings(&event.stix, &number, &mut parts)?;
-        let named = parts.sightings.into_iter().flat_map(|(attribute, list)| {
-            let uuid = attribute.split_once("--").map_or("", |(_, uuid)| uuid).to_owned();
-            list.into_iter().map(move |mut sighting| {
-                if let Some(map) = sighting.as_object_mut() {
-                    map.insert("attribute_uuid".to_owned(), uuid.clone().into());
-                }
-                sighting
-            })
-        });
-        Ok(named.collect())
+        self.said(&SIGHTINGS, Some(&event.stix), Some(&event.origin))
+    }
+
+    /// What was said of those types, about one event or any, newest version of each. Only who said it first, and whose event it is, may change it.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub(crate) fn said(&mut self, types: &[&str], event: Option<&Id>, owner: Option<&Origin>) -> Result<Vec<Said>, Unwritten<E>> {
+        let mut order = Vec::new();
+        let mut all: HashMap<String, Vec<Element>> = HashMap::new();
+        let versions = Versions { all: true, ..Versions::default() };
+        let types = Some(types.iter().map(|t| (*t).into()).collect());
+        let query = Query { refers_to: event.cloned(), types, versions, limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
+        self.each(query, &mut |element| {
+            all.entry(element.id.clone()).or_insert_with_key(|id| {
+                order.push(id.clone());
+                Vec::new()
+            });
+            all.entry(element.id.clone()).or_default().push(element);
+            Ok(())
+        })?;
+        let mut found = Vec::new();
+        for id in order {
+            let versions = all.remove(&id).unwrap_or_default();
+            let Some(first) = versions.first().map(|e| e.origin.clone()) else { continue };
+            let counts = |e: &Element| e.origin == first || Some(&e.origin) == owner;
+            found.extend(versions.into_iter().filter(counts).max_by_key(|e| e.at_s).map(|e| self.reader.said(&e, first)));
+        }
+        Ok(found)
+    }
+
+    /// Where an event comes from.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub(crate) fn origin_of(&mut self, uuid: &str) -> Result<Option<Origin>, Unwritten<E>> {
+        Ok(self.head(uuid)?.map(|event| event.origin))
+    }
+
+    /// Which of these attributes the reader may see.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub(crate) fn attribute_id(&mut self, ids: Vec<Id>) -> Result<Option<String>, Unwritten<E>> {
+        let mut found = None;
+        self.each(Query { ids: Some(ids), ..Query::default() }, &mut |element| {
+            found = Some(element.id);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// The event that one of these attributes is of.
@@ -518,20 +449,36 @@ impl<'v, E> View<'v, E> {
         Ok(found)
     }
 
-    fn sightings(&mut self, event: &Id, of: &str, parts: &mut Parts) -> Result<(), Unwritten<E>> {
-        let reader = self.reader;
-        let types = Some(SIGHTINGS.iter().map(|t| (*t).into()).collect());
-        let query = Query { refers_to: Some(event.clone()), types, limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
-        self.each(query, &mut |element| {
-            let attribute = text(&element.ours, "attribute_ref");
-            let mut fields = element.fields.clone();
-            reader.dress(&element, &mut fields);
-            fields.insert("event_id".to_owned(), of.into());
-            let attribute_uuid = attribute.split_once("--").map_or("", |(_, uuid)| uuid);
-            fields.insert("attribute_id".to_owned(), reader.number(attribute_uuid).to_string().into());
-            parts.sightings.entry(attribute.to_owned()).or_default().push(fields.into());
-            Ok(())
-        })
+    /// What was said about an event, put where MISP has it.
+    fn asides(&mut self, event: &Element, wanted: Wanted, parts: &mut Parts) -> Result<(), Unwritten<E>> {
+        for said in self.said(&ASIDES, Some(&event.stix), Some(&event.origin))? {
+            if said.name == "Sighting" {
+                if wanted.sightings {
+                    parts.sightings.entry(said.attribute).or_default().push(said.fields.into());
+                }
+                continue;
+            }
+            if !wanted.takes(&said.fields) {
+                continue;
+            }
+            let about = if said.name == "ShadowAttribute" { &said.attribute } else { text(&said.fields, "object_uuid") };
+            let about = if about.is_empty() { event.uuid() } else { about };
+            parts.said.entry(about.to_ascii_lowercase()).or_default().push((said.name, said.fields.into()));
+        }
+        Ok(())
+    }
+}
+
+/// Puts what was said about an element into it, and what was said about that into that.
+fn attach(fields: &mut Map<String, Value>, uuid: &str, parts: &mut Parts) {
+    for (name, mut value) in parts.said.remove(&uuid.to_ascii_lowercase()).unwrap_or_default() {
+        if let Some(inner) = value.as_object_mut() {
+            let own = text(inner, "uuid").to_owned();
+            attach(inner, &own, parts);
+        }
+        if let Some(list) = fields.entry(name).or_insert_with(|| Value::Array(Vec::new())).as_array_mut() {
+            list.push(value);
+        }
     }
 }
 
@@ -559,7 +506,8 @@ fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, par
     }
     reader.tags(&element, &mut fields, around.level);
     fields.insert("object_id".to_owned(), around.object.unwrap_or("0").into());
-    if let Some(seen) = parts.sightings.remove(&element.id) {
+    attach(&mut fields, element.uuid(), parts);
+    if let Some(seen) = parts.sightings.remove(element.uuid()) {
         fields.insert("Sighting".to_owned(), seen.into());
     }
     parts.attributes += 1;
@@ -574,6 +522,7 @@ fn object(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts:
     let held = parts.within.remove(&element.id).unwrap_or_default();
     let attributes: Vec<Value> = held.into_iter().map(|a| attribute(reader, a, &inside, parts)).collect();
     fields.insert("Attribute".to_owned(), attributes.into());
+    attach(&mut fields, element.uuid(), parts);
     let references = parts.references.remove(&element.id).unwrap_or_default();
     fields.insert("ObjectReference".to_owned(), references.into());
     fields.into()

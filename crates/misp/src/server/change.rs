@@ -7,17 +7,17 @@ use polder_store::Act;
 use serde_json::{Map, Value, json};
 
 use super::Asked;
-use super::call::texts;
 use super::sink::Reply;
-use super::write::{fill, random_uuid};
+use crate::map::Wanted;
 use crate::map::fields::{flag, text};
 use crate::map::ids::uuid;
+use crate::map::rows::STATE;
 
 type Change<'c> = dyn FnMut(&mut Map<String, Value>) -> Result<(), Reply> + 'c;
 
 impl Asked<'_> {
     /// Changes an event of the caller's own source.
-    fn changed(&self, event: &str, change: &mut Change<'_>) -> Result<(), Reply> {
+    pub(crate) fn changed(&self, event: &str, change: &mut Change<'_>) -> Result<(), Reply> {
         let missing = || self.not_found("Invalid event.");
         let Some(mut document) = self.held(event)? else {
             return Err(if self.is_visible(event)? { self.forbidden("You do not have permission to do that.") } else { missing() });
@@ -34,19 +34,19 @@ impl Asked<'_> {
     }
 
     /// The event that a path names first.
-    fn named_event(&self) -> Result<String, Reply> {
+    pub(crate) fn named_event(&self) -> Result<String, Reply> {
         let given = self.call.text("event_id").or_else(|| self.call.text("event"));
         let name = if self.call.first().is_empty() { given.unwrap_or_default() } else { self.call.first().to_owned() };
         self.event_uuid(&name)?.ok_or_else(|| self.not_found("Invalid event."))
     }
 
     /// One attribute as the caller reads it.
-    fn shown(&self, event: &str, wanted: &str) -> Result<Option<Value>, Reply> {
-        Ok(self.whole(event)?.into_iter().find(|a| text(a, "uuid").eq_ignore_ascii_case(wanted)).map(Value::Object))
+    pub(crate) fn shown(&self, event: &str, wanted: &str) -> Result<Option<Value>, Reply> {
+        Ok(self.whole_of(event, Wanted::ALL)?.into_iter().find(|a| text(a, "uuid").eq_ignore_ascii_case(wanted)).map(Value::Object))
     }
 
     /// Event and UUID of the attribute that a path names first. One that was withdrawn is found too.
-    fn named_attribute(&self) -> Result<(String, String), Reply> {
+    pub(crate) fn named_attribute(&self) -> Result<(String, String), Reply> {
         let missing = || self.not_found("Invalid attribute.");
         let name = self.call.first();
         let event = self.event_of_attribute(name)?.ok_or_else(missing)?;
@@ -58,12 +58,12 @@ impl Asked<'_> {
     }
 }
 
-fn list<'e>(event: &'e mut Map<String, Value>, key: &str) -> Option<&'e mut Vec<Value>> {
+pub(crate) fn list<'e>(event: &'e mut Map<String, Value>, key: &str) -> Option<&'e mut Vec<Value>> {
     event.entry(key).or_insert_with(|| json!([])).as_array_mut()
 }
 
 /// Every attribute of an event, those of objects too.
-fn every(event: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
+pub(crate) fn every(event: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
     let mut found = Vec::new();
     for (key, value) in event.iter_mut() {
         let Some(items) = value.as_array_mut() else { continue };
@@ -79,12 +79,15 @@ fn every(event: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
     found
 }
 
-fn is(element: &Map<String, Value>, uuid: &str) -> bool {
+pub(crate) fn is(element: &Map<String, Value>, uuid: &str) -> bool {
     text(element, "uuid").eq_ignore_ascii_case(uuid)
 }
 
 /// Publishes an event, or takes it back.
 pub(crate) fn publish(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    if !asked.caller.role.publishes() {
+        return Err(asked.forbidden("You do not have permission to use this functionality."));
+    }
     let event = asked.named_event()?;
     let publish = asked.call.action != "unpublish";
     let now = asked.now_s().to_string();
@@ -119,7 +122,6 @@ pub(crate) fn delete_event(asked: &Asked<'_>) -> Result<Reply, Reply> {
 pub(crate) fn add_attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
     asked.source()?;
     let event = asked.named_event()?;
-    let many = asked.call.body.is_array();
     let mut new: Vec<Map<String, Value>> = match &asked.call.body {
         Value::Array(all) => all.iter().filter_map(Value::as_object).cloned().collect(),
         _ => vec![asked.call.object("Attribute")],
@@ -134,29 +136,37 @@ pub(crate) fn add_attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
         attribute.shift_remove("id");
         asked.complete_attribute(attribute, now)?;
     }
-    let held = asked.held(&event)?.unwrap_or_default();
-    let held = held.get("Event").and_then(|e| e.get("Attribute")).and_then(Value::as_array).cloned().unwrap_or_default();
-    let same = |a: &Value, b: &Map<String, Value>| ["type", "value", "category"].iter().all(|k| a.get(*k) == b.get(*k)) && !flag(a.get("deleted"));
-    if new.iter().any(|b| held.iter().any(|a| same(a, b))) {
-        return Err(asked.invalid("value", "A similar attribute already exists for this event."));
-    }
+    let twice = asked.call.flag("breakOnDuplicate") == Some(false);
+    let mut errors = Map::new();
+    let mut kept = Vec::new();
     asked.changed(&event, &mut |fields| {
-        if let Some(list) = list(fields, "Attribute") {
-            list.extend(new.iter().cloned().map(Value::Object));
+        for (n, attribute) in new.iter().enumerate() {
+            if !twice && every(fields).iter().any(|held| similar(held, attribute)) {
+                errors.insert(format!("attribute_{n}"), json!({"value": ["A similar attribute already exists for this event."]}));
+            } else if let Some(list) = list(fields, "Attribute") {
+                list.push(Value::Object(attribute.clone()));
+                kept.push(text(attribute, "uuid").to_owned());
+            }
         }
-        Ok(())
+        if kept.is_empty() { Err(asked.invalid("value", "A similar attribute already exists for this event.")) } else { Ok(()) }
     })?;
     let mut shown = Vec::new();
-    for attribute in &new {
-        shown.push(asked.shown(&event, text(attribute, "uuid"))?.unwrap_or_else(|| Value::Object(attribute.clone())));
+    for own in &kept {
+        shown.extend(asked.shown(&event, own)?);
     }
-    Ok(Reply::json(&match (many || shown.len() > 1, shown.pop()) {
-        (false, Some(one)) => json!({"Attribute": one}),
-        (_, last) => {
-            shown.extend(last);
-            json!({"Attribute": shown})
-        }
-    }))
+    let mut answer = Map::new();
+    let one = if new.len() == 1 { shown.pop() } else { None };
+    answer.insert("Attribute".to_owned(), one.unwrap_or_else(|| Value::Array(shown)));
+    if !errors.is_empty() {
+        answer.insert("errors".to_owned(), errors.into());
+    }
+    Ok(Reply::json(&Value::Object(answer)))
+}
+
+/// Does one say what the other says, and stand?
+fn similar(held: &Map<String, Value>, new: &Map<String, Value>) -> bool {
+    let alone = text(held, "object_relation").is_empty();
+    alone && !flag(held.get("deleted")) && ["type", "value", "category"].iter().all(|key| held.get(*key) == new.get(*key))
 }
 
 /// Changes an attribute.
@@ -165,6 +175,7 @@ pub(crate) fn edit_attribute(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let (event, own) = asked.named_attribute()?;
     let mut sent = asked.call.object("Attribute");
     sent.retain(|key, _| !matches!(key.as_str(), "id" | "uuid" | "event_id" | "object_id" | "timestamp" | "Event" | "event_uuid"));
+    asked.group_into(&mut sent)?;
     let now = asked.now_s().to_string();
     asked.changed(&event, &mut |fields| {
         for attribute in every(fields).into_iter().filter(|a| is(a, &own)) {
@@ -182,6 +193,11 @@ pub(crate) fn delete_attribute(asked: &Asked<'_>) -> Result<Reply, Reply> {
     asked.source()?;
     let (event, own) = asked.named_attribute()?;
     let deleted = asked.call.action == "delete";
+    if deleted && asked.call.flag("hard").unwrap_or(false) {
+        let own = crate::map::KINDS.iter().copied().chain([STATE]).map(|kind| format!("{kind}--{own}"));
+        asked.take_out(&event, &own.collect::<Vec<_>>())?;
+        return Ok(asked.done("Attribute deleted."));
+    }
     let now = asked.now_s().to_string();
     asked.changed(&event, &mut |fields| {
         for attribute in every(fields).into_iter().filter(|a| is(a, &own)) {
@@ -195,46 +211,6 @@ pub(crate) fn delete_attribute(asked: &Asked<'_>) -> Result<Reply, Reply> {
     }
     let shown = asked.shown(&event, &own)?.unwrap_or_default();
     Ok(Reply::json(&json!({"Attribute": shown})))
-}
-
-/// Adds an object.
-pub(crate) fn add_object(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let event = asked.named_event()?;
-    let mut object = asked.call.object("Object");
-    if text(&object, "name").is_empty() {
-        return Err(asked.invalid("name", "An object needs the name of its template."));
-    }
-    asked.complete_object(&mut object, asked.now_s())?;
-    asked.changed(&event, &mut |fields| {
-        if let Some(list) = list(fields, "Object") {
-            list.push(Value::Object(object.clone()));
-        }
-        Ok(())
-    })?;
-    Ok(Reply::json(&json!({"Object": asked.part_of(&event, "Object", text(&object, "uuid"))?.unwrap_or(Value::Object(object))})))
-}
-
-/// Adds a report.
-pub(crate) fn add_report(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let event = asked.named_event()?;
-    let mut report = asked.call.object("EventReport");
-    if text(&report, "name").is_empty() {
-        return Err(asked.invalid("name", "A report needs a name."));
-    }
-    let id = random_uuid().ok_or_else(|| asked.internal())?;
-    fill(
-        &mut report,
-        [("uuid", id.into()), ("timestamp", asked.now_s().to_string().into()), ("distribution", "5".into()), ("deleted", false.into()), ("content", "".into())],
-    );
-    asked.changed(&event, &mut |fields| {
-        if let Some(list) = list(fields, "EventReport") {
-            list.push(Value::Object(report.clone()));
-        }
-        Ok(())
-    })?;
-    Ok(Reply::json(&json!({"EventReport": asked.part_of(&event, "EventReport", text(&report, "uuid"))?.unwrap_or(Value::Object(report))})))
 }
 
 /// Sets a tag on an event or attribute, or takes it off.
@@ -276,179 +252,9 @@ pub(crate) fn tag(asked: &Asked<'_>) -> Result<Reply, Reply> {
     Ok(asked.done(&said))
 }
 
-/// Adds a sighting of an attribute, or of every attribute with a value.
-pub(crate) fn add_sighting(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let body = asked.call.object("Sighting");
-    let values: Vec<String> = ["values", "value"].iter().filter_map(|k| body.get(*k)).flat_map(texts).collect();
-    let named =
-        [asked.call.first().to_owned(), text(&body, "uuid").to_owned(), body.get("id").map(texts).and_then(|t| t.into_iter().next()).unwrap_or_default()];
-    let mut targets: Vec<(String, String)> = Vec::new();
-    if let Some(name) = named.iter().find(|n| !n.is_empty()).filter(|_| values.is_empty()) {
-        let missing = || asked.not_found("Invalid attribute.");
-        let event = asked.event_of_attribute(name)?.ok_or_else(missing)?;
-        let own = match uuid(name) {
-            Some(uuid) => uuid,
-            None => asked.numbered(name, &crate::map::KINDS)?.ok_or_else(missing)?,
-        };
-        targets.push((event, own));
-    }
-    if !values.is_empty() {
-        for head in asked.heads()? {
-            let event = text(&head, "uuid").to_owned();
-            let seen = asked.whole(&event)?.into_iter().filter(|a| values.iter().any(|v| v == text(a, "value")));
-            targets.extend(seen.map(|a| (event.clone(), text(&a, "uuid").to_owned())));
-        }
-    }
-    if targets.is_empty() {
-        return Err(asked.not_found("No valid attributes found."));
-    }
-    let at = body.get("timestamp").or(body.get("date_sighting")).map(texts).and_then(|t| t.into_iter().next()).unwrap_or_else(|| asked.now_s().to_string());
-    let kind = body.get("type").map(texts).and_then(|t| t.into_iter().next()).unwrap_or_else(|| "0".to_owned());
-    let member = asked.me.organisation.as_deref().unwrap_or_default();
-    let identity = asked.policy.alliance.members.get(member).and_then(|m| crate::map::marks::organisation_of(m.identity.as_deref()?));
-    let mut last = Value::Null;
-    for (event, own) in targets {
-        let id = random_uuid().ok_or_else(|| asked.internal())?;
-        let sighting = json!({"uuid": id, "date_sighting": at, "type": kind, "source": text(&body, "source"), "Organisation": {"uuid": identity, "name": asked.app.access.name(member)}});
-        asked.changed(&event, &mut |fields| {
-            for attribute in every(fields).into_iter().filter(|a| is(a, &own)) {
-                if let Some(list) = list(attribute, "Sighting") {
-                    list.push(sighting.clone());
-                }
-            }
-            Ok(())
-        })?;
-        last = sighting;
-        if let Some(map) = last.as_object_mut() {
-            let reader = asked.reader();
-            map.insert("id".to_owned(), reader.number(&id).to_string().into());
-            map.insert("attribute_id".to_owned(), reader.number(&own).to_string().into());
-            map.insert("attribute_uuid".to_owned(), own.into());
-            map.insert("event_id".to_owned(), reader.number(&event).to_string().into());
-        }
-    }
-    Ok(Reply::json(&json!({"Sighting": last})))
-}
-
-/// Sightings that another MISP has of attributes of an event the caller sent, under the UUIDs they have.
-pub(crate) fn keep_sightings(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let event = asked.named_event()?;
-    let sent = asked.call.body.as_array().cloned().unwrap_or_default();
-    if asked.held(&event)?.is_none() {
-        // Sightings of what others sent are not kept yet, and the sender is told that none was.
-        return Ok(Reply::json(&json!({"saved": 0, "success": true})));
-    }
-    let mut saved = 0usize;
-    asked.changed(&event, &mut |fields| {
-        for attribute in every(fields) {
-            let of = text(attribute, "uuid").to_owned();
-            let mine = sent.iter().filter(|s| s.get("attribute_uuid").and_then(Value::as_str).is_some_and(|u| u.eq_ignore_ascii_case(&of)));
-            let mine: Vec<Value> = mine.cloned().collect();
-            if let (false, Some(list)) = (mine.is_empty(), list(attribute, "Sighting")) {
-                let known = |s: &Value| list.iter().any(|k| k.get("uuid").is_some() && k.get("uuid") == s.get("uuid"));
-                let new: Vec<Value> = mine.into_iter().filter(|s| !known(s)).collect();
-                saved += new.len();
-                list.extend(new);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(Reply::json(&json!({"saved": saved, "success": true})))
-}
-
-/// Proposals to attributes of an event the caller sent.
-pub(crate) fn keep_proposals(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let event = asked.named_event()?;
-    let sent = asked.call.body.as_array().cloned().unwrap_or_default();
-    let mut kept = 0usize;
-    asked.changed(&event, &mut |fields| {
-        if let Some(list) = list(fields, "ShadowAttribute") {
-            for proposal in &sent {
-                if list.iter().all(|k| k.get("uuid") != proposal.get("uuid")) {
-                    list.push(proposal.clone());
-                    kept += 1;
-                }
-            }
-        }
-        Ok(())
-    })?;
-    Ok(Reply::json(&json!({"success": kept > 0, "message": format!("{kept} Proposal(s) added."), "counter": kept})))
-}
-
-/// Kinds of what analysts write about an element.
-const ANALYST_DATA: [&str; 3] = ["Note", "Opinion", "Relationship"];
-
-/// Which analyst data a pusher offers is wanted: all of it, since what is held already is kept once.
-pub(crate) fn wanted_analyst_data(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let offered = asked.call.body.as_object().cloned().unwrap_or_default();
-    let wanted: Map<String, Value> = ANALYST_DATA.iter().map(|kind| ((*kind).to_owned(), offered.get(*kind).cloned().unwrap_or_else(|| json!([])))).collect();
-    Ok(Reply::json(&Value::Object(wanted)))
-}
-
-/// Analyst data about an event, or an attribute of one, that the caller sent.
-pub(crate) fn keep_analyst_data(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let mut counts = (0usize, 0usize);
-    for kind in ANALYST_DATA {
-        let Some(sent) = asked.call.body.get(kind) else { continue };
-        let sent: Vec<Value> = sent.as_array().cloned().unwrap_or_else(|| vec![sent.clone()]);
-        for one in sent {
-            let about = one.get("object_uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let Some(event) = asked.own_event_about(&about)? else {
-                counts.1 += 1;
-                continue;
-            };
-            asked.changed(&event, &mut |fields| {
-                let put = |element: &mut Map<String, Value>| {
-                    if let Some(list) = list(element, kind) {
-                        list.retain(|k| k.get("uuid") != one.get("uuid"));
-                        list.push(one.clone());
-                    }
-                };
-                if is(fields, &about) {
-                    put(fields);
-                } else {
-                    every(fields).into_iter().filter(|a| is(a, &about)).for_each(put);
-                }
-                Ok(())
-            })?;
-            counts.0 += 1;
-        }
-    }
-    let said = format!("Analyst Data imported. {} imported, {} ignored, 0 failed. ", counts.0, counts.1);
-    Ok(Reply::json(&json!({"saved": counts.0 > 0, "success": counts.0 > 0, "name": said, "message": said, "url": asked.call.path})))
-}
-
 /// Clusters are kept with the events that name them; alone they are not kept, and the sender is told so.
 pub(crate) fn keep_nothing(asked: &Asked<'_>) -> Result<Reply, Reply> {
     asked.source()?;
     let said = "Galaxy clusters imported. 0 imported, 1 ignored, 0 failed.";
     Ok(Reply::json(&json!({"saved": false, "success": true, "name": said, "message": said, "url": asked.call.path})))
-}
-
-impl Asked<'_> {
-    /// The event of the caller's own source that is meant, or that the attribute meant is in.
-    fn own_event_about(&self, about: &str) -> Result<Option<String>, Reply> {
-        let Some(own) = uuid(about) else { return Ok(None) };
-        if self.is_own(&own)? {
-            return Ok(Some(own));
-        }
-        match self.event_of_attribute(&own)? {
-            Some(event) if self.is_own(&event)? => Ok(Some(event)),
-            _ => Ok(None),
-        }
-    }
-
-    /// A part of an event as the caller reads it.
-    fn part_of(&self, event: &str, list: &str, own: &str) -> Result<Option<Value>, Reply> {
-        let mut out = Vec::new();
-        self.view(|view| view.event(event, crate::map::Wanted { parts: true, ..self.wanted() }, &mut out))?;
-        let event: Value = serde_json::from_slice(&out).unwrap_or_default();
-        let found = event.get("Event").and_then(|e| e.get(list)).and_then(Value::as_array);
-        Ok(found.into_iter().flatten().find(|p| p.get("uuid").and_then(Value::as_str) == Some(own)).cloned())
-    }
 }

@@ -26,6 +26,7 @@ const KNOWN: &[&str] = &[
     "date",
     "deleted",
     "enforceWarninglist",
+    "event_id",
     "event_tags",
     "event_timestamp",
     "eventid",
@@ -61,8 +62,10 @@ const KNOWN: &[&str] = &[
     "page",
     "publish_timestamp",
     "published",
+    "quickFilter",
     "requested_attributes",
     "returnFormat",
+    "searchall",
     "sgReferenceOnly",
     "sharinggroup",
     "tag",
@@ -94,11 +97,11 @@ pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
         let uuid = text(&head, "uuid").to_owned();
         let mut out = Vec::new();
         let wanted = asked.wanted();
-        if whole && !asked.whole(&uuid)?.iter().any(|a| filter.takes_attribute(a, &head)) {
+        if whole && !filter.takes_bare(&head) && !asked.whole(&uuid)?.iter().any(|a| filter.takes_attribute(a, &head)) {
             continue;
         }
         asked.view(|view| view.event(&uuid, wanted, &mut out))?;
-        found.push((uuid, out));
+        found.push((uuid, filter.trimmed(out)));
     }
     let found = filter.cut(found);
     match filter.format.as_str() {
@@ -140,6 +143,34 @@ pub(crate) fn attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
     filter.answered(asked, rows)
 }
 
+/// Objects with an attribute that is looked for, each whole.
+pub(crate) fn objects(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let filter = Filter::of(asked)?;
+    let mut found = Vec::new();
+    for head in asked.heads()?.into_iter().filter(|head| filter.takes_event(head)) {
+        let wanted = asked.whole(text(&head, "uuid"))?;
+        let wanted: BTreeSet<&str> = wanted.iter().filter(|a| filter.takes_attribute(a, &head)).map(|a| text(a, "object_uuid")).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let held = asked.parts_of(text(&head, "uuid"), "Object", asked.wanted())?;
+        found.extend(held.into_iter().filter(|o| o.get("uuid").and_then(Value::as_str).is_some_and(|u| wanted.contains(u))));
+    }
+    let found: Vec<Value> = filter.cut(found).into_iter().map(|object| json!({"Object": object})).collect();
+    Ok(Reply::json(&json!({"response": found})))
+}
+
+/// Every attribute in view, as MISP lists them.
+pub(crate) fn attributes_listed(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let mut found = Vec::new();
+    for head in asked.heads()? {
+        found.extend(asked.whole(text(&head, "uuid"))?.into_iter().map(Value::Object));
+    }
+    let limit = asked.call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(limits::LISTED_DEFAULT);
+    let skip = asked.call.number("page").and_then(|n| usize::try_from(n).ok()).unwrap_or(1).saturating_sub(1).saturating_mul(limit);
+    Ok(Reply::json(&Value::Array(found.into_iter().skip(skip).take(limit).collect())))
+}
+
 /// One attribute, by UUID or number.
 pub(crate) fn one(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let name = asked.call.first();
@@ -147,6 +178,12 @@ pub(crate) fn one(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let event = asked.event_of_attribute(name)?.ok_or_else(missing)?;
     let found = asked.whole(&event)?.into_iter().find(|a| text(a, "uuid").eq_ignore_ascii_case(name) || text(a, "id") == name);
     found.map(|a| Reply::json(&json!({"Attribute": a}))).ok_or_else(missing)
+}
+
+/// Is an element for that group?
+fn grouped(fields: &Map<String, Value>, wanted: &str) -> bool {
+    let uuid = fields.get("SharingGroup").and_then(|g| g.get("uuid")).and_then(Value::as_str).unwrap_or_default();
+    number(fields.get("distribution")) == Some(4) && (text(fields, "sharing_group_id") == wanted || uuid.eq_ignore_ascii_case(wanted))
 }
 
 fn with_event(mut attribute: Map<String, Value>, head: &Map<String, Value>) -> Value {
@@ -185,8 +222,9 @@ impl Any {
 }
 
 /// Is it so, with `%` for anything?
-fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+pub(crate) fn like(pattern: &str, text: &str) -> bool {
+    // As in MISP's queries, a backslash stands before a character that is meant as it is.
+    let (pattern, text) = (pattern.to_lowercase().replace("\\\\", "\\"), text.to_lowercase());
     if !pattern.contains('%') {
         return pattern == text;
     }
@@ -211,10 +249,15 @@ fn like(pattern: &str, text: &str) -> bool {
 type Range = (i64, i64);
 
 /// Seconds of a moment: a number, a day, or a distance back from now as in `7d`.
-fn moment_s(text: &str, now_s: i64) -> Option<i64> {
+pub(crate) fn moment_s(text: &str, now_s: i64) -> Option<i64> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
         return Some(number);
+    }
+    if let Some((whole, fraction)) = text.split_once('.')
+        && fraction.bytes().all(|b| b.is_ascii_digit())
+    {
+        return whole.parse().ok();
     }
     let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit_s = match unit {
@@ -240,6 +283,7 @@ struct Filter {
     object_name: Option<Any>,
     object_relation: Option<Any>,
     threat: Option<Any>,
+    group: Option<Any>,
     to_ids: Option<bool>,
     published: Option<bool>,
     deleted: (bool, bool),
@@ -261,16 +305,16 @@ impl Filter {
             return Err(asked.bad(&format!("The filter `{}` is not known here; leave it out.", odd.0)));
         }
         let now_s = asked.app.store.now_us() / 1_000_000;
-        let range = |key: &str| -> Result<Option<Range>, Reply> {
-            let Some(said) = call.texts(key).filter(|t| !t.is_empty()) else { return Ok(None) };
-            let read = |t: &String| moment_s(t, now_s).ok_or_else(|| asked.bad(&format!("`{t}` is no time.")));
-            let mut both = said.iter().take(2).map(read).collect::<Result<Vec<i64>, Reply>>()?;
+        let range = |key: &str| -> Option<Range> {
+            let said = call.texts(key).filter(|t| !t.is_empty())?;
+            let mut both: Vec<Option<i64>> = said.iter().take(2).map(|t| moment_s(t, now_s)).collect();
             both.sort_unstable();
-            Ok(match both.as_slice() {
-                [from, to] => Some((*from, *to)),
-                [from] => Some((*from, i64::MAX)),
-                _ => None,
-            })
+            // Of what is no time nothing is as old; MISP's clients rely on an empty answer.
+            match both.as_slice() {
+                [Some(from), Some(to)] => Some((*from, *to)),
+                [Some(from)] => Some((*from, i64::MAX)),
+                _ => Some((i64::MAX, i64::MIN)),
+            }
         };
         let any = |key: &str| Any::of(call.value(key));
         let of_events = call.controller == "events";
@@ -285,19 +329,20 @@ impl Filter {
             category: any("category"),
             tags: any("tags").or_else(|| any("tag")).or_else(|| any("event_tags")),
             org: any("org"),
-            event: any("eventid"),
+            event: any("eventid").or_else(|| any("event_id")),
             uuid: any("uuid"),
             info: any("eventinfo"),
             object_name: any("object_name"),
             object_relation: any("object_relation"),
             threat: any("threat_level_id"),
+            group: any("sharinggroup"),
             to_ids: call.flag("to_ids").filter(|_| call.text("to_ids").as_deref() != Some("exclude")),
             published: call.flag("published"),
             deleted: (wanted.standing, wanted.deleted),
             days: (day(from), day(to)),
-            changed: if of_events { range("timestamp")?.or(range("event_timestamp")?) } else { range("event_timestamp")? },
-            attribute_changed: if of_events { range("attribute_timestamp")? } else { range("timestamp")?.or(range("attribute_timestamp")?) },
-            was_published: range("publish_timestamp")?.or(range("last")?),
+            changed: if of_events { range("timestamp").or(range("event_timestamp")) } else { range("event_timestamp") },
+            attribute_changed: if of_events { range("attribute_timestamp") } else { range("timestamp").or(range("attribute_timestamp")) },
+            was_published: range("publish_timestamp").or(range("last")),
             format: call.text("returnFormat").unwrap_or_else(|| "json".to_owned()),
             headerless: call.flag("headerless").unwrap_or(false),
             limit: call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0),
@@ -347,12 +392,49 @@ impl Filter {
         of(&self.event, &|w| w == text(head, "id") || w.eq_ignore_ascii_case(text(head, "uuid")))
             && of(&self.org, &|w| w == organisation("name") || w == organisation("uuid") || w == text(head, "orgc_id"))
             && of(&self.info, &|w| like(&format!("%{}%", w.trim_matches('%')), text(head, "info")))
+            && (self.asks_of_attributes() || of(&self.group, &|w| grouped(head, w)))
             && of(&self.threat, &|w| head.get("threat_level_id").is_some_and(|t| number(Some(t)) == w.parse().ok()))
             && self.published.is_none_or(|p| p == is_published(head))
             && self.days.0.as_deref().is_none_or(|from| day >= from)
             && self.days.1.as_deref().is_none_or(|to| day <= to)
             && within(self.changed, "timestamp")
             && within(self.was_published, "publish_timestamp")
+    }
+
+    /// Does an event match by its own tags, when nothing else is asked of its attributes?
+    fn takes_bare(&self, head: &Map<String, Value>) -> bool {
+        let others = [&self.value, &self.kind, &self.category, &self.object_name, &self.object_relation];
+        let asks_more = others.iter().any(|f| f.is_some()) || self.to_ids.is_some() || self.attribute_changed.is_some();
+        let tags = tag_names(head);
+        let uuid = |w: &str| text(head, "uuid").eq_ignore_ascii_case(w);
+        let of = |filter: &Option<Any>, is: &dyn Fn(&str) -> bool| filter.as_ref().is_none_or(|f| f.takes(is));
+        !asks_more && of(&self.uuid, &uuid) && of(&self.tags, &|w| tags.iter().any(|t| like(w, t)))
+    }
+
+    /// An event without the attributes that are asked not to be in it, as MISP answers: of others it shows the whole event.
+    fn trimmed(&self, event: Vec<u8>) -> Vec<u8> {
+        let unwanted: Vec<&String> = self.tags.iter().flat_map(|t| &t.no).collect();
+        if unwanted.is_empty() && self.to_ids.is_none() {
+            return event;
+        }
+        let Ok(mut whole) = serde_json::from_slice::<Value>(&event) else { return Vec::new() };
+        let stays = |attribute: &Value| {
+            let tags = attribute.as_object().map(tag_names).unwrap_or_default();
+            let tagged = unwanted.iter().any(|w| tags.iter().any(|t| like(w, t)));
+            !tagged && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
+        };
+        if let Some(map) = whole.get_mut("Event").and_then(Value::as_object_mut) {
+            let mut lists: Vec<&mut Vec<Value>> = Vec::new();
+            for (key, value) in map.iter_mut() {
+                match (key.as_str(), value) {
+                    ("Attribute", Value::Array(list)) => lists.push(list),
+                    ("Object", Value::Array(all)) => lists.extend(all.iter_mut().filter_map(|o| o.get_mut("Attribute")?.as_array_mut())),
+                    _ => {}
+                }
+            }
+            lists.into_iter().for_each(|list| list.retain(stays));
+        }
+        whole.to_string().into_bytes()
     }
 
     fn takes_attribute(&self, attribute: &Map<String, Value>, head: &Map<String, Value>) -> bool {
@@ -368,6 +450,7 @@ impl Filter {
             && of(&self.kind, &|w| like(w, text(attribute, "type")))
             && of(&self.category, &|w| like(w, text(attribute, "category")))
             && of(&self.tags, &|w| tags.iter().any(|t| like(w, t)))
+            && of(&self.group, &|w| grouped(attribute, w) || (number(attribute.get("distribution")) == Some(5) && grouped(head, w)))
             && of(&self.uuid, &|w| uuids.iter().any(|u| u.eq_ignore_ascii_case(w)))
             && of(&self.object_name, &|w| like(w, text(attribute, "object_name")))
             && of(&self.object_relation, &|w| like(w, text(attribute, "object_relation")))
@@ -427,7 +510,7 @@ fn quoted(text: &str) -> String {
 
 impl Asked<'_> {
     /// Attributes in the caller's view that the search database finds for one of these values.
-    fn with_values(&self, values: &[String]) -> Result<Vec<Pair>, Reply> {
+    pub(crate) fn with_values(&self, values: &[String]) -> Result<Vec<Pair>, Reply> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         for value in values {
@@ -443,9 +526,14 @@ impl Asked<'_> {
 
     /// The attributes of an event in the caller's view, those of objects with what their object is.
     pub(crate) fn whole(&self, uuid: &str) -> Result<Vec<Map<String, Value>>, Reply> {
+        let sightings = self.call.flag("includeSightings").unwrap_or(false);
+        self.whole_of(uuid, crate::map::Wanted { sightings, parts: true, ..self.wanted() })
+    }
+
+    /// The same, as much of it as is wanted.
+    pub(crate) fn whole_of(&self, uuid: &str, wanted: crate::map::Wanted) -> Result<Vec<Map<String, Value>>, Reply> {
         let mut out = Vec::new();
-        let wanted = crate::map::Wanted { sightings: false, ..self.wanted() };
-        if !self.view(|view| view.event(uuid, crate::map::Wanted { parts: true, ..wanted }, &mut out))? {
+        if !self.view(|view| view.event(uuid, wanted, &mut out))? {
             return Ok(Vec::new());
         }
         let mut event: Value = serde_json::from_slice(&out).map_err(|e| self.failed(&e))?;

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::sink::Reply;
 use super::{Asked, Role};
 use crate::map::fields::text;
-use crate::map::marks::organisation_of;
 
 /// An organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +80,30 @@ pub enum Change {
         /// Which.
         user: Box<str>,
     },
+    /// A new sharing group; its UUID is answered.
+    AddGroup {
+        /// What it is; without a UUID it is given one.
+        group: super::Group,
+    },
+    /// Other words for one.
+    EditGroup {
+        /// What it is now; its members stay.
+        group: super::Group,
+    },
+    /// It goes.
+    RemoveGroup {
+        /// Its UUID.
+        group: String,
+    },
+    /// A member joins a group or leaves it.
+    GroupMember {
+        /// Its UUID.
+        group: String,
+        /// The member.
+        organisation: Box<str>,
+        /// Does it belong to it from now on?
+        belongs: bool,
+    },
     /// Another key, which is answered; the one before no longer opens anything.
     NewKey {
         /// Whose.
@@ -122,7 +145,7 @@ impl Asked<'_> {
         if self.caller.role == Role::Administrator { Ok(()) } else { Err(self.forbidden("You do not have permission to use this functionality.")) }
     }
 
-    fn change(&self, change: Change) -> Result<String, Reply> {
+    pub(crate) fn change(&self, change: Change) -> Result<String, Reply> {
         self.app.access.change(&self.caller, change).map_err(|why| {
             let body = json!({"saved": false, "name": why, "message": why, "url": self.call.path, "errors": why});
             Reply { status: StatusCode::FORBIDDEN, ..Reply::json(&body) }
@@ -316,10 +339,4 @@ pub(crate) fn delete_organisation(asked: &Asked<'_>) -> Result<Reply, Reply> {
 /// The roles there are; they cannot be changed, since each is one of what a login here may do.
 pub(crate) fn roles() -> Reply {
     Reply::json(&Value::Array(Role::ALL.into_iter().map(|r| json!({"Role": r.shown()})).collect()))
-}
-
-/// The UUID of the caller's organisation.
-pub(crate) fn own_uuid(asked: &Asked<'_>) -> Option<String> {
-    let member = asked.me.organisation.as_deref()?;
-    organisation_of(asked.policy.alliance.members.get(member)?.identity.as_deref()?)
 }

@@ -8,10 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::sink::{NoPage, Reply, Spill, page};
 use super::{Asked, SPOKEN};
-use crate::limits;
 use crate::map::fields::{flag, number, text};
 use crate::map::ids::{derived, uuid};
-use crate::map::marks::organisation_of;
 use crate::map::{Peer, Reader, Unwritten, View, Wanted};
 
 /// The version, and what a client may do with it.
@@ -64,6 +62,12 @@ pub(crate) fn tags(asked: &Asked<'_>) -> Result<Reply, Reply> {
 pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let mut heads = asked.heads()?;
     heads.retain(|head| is_listed(asked, head));
+    if let Some(key) = asked.call.text("sort") {
+        heads.sort_by_cached_key(|head| sorted_by(head, &key));
+        if asked.call.flag("desc").unwrap_or(false) || asked.call.text("direction").as_deref() == Some("desc") {
+            heads.reverse();
+        }
+    }
     let count = heads.len();
     let (limit, at) = (asked.call.number("limit"), asked.call.number("page").unwrap_or(1));
     if let Some(limit) = limit.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0) {
@@ -74,6 +78,14 @@ pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let listed: Vec<Value> = heads.into_iter().map(|head| if minimal { least(&head) } else { listing(head) }).collect();
     let reply = Reply::json(&Value::Array(listed)).with(HeaderName::from_static("x-result-count"), count.to_string());
     Ok(reply.unless(asked.known.as_deref()))
+}
+
+/// What an event is sorted by: numbers as numbers, the rest as text.
+fn sorted_by(head: &Map<String, Value>, key: &str) -> (i64, String) {
+    match number(head.get(key)) {
+        Some(number) => (number, String::new()),
+        None => (0, text(head, key).to_lowercase()),
+    }
 }
 
 fn least(head: &Map<String, Value>) -> Value {
@@ -103,13 +115,21 @@ fn is_listed(asked: &Asked<'_>, head: &Map<String, Value>) -> bool {
     let tags = tag_names(head);
     let organisation = |key: &str| head.get("Orgc").and_then(|o| o.get(key)).and_then(Value::as_str).unwrap_or_default();
     let day = text(head, "date");
-    call.flag("published").is_none_or(|p| p == is_published(head))
+    let now_s = asked.app.store.now_us() / 1_000_000;
+    let since = |key: &str| {
+        let Some(said) = call.texts(key).filter(|t| !t.is_empty()) else { return true };
+        let mut both = said.iter().take(2).filter_map(|t| super::find::moment_s(t, now_s)).collect::<Vec<_>>();
+        both.sort_unstable();
+        let at = number(head.get(key)).unwrap_or_default();
+        both.first().is_some_and(|from| *from <= at) && both.get(1).is_none_or(|to| at <= *to)
+    };
+    since("timestamp") && since("publish_timestamp") && call.flag("published").is_none_or(|p| p == is_published(head))
         && any("org", &|w| w == organisation("name") || w.eq_ignore_ascii_case(organisation("uuid")) || w == text(head, "orgc_id"))
         && any("tag", &|w| tags.iter().any(|t| t.eq_ignore_ascii_case(w)))
         && any("tags", &|w| tags.iter().any(|t| t.eq_ignore_ascii_case(w)))
         && any("eventid", &|w| w == text(head, "id") || w.eq_ignore_ascii_case(text(head, "uuid")))
         && any("uuid", &|w| w.eq_ignore_ascii_case(text(head, "uuid")))
-        && ["eventinfo", "info"].iter().all(|key| any(key, &|w| text(head, "info").to_lowercase().contains(&w.trim_matches('%').to_lowercase())))
+        && ["eventinfo", "info"].iter().all(|key| any(key, &|w| super::find::like(&format!("%{}%", w.trim_matches('%')), text(head, "info"))))
         && call.text("datefrom").is_none_or(|from| day >= from.as_str())
         && call.text("dateuntil").is_none_or(|until| day <= until.as_str())
 }
@@ -169,24 +189,6 @@ pub(crate) fn event(asked: &Asked<'_>, name: &str) -> Result<Reply, Reply> {
     let wanted = asked.wanted();
     let found = asked.view(|view| view.event(&uuid, wanted, &mut out))?;
     if found { out.finish().map_err(|e| asked.failed(&e)) } else { Err(missing()) }
-}
-
-/// Sightings of events or attributes, twenty events at most, as MISP asks for them.
-pub(crate) fn sightings(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    let named: Vec<String> = ["uuid", "id", "eventid"].iter().filter_map(|key| asked.call.texts(key)).flatten().collect();
-    if named.len() > limits::SIGHTED_EVENTS_MAX {
-        return Err(Reply::error(StatusCode::BAD_REQUEST, "Too many events in one request.", &asked.call.path));
-    }
-    let attributes = asked.call.first() == "attribute";
-    let mut found = Vec::new();
-    for name in &named {
-        let event = if attributes { asked.event_of_attribute(name)? } else { asked.event_uuid(name)? };
-        let Some(event) = event else { continue };
-        let of = asked.view(|view| view.sightings_of(&event))?;
-        let meant = |s: &Value| !attributes || ["attribute_uuid", "attribute_id"].iter().any(|k| s.get(*k).and_then(Value::as_str) == Some(name));
-        found.extend(of.into_iter().filter(meant).map(|s| json!({"Sighting": s})));
-    }
-    Ok(Reply::json(&json!({"response": found})))
 }
 
 impl Asked<'_> {

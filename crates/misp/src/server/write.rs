@@ -18,6 +18,8 @@ use crate::map::{Folk, Offer, Stopped, Taken, Taker, Wanted, held};
 /// What a second event of a UUID hears; MISP's pusher goes on to the place it names.
 const THERE: &str = "Event already exists, if you would like to edit it, use the url in the location header.";
 
+type Taking<'t> = dyn FnMut(&mut Taker<'_, polder_store::Error>) -> Result<Taken, Stopped<polder_store::Error>> + 't;
+
 impl Asked<'_> {
     /// The source the caller writes to.
     pub(crate) fn source(&self) -> Result<Box<str>, Reply> {
@@ -52,6 +54,11 @@ impl Asked<'_> {
             None => self.source()?,
         };
         let bytes = document.to_string().into_bytes();
+        self.taking(&source, &mut |taker| taker.take(&|| Ok(Box::new(std::io::Cursor::new(bytes.as_slice())))))
+    }
+
+    /// Has something taken into a source.
+    pub(crate) fn taking(&self, source: &str, take: &mut Taking<'_>) -> Result<Taken, Reply> {
         let folk = Folk::of(&self.policy.alliance);
         let store = &*self.app.store;
         let mut refused = Vec::new();
@@ -63,9 +70,9 @@ impl Asked<'_> {
                     Err(refusal) => refused.push((offer.place, format!("{}; {}", refusal.reason, refusal.help))),
                 }
             }
-            store.ingest(&source, None, batch).map(drop)
+            store.ingest(source, None, batch).map(drop)
         };
-        let taken = Taker::new(store, &source, &folk, &mut keep).take(&|| Ok(Box::new(std::io::Cursor::new(bytes.as_slice()))));
+        let taken = take(&mut Taker::new(store, source, &folk, &mut keep));
         let mut taken = taken.map_err(|e| match e {
             Stopped::Unread(why) => self.bad(&format!("The event cannot be read: {why}")),
             other => self.failed(&other),
@@ -126,8 +133,19 @@ impl Asked<'_> {
             ("Org", own),
         ];
         fill(event, defaults);
+        self.group_into(event)?;
         self.complete_parts(event, now)?;
         Ok(uuid)
+    }
+
+    /// Who may not publish sends what waits for somebody who may.
+    fn keep_unpublished(&self, event: &mut Map<String, Value>) {
+        if !self.caller.role.publishes() {
+            event.insert("published".to_owned(), false.into());
+            event.insert("publish_timestamp".to_owned(), "0".into());
+        } else if flag(event.get("published")) && number(event.get("publish_timestamp")).is_none_or(|t| t == 0) {
+            event.insert("publish_timestamp".to_owned(), self.now_s().to_string().into());
+        }
     }
 
     /// The same for the parts of an event.
@@ -146,6 +164,7 @@ impl Asked<'_> {
         for report in reports.iter_mut().filter_map(Value::as_object_mut) {
             let id = random_uuid().ok_or_else(|| self.internal())?;
             fill(report, [("uuid", id.into()), ("timestamp", now_s.to_string().into()), ("distribution", "5".into()), ("deleted", false.into())]);
+            self.group_into(report)?;
         }
         for (key, list) in [("Attribute", attributes), ("Object", objects), ("EventReport", reports)] {
             if !list.is_empty() {
@@ -161,6 +180,7 @@ impl Asked<'_> {
             object,
             [("uuid", id.into()), ("timestamp", now_s.to_string().into()), ("distribution", "5".into()), ("comment", "".into()), ("deleted", false.into())],
         );
+        self.group_into(object)?;
         for attribute in object.get_mut("Attribute").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
             self.complete_attribute(attribute, now_s)?;
         }
@@ -203,7 +223,7 @@ impl Asked<'_> {
             ("disable_correlation", json!(false)),
         ];
         fill(attribute, defaults);
-        Ok(())
+        self.group_into(attribute)
     }
 
     /// What MISP's clients read when a field is not as it must be.
@@ -241,6 +261,7 @@ pub(crate) fn add(asked: &Asked<'_>) -> Result<Reply, Reply> {
     asked.source()?;
     let mut event = asked.call.object("Event");
     let uuid = asked.complete(&mut event)?;
+    asked.keep_unpublished(&mut event);
     if asked.is_visible(&uuid)? || asked.is_own(&uuid)? {
         let place = format!("/events/{}", asked.reader().number(&uuid));
         return Err(asked.not_found(THERE).located(place));
@@ -271,10 +292,14 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     }
     let now = asked.now_s();
     sent.retain(|key, _| key != "id" && key != "uuid");
+    asked.group_into(&mut sent)?;
     asked.complete_parts(&mut sent, now)?;
     fill(&mut sent, [("timestamp", now.to_string().into())]);
     if sent.contains_key("Orgc") && flag(before.get("locked")) != flag(sent.get("locked")) && !sent.contains_key("locked") {
         sent.shift_remove("Orgc");
+    }
+    if !asked.caller.role.publishes() && sent.contains_key("published") {
+        asked.keep_unpublished(&mut sent);
     }
     let taken = asked.take(&uuid, &overlaid(held, sent.clone()))?;
     if let Some(refusal) = asked.refusal(&taken).filter(|_| taken.unchanged == 0 && taken.refused.iter().any(|(at, _)| !at.contains(','))) {
@@ -299,7 +324,7 @@ pub(crate) fn overlaid(held: Value, sent: Map<String, Value>) -> Value {
     json!({"Event": event})
 }
 
-fn lay(held: &mut Vec<Value>, new: Vec<Value>) {
+pub(crate) fn lay(held: &mut Vec<Value>, new: Vec<Value>) {
     let place: std::collections::HashMap<String, usize> =
         held.iter().enumerate().filter_map(|(n, v)| Some((v.get("uuid")?.as_str()?.to_ascii_lowercase(), n))).collect();
     for part in new {

@@ -27,7 +27,7 @@ pub(super) fn run(node: &Node, by: &str, request: Request) -> Result<Answer, Fai
             let alliance = &node.directory().alliance;
             Ok(Answer::ok(json!({"members": alliance.members, "groups": alliance.groups})))
         }
-        Request::GroupAdd { id, members, persons } => add_group(node, by, GroupEntry { id, members, persons }),
+        Request::GroupAdd { id, members, persons } => add_group(node, by, GroupEntry { id, members, persons, sharing_group: None }),
         Request::GroupRemove { id } => remove_group(node, by, &id),
         other => super::rules::run(node, by, other),
     }

@@ -1,0 +1,96 @@
+//! What anybody may say about another's event, as a row of its own: sightings, proposals, what analysts write.
+//!
+//! The rule: it is marked for the holder, for whose event it is, and for whoever it names; who may not see what it is about is not given it there.
+
+use std::collections::BTreeSet;
+
+use polder_stix::time;
+use serde_json::{Map, Value, json};
+
+use super::fields::{flag, number, text};
+use super::ids::uuid;
+use super::marks::Marks;
+use super::rows::{Draft, Place, Row, Unkept, moment, sighting};
+use crate::model::SharingGroup;
+use serde::Deserialize;
+
+/// The type of a proposal.
+pub(crate) const PROPOSAL: &str = "x-misp-proposal";
+/// The type of a note, an opinion or a relationship of an analyst.
+pub(crate) const ANALYST: &str = "x-misp-analyst-data";
+/// What analysts write.
+pub(crate) const ANALYST_DATA: [&str; 3] = ["Note", "Opinion", "Relationship"];
+
+/// What is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sighting,
+    Proposal,
+    /// Which of [`ANALYST_DATA`].
+    Analyst(&'static str),
+}
+
+/// Something said about an event or a part of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Aside {
+    pub(crate) kind: Kind,
+    pub(crate) fields: Map<String, Value>,
+    /// The event's report, if it is known.
+    pub(crate) event: Option<String>,
+    /// The STIX id of the attribute it is about, if it is about one.
+    pub(crate) attribute: Option<String>,
+    /// Who says it, as an identity.
+    pub(crate) author: Option<String>,
+    /// What that is marked with, if who says it has it in the same source.
+    pub(crate) marks: BTreeSet<String>,
+    /// Else the members besides the holder that it is for: whose event it is, and who said it.
+    pub(crate) readers: Option<BTreeSet<Box<str>>>,
+}
+
+impl Aside {
+    /// As a row.
+    pub(crate) fn row(self, now_s: i64, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
+        let own = text(&self.fields, "uuid").to_owned();
+        let own = uuid(&own).ok_or_else(|| Unkept { element: "aside".to_owned(), reason: format!("`{own}` is no UUID") })?;
+        let mut marked = self.marks.clone();
+        marked.extend(self.readers.iter().map(|readers| marks.readers(readers)));
+        if matches!(self.kind, Kind::Analyst(_)) {
+            marked.extend(self.stated(marks));
+        }
+        if marked.is_empty() {
+            marked.insert(marks.holder());
+        }
+        let event = self.event.clone().unwrap_or_default();
+        if let (Kind::Sighting, Some(attribute)) = (self.kind, &self.attribute) {
+            let place = Place { event, uuid: own, object: None, author: self.author, marks: marked.clone(), at_s: now_s };
+            return sighting(self.fields.into(), attribute, &marked, &place, 0, marks);
+        }
+        let (element, kind) = match self.kind {
+            Kind::Analyst(_) => ("analyst", ANALYST),
+            _ => ("proposal", PROPOSAL),
+        };
+        let at_s = number(self.fields.get("timestamp")).filter(|t| *t > 0).unwrap_or(now_s);
+        let mut links: Vec<(&'static str, &str)> = Vec::new();
+        links.extend(self.event.as_deref().map(|e| ("event_ref", e)));
+        links.extend(self.attribute.as_deref().map(|a| ("attribute_ref", a)));
+        if let Kind::Analyst(which) = self.kind {
+            links.push(("analyst", which));
+        }
+        let deleted = flag(self.fields.get("deleted"));
+        let properties = vec![("x_misp_said", json!(moment(at_s)))];
+        let id = format!("{kind}--{own}");
+        let draft = Draft { element, id, at_s, deleted, versioned: true, marks: marked, properties, links, twin: None, fields: self.fields };
+        Ok(draft.row(self.author.as_deref(), marks))
+    }
+
+    fn stated(&self, marks: &mut Marks<'_>) -> Vec<String> {
+        let group = self.fields.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
+        marks.of_distribution(number(self.fields.get("distribution")), group.as_ref())
+    }
+}
+
+/// The moment of a text such as MISP writes, `2026-01-31 12:00:00`.
+pub(crate) fn moment_s(written: &str) -> Option<i64> {
+    let (day, hour) = written.split_once(' ')?;
+    Some(time::to_us(&format!("{day}T{hour}Z"))? / 1_000_000)
+}
