@@ -14,3 +14,10 @@ pub mod server;
 
 pub use map::{LOCAL, group_id};
 pub use report::html;
+
+/// Is a STIX object an element of a MISP event?
+#[must_use]
+pub fn is_element(object: &[u8]) -> bool {
+    let object: serde_json::Value = serde_json::from_slice(object).unwrap_or_default();
+    object.get("extensions").and_then(|e| e.get(polder_stix::ext::MISP)).is_some()
+}

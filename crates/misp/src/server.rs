@@ -195,12 +195,22 @@ fn key(headers: &HeaderMap) -> Option<String> {
     Some(key.to_str().ok()?.trim().to_owned()).filter(|k| !k.is_empty())
 }
 
+/// Actions that change something, which a link that is followed must not do.
+const CHANGING: &[&str] = &[
+    "accept", "add", "addorg", "alert", "attachtagtoobject", "bulksavesightings", "delete", "discard", "edit", "publish", "pushanalystdata", "pushcluster",
+    "pushproposals", "removeorg", "removetagfromobject", "resetauthkey", "restore", "unpublish",
+];
+
 fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let call = &asked.call;
+    if matches!(call.method, Method::GET | Method::HEAD) && CHANGING.contains(&call.action.as_str()) {
+        return Err(Reply::error(StatusCode::METHOD_NOT_ALLOWED, "Please POST to this endpoint.", &call.path));
+    }
     match (call.controller.as_str(), call.action.as_str()) {
         ("servers", "getversion" | "getpymispversion") => Ok(read::version(asked)),
         ("servers", "posttest") => Ok(read::post_test(asked)),
         ("servers", "getavailablesyncfilteringrules") => read::filtering_rules(asked),
+        ("servers", "getsetting") => read::setting(asked),
         ("feed", "manifest") => read::manifest(asked),
         ("feed", "hashes.csv") => read::hashes(asked),
         ("feed", name) => read::feed_event(asked, name),

@@ -108,7 +108,8 @@ impl Auth {
         let caller = |u: &UserEntry| Caller { user: u.user.as_str().into(), recipient: u.recipient.as_str().into() };
         if scheme.eq_ignore_ascii_case("bearer") {
             let digest = token_digest(value.trim());
-            return users.iter().find(|u| bool::from(u.token_sha256.as_bytes().ct_eq(digest.as_bytes()))).map(caller);
+            let is = |known: &String| bool::from(known.as_bytes().ct_eq(digest.as_bytes()));
+            return users.iter().find(|u| is(&u.token_sha256) || u.more_tokens_sha256.iter().any(is)).map(caller);
         }
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;
@@ -148,6 +149,7 @@ mod tests {
             role: "owner".into(),
             password_hash: hash_password("p:w").unwrap(),
             token_sha256: token_digest("t0ken"),
+            more_tokens_sha256: vec![token_digest("an0ther")],
         };
         let auth = Auth::new(&UsersFile { users: vec![entry] }).unwrap();
         let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
@@ -158,6 +160,7 @@ mod tests {
             (basic("ana"), false),
             ("Bearer t0ken".into(), true),
             ("bearer t0ken".into(), true),
+            ("Bearer an0ther".into(), true),
             ("Bearer t0kem".into(), false),
             ("Bearer ".into(), false),
             (String::new(), false),

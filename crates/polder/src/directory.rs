@@ -120,6 +120,9 @@ pub(crate) struct UserEntry {
     pub(crate) password_hash: String,
     /// SHA-256 of the bearer token, hexadecimal.
     pub(crate) token_sha256: String,
+    /// Of further tokens, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) more_tokens_sha256: Vec<String>,
 }
 
 /// `sources.toml`

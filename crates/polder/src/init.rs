@@ -42,6 +42,7 @@ pub(crate) fn new_user(user: &str, recipient: &str, role: &str, password: Option
         role: role.to_owned(),
         password_hash: hash_password(&password)?,
         token_sha256: token_digest(&token),
+        more_tokens_sha256: Vec::new(),
     };
     Ok(NewUser { user: user.to_owned(), password, token, entry })
 }

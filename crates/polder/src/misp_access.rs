@@ -14,6 +14,9 @@ use crate::failure::{Failure, exit};
 use crate::init::{check_id, identity, new_user};
 use crate::node::Node;
 
+/// Keys that a login may have besides its first.
+const KEYS_MAX: usize = 20;
+
 impl Access for Node {
     fn key(&self, key: &str) -> Option<Caller> {
         let caller = self.auth.check(&format!("Bearer {key}"))?;
@@ -83,7 +86,7 @@ impl Access for Node {
     }
 
     fn change(&self, caller: &Caller, change: Change) -> Result<String, String> {
-        let own_key = matches!(&change, Change::NewKey { user } if *user == caller.user);
+        let own_key = matches!(&change, Change::NewKey { user, .. } if *user == caller.user);
         if caller.role != Role::Administrator && !own_key {
             return Err("You do not have permission to use this functionality.".to_owned());
         }
@@ -165,10 +168,17 @@ fn made(d: &mut Directory, change: Change, was_here: &dyn Fn(&str) -> bool, now:
             }
             Ok(group)
         }
-        Change::NewKey { user } => {
+        Change::NewKey { user, only } => {
             let entry = d.users.users.iter_mut().find(|u| u.user == *user).ok_or_else(|| unknown("user", &user))?;
             let key = random_key()?;
-            entry.token_sha256 = token_digest(&key);
+            if only {
+                entry.more_tokens_sha256.clear();
+                entry.token_sha256 = token_digest(&key);
+            } else if entry.more_tokens_sha256.len() < KEYS_MAX {
+                entry.more_tokens_sha256.push(token_digest(&key));
+            } else {
+                return Err(Failure::new(exit::NO, format!("`{user}` has {KEYS_MAX} more keys already"), "reset the key, which ends all of them"));
+            }
             Ok(key)
         }
     }

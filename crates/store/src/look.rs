@@ -4,7 +4,7 @@ use polder_release::{Judge, Judgement, Label, Mark, Realm, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
-use crate::columns::AsOf;
+use crate::columns::{AsOf, Row};
 use crate::engine::lock;
 use crate::{Error, Store};
 
@@ -92,7 +92,10 @@ impl<R: Realm> Store<R> {
             let best = latest.entry(row.object).or_insert(key);
             *best = key.max(*best);
         }
-        let mut rows: Vec<u32> = latest.into_values().map(|(_, n)| n).collect();
+        // What has a later version that no longer refers to it has left the family.
+        let live = |n: &u32| columns.row(*n).is_some_and(|row| row.source == source && row.is_live());
+        let newest = |of: u32| columns.rows_of(of).filter(live).map(|n| (columns.row(n).and_then(Row::version).map(Version::ns), n)).max();
+        let mut rows: Vec<u32> = latest.into_iter().filter(|(of, key)| newest(*of) == Some(*key)).map(|(_, (_, n))| n).collect();
         rows.sort_unstable();
         rows
     }
@@ -136,7 +139,7 @@ impl<R: Realm> Store<R> {
         for (n, recipient) in engine.policy.recipients.iter().enumerate() {
             let cache = polder_release::LabelCache::default();
             let Some(judge) = u32::try_from(n).ok().and_then(|n| Judge::new(&held, &engine.policy, n, now_us, engine.epoch, &cache)) else { continue };
-            for row in (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(crate::columns::Row::is_live)) {
+            for row in (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(Row::is_live)) {
                 let answered = engine.columns.is_answered(row, u32::try_from(n).unwrap_or(u32::MAX));
                 if !answered && judge.judge(row).verdict == Verdict::Hold {
                     out.extend(explained(&engine, &judge, row, &recipient.id));
@@ -233,7 +236,7 @@ impl<R: Realm> Store<R> {
     #[must_use]
     pub fn counts(&self) -> [(&'static str, usize); 4] {
         let engine = self.engine();
-        let live = (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(crate::columns::Row::is_live)).count();
+        let live = (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(Row::is_live)).count();
         [("rows", live), ("types", engine.columns.kinds()), ("labels", engine.columns.label_count()), ("sources", engine.columns.sources.len())]
     }
 

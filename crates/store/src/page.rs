@@ -61,6 +61,8 @@ pub struct Query {
     pub types: Option<Vec<Box<str>>>,
     /// Which versions.
     pub versions: Versions,
+    /// Where one page holds all: in the order in which the reader first saw each, also under another of these types with the same UUID.
+    pub in_order_of_first: Option<Vec<Box<str>>>,
     /// Oldest version last, as the versions resource wants it.
     pub newest_version_first: bool,
     /// Only what is found in the copy that is served.
@@ -235,7 +237,23 @@ impl Selection<'_> {
                 fingerprint: self.log.fingerprint(position),
             });
         }
+        if self.query.after.is_none() {
+            self.in_order_of_first(&mut found);
+        }
         (found, None)
+    }
+
+    /// What is found at once stands in the order in which this reader first saw it, in whichever version, under any of the types that one thing
+    /// may have had.
+    fn in_order_of_first(&self, found: &mut [Entry]) {
+        let Some(types) = &self.query.in_order_of_first else { return };
+        let columns = &self.engine.columns;
+        let first = |e: &Entry| {
+            let others = types.iter().filter_map(|kind| columns.find_object(Id { kind: kind.clone(), uuid: e.id.uuid }.as_ref()));
+            let all = columns.row(e.row).map(|row| row.object).into_iter().chain(others);
+            all.flat_map(|object| columns.rows_of(object)).filter_map(|n| self.log.position(n)).min()
+        };
+        found.sort_by_cached_key(|e| (first(e), e.position));
     }
 
     fn candidates(&self) -> Box<dyn Iterator<Item = u32> + '_> {

@@ -39,6 +39,8 @@ pub(crate) struct Aside {
     pub(crate) event: Option<String>,
     /// The STIX id of the attribute it is about, if it is about one.
     pub(crate) attribute: Option<String>,
+    /// The UUID of what an analyst writes about.
+    pub(crate) about: Option<String>,
     /// Who says it, as an identity.
     pub(crate) author: Option<String>,
     /// What that is marked with, if who says it has it in the same source.
@@ -63,24 +65,26 @@ impl Aside {
         let event = self.event.clone().unwrap_or_default();
         if let (Kind::Sighting, Some(attribute)) = (self.kind, &self.attribute) {
             let place = Place { event, uuid: own, object: None, author: self.author, marks: marked.clone(), at_s: now_s };
-            return sighting(self.fields.into(), attribute, &marked, &place, 0, marks);
+            return sighting(self.fields.into(), attribute, &marked, &place, 0);
         }
         let (element, kind) = match self.kind {
             Kind::Analyst(_) => ("analyst", ANALYST),
             _ => ("proposal", PROPOSAL),
         };
-        let at_s = number(self.fields.get("timestamp")).filter(|t| *t > 0).unwrap_or(now_s);
+        let written = number(self.fields.get("timestamp")).filter(|t| *t > 0).or_else(|| moment_s(text(&self.fields, "modified")));
+        let at_s = written.unwrap_or(now_s);
         let mut links: Vec<(&'static str, &str)> = Vec::new();
         links.extend(self.event.as_deref().map(|e| ("event_ref", e)));
         links.extend(self.attribute.as_deref().map(|a| ("attribute_ref", a)));
         if let Kind::Analyst(which) = self.kind {
             links.push(("analyst", which));
+            links.extend(self.about.as_deref().map(|a| ("about", a)));
         }
         let deleted = flag(self.fields.get("deleted"));
         let properties = vec![("x_misp_said", json!(moment(at_s)))];
         let id = format!("{kind}--{own}");
         let draft = Draft { element, id, at_s, deleted, versioned: true, marks: marked, properties, links, twin: None, fields: self.fields };
-        Ok(draft.row(self.author.as_deref(), marks))
+        Ok(draft.row(self.author.as_deref()))
     }
 
     fn stated(&self, marks: &mut Marks<'_>) -> Vec<String> {

@@ -8,7 +8,7 @@ use polder_stix::{Id, ext};
 use polder_store::{Error, Store};
 use serde_json::{Map, Value, json};
 
-use super::fields::{put_local, put_parts, text};
+use super::fields::{put_local, text};
 
 /// The event of that UUID as the source holds it; none if it does not.
 ///
@@ -20,13 +20,13 @@ pub fn held(store: &Store, source: &str, uuid: &str) -> Result<Option<Value>, Er
     let mut states: HashMap<String, Map<String, Value>> = HashMap::new();
     let mut lists: HashMap<(&'static str, String), Vec<Value>> = HashMap::new();
     let mut objects: Vec<(String, Map<String, Value>)> = Vec::new();
+    let mut reports: Vec<(String, Map<String, Value>)> = Vec::new();
     let mut attributes: Vec<(String, Option<String>, Map<String, Value>)> = Vec::new();
     for row in store.family(source, &id) {
         let Ok(Value::Object(mut object)) = serde_json::from_slice(&store.row_bytes(row, false)?) else { continue };
         let stix = text(&object, "id").to_owned();
         let Some(Value::Object(mut ours)) = object.get_mut("extensions").and_then(|e| e.get_mut(ext::MISP)).map(Value::take) else { continue };
         let Some(Value::Object(mut fields)) = ours.shift_remove("fields") else { continue };
-        put_parts(&mut fields, ours.get("parts"));
         let own = stix.split_once("--").map_or("", |(_, uuid)| uuid).to_owned();
         if !ours.contains_key("twin") && text(&ours, "element") != "state" {
             fields.insert("uuid".to_owned(), own.clone().into());
@@ -37,7 +37,7 @@ pub fn held(store: &Store, source: &str, uuid: &str) -> Result<Option<Value>, Er
             "state" => drop(states.insert(own, fields)),
             "attribute" => attributes.push((stix, link("object_ref"), fields)),
             "object" => objects.push((stix, fields)),
-            "report" => lists.entry(("EventReport", String::new())).or_default().push(fields.into()),
+            "report" => reports.push((own, fields)),
             "reference" => lists.entry(("ObjectReference", link("object_ref").unwrap_or_default())).or_default().push(fields.into()),
             "sighting" => lists.entry(("Sighting", link("attribute_ref").unwrap_or_default())).or_default().push(fields.into()),
             _ => {}
@@ -54,7 +54,13 @@ pub fn held(store: &Store, source: &str, uuid: &str) -> Result<Option<Value>, Er
         lists.entry(("Attribute", object.unwrap_or_default())).or_default().push(fields.into());
     }
     let mut all = Vec::new();
+    for (own, mut fields) in reports {
+        put_local(&mut fields, states.remove(&own).unwrap_or_default());
+        lists.entry(("EventReport", String::new())).or_default().push(fields.into());
+    }
     for (stix, mut fields) in objects {
+        let own = stix.split_once("--").map_or("", |(_, uuid)| uuid);
+        put_local(&mut fields, states.remove(own).unwrap_or_default());
         for key in ["Attribute", "ObjectReference"] {
             fields.insert(key.to_owned(), lists.remove(&(key, stix.clone())).unwrap_or_default().into());
         }

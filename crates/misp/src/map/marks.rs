@@ -96,6 +96,14 @@ impl<'f> Marks<'f> {
         }
     }
 
+    /// Does a group name only organisations that the alliance knows, and can nobody be added to it on the way?
+    pub(crate) fn is_closed(&self, group: &SharingGroup) -> bool {
+        let widens = group.roaming || group.servers.iter().any(|s| s.all_orgs) || group.organisations.iter().any(|o| o.extend);
+        let mut named = group.organisations.iter().filter_map(|o| o.organisation.as_ref()).chain(&group.creator);
+        let alone = group.organisations.iter().all(|o| o.organisation.is_some());
+        !widens && alone && named.all(|o| uuid(&o.uuid).is_some_and(|u| self.folk.by_organisation.contains_key(&u)))
+    }
+
     fn of_group(&mut self, group: Option<&SharingGroup>) -> String {
         // A group that was switched off reaches nobody, as one of which nothing but a local number is known.
         let counted = group.filter(|g| g.active != Some(false));
@@ -124,6 +132,10 @@ impl<'f> Marks<'f> {
         let low = name.trim().to_ascii_lowercase();
         if low.starts_with("exercise:") {
             return vec![self.unexplained("tag", &low)];
+        }
+        // A tag of one's own that begins with a level is read as that level, and never as clear.
+        if let Some(level) = low.strip_prefix("tlp:").and_then(|rest| rest.split_once("__")).and_then(|(level, _)| Level::parse(level)) {
+            return vec![level.max(Level::Green).tlp_2_id().to_string()];
         }
         let rest = low.strip_prefix("pap").unwrap_or_default();
         if rest.starts_with(|c: char| c.is_alphanumeric()) {

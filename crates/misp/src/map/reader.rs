@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::fields::{number, put_parts, stays, tags, text};
+use super::fields::{flag, number, stays, tags, text};
 use super::rows::stated;
 use super::terms::{self, Onward, Peer};
 use super::view::Said;
@@ -49,8 +49,7 @@ impl Element {
         let id = text(&object, "id").to_owned();
         let author = object.get("created_by_ref").and_then(Value::as_str).map(str::to_owned);
         let Value::Object(mut ours) = object.get_mut("extensions")?.get_mut(ext::MISP)?.take() else { return None };
-        let Value::Object(mut fields) = ours.shift_remove("fields")? else { return None };
-        put_parts(&mut fields, ours.get("parts"));
+        let Value::Object(fields) = ours.shift_remove("fields")? else { return None };
         let (label, origin) = *item.label?;
         Some(Self { stix: item.entry.id, author, id, at_s: number(ours.get("timestamp")).unwrap_or_default(), ours, fields, label, origin })
     }
@@ -87,6 +86,11 @@ impl Reader<'_> {
     pub(crate) fn label(&self, element: &Element, fields: &mut Map<String, Value>, around: Option<&Onward>) -> Onward {
         let onward = self.labelled(element, fields, around);
         self.group(fields);
+        if onward != Onward::Everyone && !self.owns(&element.origin) {
+            let clusters = fields.get_mut("Galaxy").and_then(Value::as_array_mut).into_iter().flatten();
+            let clusters = clusters.filter_map(|g| g.get_mut("GalaxyCluster")?.as_array_mut()).flatten().filter_map(Value::as_object_mut);
+            clusters.filter(|c| !flag(c.get("default"))).for_each(keep_near);
+        }
         onward
     }
 
@@ -103,7 +107,7 @@ impl Reader<'_> {
         let given = fields.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
         let stands = number(fields.get("distribution")) == Some(4) && given.is_some_and(|g| terms::may_stand(&g, &onward, self.alliance));
         if !stands {
-            terms::put(fields, &onward, &self.peer, self.alliance);
+            terms::put(fields, &onward, &element.origin, &self.peer, self.alliance);
         }
         onward
     }
@@ -133,6 +137,7 @@ impl Reader<'_> {
 
     /// What was said about an event, in MISP's words.
     pub(crate) fn said(&self, element: &Element, first: Origin) -> Said {
+        let about = text(&element.ours, "about").to_owned();
         let uuid_of = |key: &str| text(&element.ours, key).split_once("--").map_or("", |(_, uuid)| uuid).to_owned();
         let (event, attribute) = (uuid_of("event_ref"), uuid_of("attribute_ref"));
         let mut fields = element.fields.clone();
@@ -146,11 +151,8 @@ impl Reader<'_> {
         if name == "ShadowAttribute" && !text(&element.fields, "uuid").is_empty() {
             fields.insert("uuid".to_owned(), text(&element.fields, "uuid").into());
         }
-        if !event.is_empty() && matches!(name, "Sighting" | "ShadowAttribute") {
+        if !event.is_empty() && name == "ShadowAttribute" {
             fields.insert("event_uuid".to_owned(), event.clone().into());
-        }
-        if name == "Sighting" {
-            fields.insert("attribute_uuid".to_owned(), attribute.clone().into());
         }
         if name == "Sighting" || name == "ShadowAttribute" {
             let numbered = [("event_id", &event), (if name == "Sighting" { "attribute_id" } else { "old_id" }, &attribute)];
@@ -164,12 +166,14 @@ impl Reader<'_> {
         } else {
             self.label(element, &mut fields, None);
         }
-        Said { event, attribute, name: name.to_owned(), origin: first, fields }
+        Said { event, attribute, about, name: name.to_owned(), origin: first, fields }
     }
 
     pub(crate) fn dress(&self, element: &Element, fields: &mut Map<String, Value>) {
         let time = if element.element() == "sighting" { "date_sighting" } else { "timestamp" };
-        if number(fields.get(time)).is_some_and(|raw| raw < element.at_s) && !self.owns(&element.origin) {
+        let raw = number(fields.get(time));
+        let behind = raw.map_or(element.element() == "object", |raw| raw < element.at_s);
+        if behind && !(raw.is_some() && self.owns(&element.origin)) {
             fields.insert(time.to_owned(), element.at_s.to_string().into());
         }
         // Twins go out under the UUID they came with.
@@ -186,6 +190,19 @@ impl Reader<'_> {
         if let Some(number) = group.map(|uuid| self.number(&uuid.to_ascii_lowercase()).to_string()) {
             fields.insert("sharing_group_id".to_owned(), number.into());
         }
+    }
+}
+
+/// A cluster of somebody's own goes no further than the element it is in.
+fn keep_near(cluster: &mut Map<String, Value>) {
+    let relations = cluster.get_mut("GalaxyClusterRelation").and_then(Value::as_array_mut).into_iter().flatten();
+    for relation in relations.filter_map(Value::as_object_mut) {
+        relation.shift_remove("SharingGroup");
+        relation.insert("distribution".to_owned(), "0".into());
+    }
+    cluster.shift_remove("SharingGroup");
+    if cluster.contains_key("distribution") {
+        cluster.insert("distribution".to_owned(), "0".into());
     }
 }
 

@@ -8,7 +8,8 @@ use polder_stix::{ext, time};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::fields::{clean, tags, take_local, take_parts};
+use super::aside::{Aside, Kind};
+use super::fields::{clean, tags, take_apart};
 use super::ids::{derived, uuid};
 use super::marks::Marks;
 use super::observe::{self, CUSTOM};
@@ -34,6 +35,20 @@ pub(crate) struct Row {
     pub(crate) versioned: bool,
     /// Its properties.
     pub(crate) object: Map<String, Value>,
+}
+
+impl Row {
+    /// With all the markings that another version has.
+    pub(crate) fn marked_as(mut self, other: Option<&Value>) -> Self {
+        let refs = |object: Option<&Value>| object.and_then(Value::as_array).into_iter().flatten().cloned().collect::<Vec<_>>();
+        let mut all = refs(self.object.get("object_marking_refs"));
+        let more = refs(other.and_then(|o| o.get("object_marking_refs"))).into_iter().filter(|m| !all.contains(m)).collect::<Vec<_>>();
+        all.extend(more);
+        if !all.is_empty() {
+            self.object.insert("object_marking_refs".to_owned(), all.into());
+        }
+        self
+    }
 }
 
 /// Where an element stands.
@@ -67,9 +82,8 @@ pub(crate) struct Draft<'d> {
 }
 
 impl Draft<'_> {
-    pub(crate) fn row(mut self, author: Option<&str>, marks: &mut Marks<'_>) -> Row {
+    pub(crate) fn row(mut self, author: Option<&str>) -> Row {
         clean(&mut self.fields);
-        let parts = take_parts(&mut self.fields, marks);
         let kind = self.id.split_once("--").map_or("", |(kind, _)| kind);
         let mut object = Map::new();
         object.insert("type".into(), kind.into());
@@ -83,26 +97,30 @@ impl Draft<'_> {
         if !self.marks.is_empty() {
             object.insert("object_marking_refs".into(), json!(self.marks));
         }
-        // They stand apart because selectors know no capital letters, which MISP's names have.
-        let selected = |n: usize| format!("extensions.{}.parts.[{n}]", ext::MISP);
-        let entries =
-            parts.iter().enumerate().flat_map(|(n, part)| part.marks.iter().map(move |mark| json!({"marking_ref": mark, "selectors": [selected(n)]})));
-        let entries: Vec<Value> = entries.collect();
-        if !entries.is_empty() {
-            object.insert("granular_markings".into(), entries.into());
-        }
         let mut ours = Map::new();
         ours.insert("extension_type".into(), "property-extension".into());
         ours.insert("element".into(), self.element.into());
         ours.extend(self.links.into_iter().map(|(name, id)| (name.to_owned(), id.into())));
         ours.extend(self.twin.map(|n| ("twin".to_owned(), n.into())));
         ours.insert("fields".into(), self.fields.into());
-        if !parts.is_empty() {
-            let parts = parts.into_iter().map(|part| json!({"at": part.at, "part": part.value}));
-            ours.insert("parts".into(), parts.collect::<Vec<Value>>().into());
-        }
         object.insert("extensions".into(), json!({ext::MISP: ours}));
         Row { id: self.id, at_s: self.at_s, versioned: self.versioned, object }
+    }
+
+    /// The row, what stands apart from it for whose it is, and what analysts wrote about it.
+    fn rows(mut self, place: &Place, uuid: &str, more: Map<String, Value>, marks: &mut Marks<'_>) -> Result<Vec<Row>, Unkept> {
+        let apart = take_apart(&mut self.fields, uuid, &self.marks, marks);
+        let (at_s, mut local) = (self.at_s, apart.local);
+        local.extend(more);
+        let mut rows = vec![self.row(place.author.as_deref()), state(place, uuid, at_s, local, marks)];
+        for said in apart.analysts {
+            let (event, about) = (Some(place.event.clone()), Some(said.about));
+            let by = said.fields.get("orgc_uuid").and_then(Value::as_str).and_then(super::ids::uuid);
+            let author = by.map(|o| format!("identity--{o}"));
+            let kind = Kind::Analyst(said.kind);
+            rows.push(Aside { kind, fields: said.fields, event, attribute: None, about, author, marks: said.marks, readers: None }.row(at_s, marks)?);
+        }
+        Ok(rows)
     }
 }
 
@@ -152,10 +170,9 @@ fn day_s(date: &str) -> Option<i64> {
 pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(Vec<Row>, Place), Unkept> {
     let head = Value::Object(head);
     let seen: model::Event = read("event", &head)?;
-    let mut fields = map_of(head);
+    let fields = map_of(head);
     let all_tags = tags(&fields);
-    let mut local = take_local(&mut fields);
-    local.extend(fields.get("timestamp").map(|at| ("timestamp".to_owned(), at.clone())));
+    let more = fields.get("timestamp").map(|at| ("timestamp".to_owned(), at.clone())).into_iter().collect();
     let date = fields.get("date").and_then(Value::as_str).unwrap_or_default();
     let uuid = uuid_of("event", &seen.uuid, &["event", &seen.info, date])?;
     let id = format!("report--{uuid}");
@@ -178,8 +195,7 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
     ];
     let place = Place { event: id.clone(), uuid, object: None, author, marks: marked.clone(), at_s };
     let draft = Draft { element: "event", id, at_s, deleted: false, versioned: true, marks: marked, properties, links: Vec::new(), twin: None, fields };
-    let state = state(&place, &place.uuid, at_s, local, marks);
-    Ok((vec![draft.row(place.author.as_deref(), marks), state], place))
+    Ok((draft.rows(&place, &place.uuid, more, marks)?, place))
 }
 
 /// What only the holder has of an event or an attribute, kept apart, so that its absence leaves no trace in what others are given.
@@ -196,7 +212,7 @@ fn state(place: &Place, uuid: &str, at_s: i64, local: Map<String, Value>, marks:
         twin: None,
         fields: local,
     };
-    draft.row(None, marks)
+    draft.row(None)
 }
 
 /// The type of what only the holder has.
@@ -212,7 +228,6 @@ pub(crate) fn attribute(value: Value, place: &Place, nth: usize, twin: u32, mark
     let mut marked = place.marks.clone();
     marked.extend(marks.of_distribution(seen.distribution, seen.sharing_group.as_ref()));
     marked.extend(marks.of_tags(&tags(&fields)));
-    let local = take_local(&mut fields);
     let at_s = seen.timestamp.filter(|t| *t > 0).unwrap_or(place.at_s);
     let (kind, properties) = if seen.to_ids { indicator(&seen, &fields, at_s) } else { observed(&seen) };
     let versioned = kind == "indicator" || kind == CUSTOM;
@@ -220,9 +235,9 @@ pub(crate) fn attribute(value: Value, place: &Place, nth: usize, twin: u32, mark
     let mut links = vec![("event_ref", &*place.event)];
     links.extend(place.object.as_deref().map(|o| ("object_ref", o)));
     let draft = Draft { element: "attribute", id: id.clone(), at_s, deleted: seen.deleted, versioned, marks: marked.clone(), properties, links, twin, fields };
-    let mut rows = vec![draft.row(place.author.as_deref(), marks), state(place, &uuid, at_s, local, marks)];
+    let mut rows = draft.rows(place, &uuid, Map::new(), marks)?;
     for (n, one) in sightings.and_then(|s| if let Value::Array(list) = s { Some(list) } else { None }).into_iter().flatten().enumerate() {
-        rows.push(sighting(one, &id, &marked, place, n, marks)?);
+        rows.push(sighting(one, &id, &marked, place, n)?);
     }
     Ok(rows)
 }
@@ -259,7 +274,7 @@ fn observed(seen: &model::Attribute) -> (&'static str, Vec<(&'static str, Value)
 const NAMES: [&str; 9] = ["value", "name", "hashes", "key", "values", "number", "is_multipart", "subject", "data"];
 
 /// A sighting: of an indicator that was seen as STIX has it, else our own, since STIX knows neither false positives nor expiry.
-pub(crate) fn sighting(value: Value, of: &str, marked: &BTreeSet<String>, place: &Place, nth: usize, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
+pub(crate) fn sighting(value: Value, of: &str, marked: &BTreeSet<String>, place: &Place, nth: usize) -> Result<Row, Unkept> {
     let fields = map_of(value);
     let given = super::fields::text(&fields, "uuid");
     let number = |key: &str| super::fields::number(fields.get(key));
@@ -275,11 +290,11 @@ pub(crate) fn sighting(value: Value, of: &str, marked: &BTreeSet<String>, place:
     let links = vec![("event_ref", &*place.event), ("attribute_ref", of)];
     let id = format!("{name}--{uuid}");
     let draft = Draft { element: "sighting", id, at_s, deleted: false, versioned: true, marks: marked.clone(), properties, links, twin: None, fields };
-    Ok(draft.row(author.as_deref(), marks))
+    Ok(draft.row(author.as_deref()))
 }
 
 /// An object, and where its attributes stand.
-pub(crate) fn object(value: Value, place: &Place, nth: usize, marks: &mut Marks<'_>) -> Result<(Row, Place), Unkept> {
+pub(crate) fn object(value: Value, place: &Place, nth: usize, marks: &mut Marks<'_>) -> Result<(Vec<Row>, Place), Unkept> {
     let seen: model::Object = read("object", &value)?;
     let mut fields = map_of(value);
     fields.shift_remove("Attribute");
@@ -288,18 +303,21 @@ pub(crate) fn object(value: Value, place: &Place, nth: usize, marks: &mut Marks<
     let id = format!("x-misp-object--{uuid}");
     let mut marked = place.marks.clone();
     marked.extend(marks.of_distribution(seen.distribution, seen.sharing_group.as_ref()));
+    marked.extend(marks.of_tags(&tags(&fields)));
     let at_s = super::fields::number(fields.get("timestamp")).filter(|t| *t > 0).unwrap_or(place.at_s);
+    // MISP moves it with every attribute of the object, and some of them may be hidden.
+    let more = fields.shift_remove("timestamp").map(|at| ("timestamp".to_owned(), at)).into_iter().collect();
     let category = super::fields::text(&fields, "meta-category").to_owned();
     let labels = [format!("misp:name=\"{}\"", seen.name), format!("misp:meta-category=\"{category}\"")];
     let properties = vec![("labels", json!(labels)), ("x_misp_name", json!(seen.name)), ("x_misp_meta_category", json!(category))];
     let links = vec![("event_ref", &*place.event)];
     let within = Place { object: Some(id.clone()), marks: marked.clone(), ..place.clone() };
     let draft = Draft { element: "object", id, at_s, deleted: seen.deleted, versioned: true, marks: marked, properties, links, twin, fields };
-    Ok((draft.row(place.author.as_deref(), marks), within))
+    Ok((draft.rows(place, &uuid, more, marks)?, within))
 }
 
 /// A reference from an object to an object or attribute, whose STIX id `target` finds.
-pub(crate) fn reference(value: Value, place: &Place, nth: usize, target: &dyn Fn(&str) -> Option<String>, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
+pub(crate) fn reference(value: Value, place: &Place, nth: usize, target: &dyn Fn(&str) -> Option<String>) -> Result<Row, Unkept> {
     let fields = map_of(value);
     let of = |key: &str| super::fields::text(&fields, key).to_owned();
     let referenced = uuid(&of("referenced_uuid")).ok_or_else(|| Unkept { element: "reference".into(), reason: "`referenced_uuid` is no UUID".into() })?;
@@ -316,11 +334,11 @@ pub(crate) fn reference(value: Value, place: &Place, nth: usize, target: &dyn Fn
     let links = vec![("event_ref", &*place.event), ("object_ref", &*source)];
     let id = format!("relationship--{uuid}");
     let draft = Draft { element: "reference", id, at_s, deleted, versioned: true, marks: place.marks.clone(), properties, links, twin: None, fields };
-    Ok(draft.row(place.author.as_deref(), marks))
+    Ok(draft.row(place.author.as_deref()))
 }
 
 /// A report in markdown, as a note on the event.
-pub(crate) fn report(value: Value, place: &Place, nth: usize, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
+pub(crate) fn report(value: Value, place: &Place, nth: usize, marks: &mut Marks<'_>) -> Result<Vec<Row>, Unkept> {
     let seen: model::Report = read("event report", &value)?;
     let fields = map_of(value);
     let uuid = uuid_of("event report", &seen.uuid, &["report", &place.uuid, &seen.name, &nth.to_string()])?;
@@ -333,5 +351,5 @@ pub(crate) fn report(value: Value, place: &Place, nth: usize, marks: &mut Marks<
     let links = vec![("event_ref", &*place.event)];
     let id = format!("note--{uuid}");
     let draft = Draft { element: "report", id, at_s, deleted: seen.deleted, versioned: true, marks: marked, properties, links, twin: None, fields };
-    Ok(draft.row(place.author.as_deref(), marks))
+    draft.rows(place, &uuid, Map::new(), marks)
 }

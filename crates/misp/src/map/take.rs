@@ -9,7 +9,7 @@ use polder_stix::{Id, ext};
 use polder_store::Store;
 use serde_json::{Map, Value};
 
-use super::aside::Aside;
+use super::aside::{Aside, moment_s};
 use super::fields::{flag, number, text};
 use super::marks::{Folk, Marks};
 use super::rows::{self, Place, Row, Unkept, moment};
@@ -73,6 +73,7 @@ pub struct Taker<'t, E> {
     /// How often a UUID was stated besides the first time.
     twins: HashMap<u128, u32>,
     taken: Taken,
+    raises_only: bool,
 }
 
 impl<E> std::fmt::Debug for Taker<'_, E> {
@@ -91,7 +92,7 @@ impl<'t, E> Taker<'t, E> {
     /// For a source of a store; `keep` is given batches of objects.
     pub fn new(store: &'t Store, source: &'t str, folk: &'t Folk, keep: &'t mut dyn FnMut(Vec<Offer>) -> Result<(), E>) -> Self {
         let (batch, waiting, kinds, twins) = (Vec::new(), HashSet::new(), HashMap::new(), HashMap::new());
-        Self { store, source, marks: Marks::new(folk), keep, batch, waiting, kinds, seen: None, twins, taken: Taken::default() }
+        Self { store, source, marks: Marks::new(folk), keep, batch, waiting, kinds, seen: None, twins, taken: Taken::default(), raises_only: false }
     }
 
     /// Documents hold all there is of their events: what is held of them and is not there was withdrawn.
@@ -110,6 +111,13 @@ impl<'t, E> Taker<'t, E> {
         self.offer("it", row.map(|row| vec![row]))?;
         self.flush()?;
         Ok(std::mem::take(&mut self.taken))
+    }
+
+    /// Whoever sends may not read what it changes, so it may mark that more strictly and never less.
+    #[must_use]
+    pub(crate) fn raising_only(mut self) -> Self {
+        self.raises_only = true;
+        self
     }
 
     /// Takes one document, which is read twice: MISP writes what an event is tagged with after its attributes.
@@ -144,7 +152,7 @@ impl<'t, E> Taker<'t, E> {
         for (n, (at, value, place)) in references.into_iter().enumerate() {
             let kinds = &self.kinds;
             let find = |uuid: &str| Some(format!("{}--{uuid}", kinds.get(&Id::parse(&format!("x--{uuid}"))?.uuid)?));
-            let row = rows::reference(value, &place, n, &find, &mut self.marks);
+            let row = rows::reference(value, &place, n, &find);
             self.offer(&at, row.map(|row| vec![row]))?;
         }
         // Of a document that could not be read in full, nobody knows what is missing.
@@ -228,7 +236,7 @@ impl<'t, E> Taker<'t, E> {
             }
             Part::Report => {
                 let row = rows::report(value, place, nth, &mut self.marks);
-                self.offer(&at, row.map(|row| vec![row]))
+                self.offer(&at, row)
             }
             Part::Object => self.object(&at, value, place, nth, references),
         }
@@ -247,7 +255,7 @@ impl<'t, E> Taker<'t, E> {
                 return Ok(());
             }
         };
-        self.offer(at, Ok(vec![row]))?;
+        self.offer(at, Ok(row))?;
         for (n, attribute) in attributes.into_iter().enumerate() {
             let twin = self.twin(&attribute);
             let rows = rows::attribute(attribute, &within, n + 1, twin, &mut self.marks);
@@ -298,7 +306,9 @@ impl<'t, E> Taker<'t, E> {
                 continue;
             }
             let was = if flips { self.note_kind(&row.id)? } else { None };
-            match settle(row, was.as_ref().or(held.as_ref()), self.store.now_us() / 1_000_000) {
+            let before = was.as_ref().or(held.as_ref());
+            let row = if self.raises_only { row.marked_as(before) } else { row };
+            match settle(row, before, self.store.now_us() / 1_000_000) {
                 Settled::New(id, object) => {
                     if let Some(was) = was {
                         let moved = moved(was, &id, &object);
@@ -385,7 +395,8 @@ fn ours(object: &Value) -> &Map<String, Value> {
 
 fn said_at(ours: &Map<String, Value>) -> Option<i64> {
     let fields = ours.get("fields")?;
-    number(fields.get("timestamp")).or_else(|| number(fields.get("date_sighting")))
+    let written = || moment_s(fields.get("modified")?.as_str()?);
+    number(fields.get("timestamp")).or_else(|| number(fields.get("date_sighting"))).or_else(written)
 }
 
 /// Does a row say something that is not held, and as of when?

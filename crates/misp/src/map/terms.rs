@@ -20,6 +20,7 @@ pub struct Peer {
     organisation: Option<Box<str>>,
     of_holder: bool,
     of_house: bool,
+    acts_for: BTreeSet<Box<str>>,
     pushed: bool,
 }
 
@@ -31,7 +32,9 @@ impl Peer {
         let of_holder = organisation.as_deref() == Some(&*alliance.holder);
         let local = alliance.groups.get(LOCAL);
         let of_house = of_holder || organisation.as_ref().is_some_and(|o| local.is_some_and(|g| g.members.contains(o)));
-        Self { of_holder, of_house, organisation, pushed: false }
+        // The holder's people act for the organisations whose MISP this is.
+        let acts_for = local.filter(|_| of_holder).map(|g| g.members.clone()).unwrap_or_default();
+        Self { of_holder, of_house, acts_for, organisation, pushed: false }
     }
 
     /// What is pushed belongs to our login over there, so even what is for the peer alone has to name it.
@@ -56,7 +59,7 @@ impl Peer {
     /// Is what comes from there its own organisation's?
     #[must_use]
     pub(crate) fn owns(&self, origin: &Origin, alliance: &Alliance) -> bool {
-        self.organisation.is_some() && origin.originator(alliance) == self.organisation.as_deref()
+        origin.originator(alliance).is_some_and(|o| self.organisation.as_deref() == Some(o) || self.acts_for.contains(o))
     }
 }
 
@@ -118,12 +121,12 @@ pub(crate) fn level(label: &Label) -> Option<Level> {
 }
 
 /// Puts a label's terms into an element: its distribution, and the group that goes with it.
-pub(crate) fn put(element: &mut Map<String, Value>, onward: &Onward, peer: &Peer, alliance: &Alliance) {
+pub(crate) fn put(element: &mut Map<String, Value>, onward: &Onward, origin: &Origin, peer: &Peer, alliance: &Alliance) {
     element.shift_remove("SharingGroup");
     let level = match onward {
         Onward::Everyone => 3,
         Onward::To(who) if !peer.pushed && who.iter().all(|w| Some(w) == peer.organisation.as_ref()) => 0,
-        Onward::To(who) => match group(who, alliance) {
+        Onward::To(who) => match group(who, origin, alliance) {
             Some(group) => {
                 element.insert("SharingGroup".to_owned(), group);
                 4
@@ -143,10 +146,9 @@ pub(crate) fn may_stand(given: &SharingGroup, onward: &Onward, alliance: &Allian
     !widens && given.active != Some(false) && !given.organisations.is_empty() && named.into_iter().all(|o| super::ids::uuid(&o.uuid).is_some_and(|u| known.contains(&u)))
 }
 
-/// A sharing group of those organisations and the holder, which has it anyway; none if there is nobody MISP could tell by its UUID.
-fn group(who: &BTreeSet<Box<str>>, alliance: &Alliance) -> Option<Value> {
-    let holder = alliance.members.get(&alliance.holder);
-    let listed = who.iter().filter_map(|w| alliance.members.get(w)).chain(holder);
+/// A sharing group of those organisations and whose it is, who has it anyway; none if there is nobody MISP could tell by its UUID.
+fn group(who: &BTreeSet<Box<str>>, origin: &Origin, alliance: &Alliance) -> Option<Value> {
+    let listed = who.iter().map(|w| &**w).chain(origin.originator(alliance)).filter_map(|w| alliance.members.get(w));
     let mut named: Vec<(String, &str)> = listed.filter_map(|m| Some((organisation_of(m.identity.as_deref()?)?, &*m.id))).collect();
     named.sort();
     named.dedup();

@@ -14,6 +14,7 @@ use super::aside::{ANALYST, PROPOSAL};
 use super::fields::{flag, put_local, stays, text};
 use super::reader::{Element, Reader};
 use super::rows::STATE;
+use super::take::KINDS;
 use super::terms::{self, Onward};
 use crate::limits;
 
@@ -93,6 +94,8 @@ pub struct Said {
     pub event: String,
     /// The UUID of the attribute.
     pub attribute: String,
+    /// The UUID of what an analyst writes about.
+    pub about: String,
     /// `Sighting`, `ShadowAttribute`, `Note`, `Opinion` or `Relationship`.
     pub name: String,
     /// Who said it, as the reader may know: where it came from.
@@ -264,7 +267,13 @@ impl<'v, E> View<'v, E> {
         self.state(event, parts)?;
         self.asides(event, around.wanted, parts)?;
         let mut objects = Vec::new();
-        let own = Query { refers_to: Some(event.stix.clone()), origin: Some(event.origin.clone()), limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
+        let own = Query {
+            refers_to: Some(event.stix.clone()),
+            origin: Some(event.origin.clone()),
+            limit: Some(limits::PAGE_OBJECTS),
+            in_order_of_first: Some(KINDS.iter().map(|kind| (*kind).into()).collect()),
+            ..Query::default()
+        };
         self.each(own, &mut |mut element| {
             // What lost its way to the event in this reader's copy is not of the event for this reader.
             if text(&element.ours, "event_ref") != event.id || !around.wanted.takes(&element.fields) {
@@ -282,6 +291,8 @@ impl<'v, E> View<'v, E> {
                 "object" => objects.push(element),
                 "report" => {
                     let mut fields = part(reader, &mut element, around);
+                    reader.tags(&element, &mut fields, around.level);
+                    own_state(&mut fields, element.uuid(), around, parts);
                     attach(&mut fields, element.uuid(), parts);
                     append(&mut parts.reports, &fields.into())?;
                 }
@@ -305,7 +316,8 @@ impl<'v, E> View<'v, E> {
         Ok(())
     }
 
-    /// The event's own row as the reader has it, of the one who may speak for it: the organisation it says made it, else who introduced it first.
+    /// The event's own row as the reader has it, of the one who may speak for it: the organisation that the first one here says made it, else who
+    /// introduced it first.
     /// Whoever else uses its UUID is not heard.
     fn head(&mut self, uuid: &str) -> Result<Option<Element>, Unwritten<E>> {
         let Some(id) = Id::parse(&format!("report--{uuid}")) else { return Ok(None) };
@@ -322,11 +334,14 @@ impl<'v, E> View<'v, E> {
 
     fn speaker(&self, all: Vec<Element>) -> Option<Element> {
         let alliance = self.reader.alliance;
-        let made_it = |e: &Element| {
+        // Who the first one here says made it; that oneself made it is easily said.
+        let first = all.first()?;
+        let author = first.author.clone();
+        let made_it = |e: &&Element| {
             let member = e.origin.originator(alliance).and_then(|m| alliance.members.get(m)?.identity.as_deref());
-            member.is_some() && member == e.author.as_deref()
+            member.is_some() && member == author.as_deref()
         };
-        let origin = all.iter().find(|e| made_it(e)).or(all.first()).map(|e| e.origin.clone())?;
+        let origin = all.iter().find(made_it).unwrap_or(first).origin.clone();
         all.into_iter().filter(|e| e.origin == origin).max_by_key(|e| e.at_s)
     }
 
@@ -363,10 +378,17 @@ impl<'v, E> View<'v, E> {
                 let of = self.reader.number(&name).to_string();
                 let inside = object.as_ref().map(|id| self.reader.number(&super::ids::written(id.uuid)).to_string());
                 let around = Around { event: &of, object: inside.as_deref(), onward, level: *level, wanted };
-                let Value::Object(mut fields) = attribute(self.reader, element, &around, &mut Parts::default()) else { continue };
+                let mut parts = Parts::default();
+                if wanted.sightings {
+                    for said in self.said(&SIGHTINGS, Some(&event.stix), Some(&event.origin))? {
+                        parts.sightings.entry(said.attribute).or_default().push(said.fields.into());
+                    }
+                }
+                let Value::Object(mut fields) = attribute(self.reader, element, &around, &mut parts) else { continue };
                 let head = head.clone();
                 if let Some(id) = object {
-                    self.each(Query { ids: Some(vec![id]), ..Query::default() }, &mut |element| {
+                    let origin = Some(event.origin.clone());
+                    self.each(Query { ids: Some(vec![id]), origin, ..Query::default() }, &mut |element| {
                         fields.insert("object_uuid".to_owned(), element.uuid().into());
                         fields.extend(["name", "meta-category"].iter().filter_map(|k| Some((format!("object_{k}"), element.fields.get(*k)?.clone()))));
                         Ok(())
@@ -398,6 +420,9 @@ impl<'v, E> View<'v, E> {
         let types = Some(types.iter().map(|t| (*t).into()).collect());
         let query = Query { refers_to: event.cloned(), types, versions, limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
         self.each(query, &mut |element| {
+            if !["sighting", "proposal", "analyst"].contains(&element.element()) {
+                return Ok(());
+            }
             all.entry(element.id.clone()).or_insert_with_key(|id| {
                 order.push(id.clone());
                 Vec::new()
@@ -441,12 +466,22 @@ impl<'v, E> View<'v, E> {
     /// # Errors
     /// [`Unwritten`].
     pub fn event_of(&mut self, ids: Vec<Id>) -> Result<Option<String>, Unwritten<E>> {
-        let mut found = None;
-        self.each(Query { ids: Some(ids), ..Query::default() }, &mut |element| {
-            found = text(&element.ours, "event_ref").strip_prefix("report--").map(str::to_owned);
+        let versions = Versions { all: true, ..Versions::default() };
+        let mut found = Vec::new();
+        self.each(Query { ids: Some(ids), versions, ..Query::default() }, &mut |element| {
+            found.push(element);
             Ok(())
         })?;
-        Ok(found)
+        // Others may use the UUID too: one's own comes first, then whatever is a part of its event as that is heard here.
+        let reader = self.reader;
+        found.sort_by_key(|element| !reader.owns(&element.origin));
+        for element in found {
+            let Some(event) = text(&element.ours, "event_ref").strip_prefix("report--") else { continue };
+            if self.head(event)?.is_some_and(|head| head.origin == element.origin) {
+                return Ok(Some(event.to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// What was said about an event, put where MISP has it.
@@ -461,7 +496,7 @@ impl<'v, E> View<'v, E> {
             if !wanted.takes(&said.fields) {
                 continue;
             }
-            let about = if said.name == "ShadowAttribute" { &said.attribute } else { text(&said.fields, "object_uuid") };
+            let about = if said.name == "ShadowAttribute" { &said.attribute } else { &said.about };
             let about = if about.is_empty() { event.uuid() } else { about };
             parts.said.entry(about.to_ascii_lowercase()).or_default().push((said.name, said.fields.into()));
         }
@@ -498,12 +533,17 @@ fn part(reader: &Reader<'_>, element: &mut Element, around: &Around<'_>) -> Map<
     fields
 }
 
+/// What is for whose element it is alone.
+fn own_state(fields: &mut Map<String, Value>, uuid: &str, around: &Around<'_>, parts: &mut Parts) {
+    if let Some(local) = parts.states.remove(uuid) {
+        put_local(fields, local);
+        around.wanted.trim(fields);
+    }
+}
+
 fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) -> Value {
     let mut fields = part(reader, &mut element, around);
-    if let Some(local) = parts.states.remove(element.uuid()) {
-        put_local(&mut fields, local);
-        around.wanted.trim(&mut fields);
-    }
+    own_state(&mut fields, element.uuid(), around, parts);
     reader.tags(&element, &mut fields, around.level);
     fields.insert("object_id".to_owned(), around.object.unwrap_or("0").into());
     attach(&mut fields, element.uuid(), parts);
@@ -522,6 +562,7 @@ fn object(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts:
     let held = parts.within.remove(&element.id).unwrap_or_default();
     let attributes: Vec<Value> = held.into_iter().map(|a| attribute(reader, a, &inside, parts)).collect();
     fields.insert("Attribute".to_owned(), attributes.into());
+    own_state(&mut fields, element.uuid(), around, parts);
     attach(&mut fields, element.uuid(), parts);
     let references = parts.references.remove(&element.id).unwrap_or_default();
     fields.insert("ObjectReference".to_owned(), references.into());

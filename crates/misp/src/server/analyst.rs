@@ -67,7 +67,7 @@ impl Asked<'_> {
             fields.insert("timestamp".to_owned(), at_s.into());
         }
         let (event, attribute) = self.target(&about)?;
-        self.say(Kind::Analyst(kind), event.as_deref(), attribute.as_deref(), fields)?;
+        self.say(Kind::Analyst(kind), (event.as_deref(), attribute.as_deref()), fields)?;
         for (kind, list) in nested {
             for inner in list.as_array().into_iter().flatten().filter_map(Value::as_object) {
                 let mut inner = inner.clone();
@@ -103,6 +103,10 @@ impl Asked<'_> {
                 ("locked", json!(false)),
             ],
         );
+        for key in ["created", "modified"] {
+            let at = written(text(fields, key));
+            fields.insert(key.to_owned(), at.into());
+        }
         self.group_into(fields)
     }
 
@@ -173,7 +177,8 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let mut fields = said.fields.clone();
     let sent = asked.call.object(kind).into_iter();
     fields.extend(sent.filter(|(key, _)| !matches!(key.as_str(), "id" | "uuid" | "orgc_uuid" | "org_uuid" | "Orgc" | "object_uuid" | "modified" | "timestamp")));
-    fields.insert("modified".to_owned(), asked.now_written().into());
+    let created = written(text(&fields, "created"));
+    fields.extend([("created".to_owned(), created.into()), ("modified".to_owned(), asked.now_written().into())]);
     asked.group_into(&mut fields)?;
     asked.write(kind, fields, false)?;
     asked.shown_datum(asked.analyst_datum(text(&said.fields, "uuid"))?)
@@ -198,10 +203,20 @@ pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
     Ok(Reply::json(&Value::Array(all.map(|s| json!({s.name: s.fields})).collect())))
 }
 
+/// A moment as MISP writes it, out of one as its clients may.
+fn written(at: &str) -> String {
+    let at = at.get(..19).filter(|_| at.contains('T')).unwrap_or(at);
+    at.replace('T', " ")
+}
+
 /// UUIDs and times of those in view, by kind: what another MISP compares with what it has.
 pub(crate) fn index_minimal(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let all = asked.analyst_data()?;
+    if all.is_empty() {
+        return Ok(Reply::json(&json!([])));
+    }
     let mut out: Map<String, Value> = ANALYST_DATA.into_iter().map(|kind| (kind.to_owned(), json!({}))).collect();
-    for said in asked.analyst_data()? {
+    for said in all {
         if let Some(kind) = out.get_mut(&said.name).and_then(Value::as_object_mut) {
             kind.insert(text(&said.fields, "uuid").to_owned(), text(&said.fields, "modified").into());
         }
@@ -228,6 +243,8 @@ pub(crate) fn wanted(asked: &Asked<'_>) -> Result<Reply, Reply> {
 pub(crate) fn keep(asked: &Asked<'_>) -> Result<Reply, Reply> {
     asked.source()?;
     let (mut kept, mut ignored) = (0usize, 0usize);
+    let held = asked.analyst_data()?;
+    let known: BTreeMap<&str, bool> = held.iter().map(|s| (text(&s.fields, "uuid"), asked.is_mine(s))).collect();
     for kind in ANALYST_DATA {
         let Some(sent) = asked.call.body.get(kind) else { continue };
         let one;
@@ -239,8 +256,7 @@ pub(crate) fn keep(asked: &Asked<'_>) -> Result<Reply, Reply> {
             }
         };
         for datum in sent.iter().filter_map(Value::as_object) {
-            let known = asked.analyst_datum(text(datum, "uuid")).ok();
-            let foreign = known.is_some_and(|known| !asked.is_mine(&known));
+            let foreign = known.get(text(datum, "uuid")) == Some(&false);
             if foreign || uuid(text(datum, "uuid")).is_none() || uuid(text(datum, "object_uuid")).is_none() {
                 ignored += 1;
                 continue;

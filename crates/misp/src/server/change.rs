@@ -18,13 +18,21 @@ type Change<'c> = dyn FnMut(&mut Map<String, Value>) -> Result<(), Reply> + 'c;
 impl Asked<'_> {
     /// Changes an event of the caller's own source.
     pub(crate) fn changed(&self, event: &str, change: &mut Change<'_>) -> Result<(), Reply> {
+        self.changed_at(event, true, change)
+    }
+
+    /// The same, with or without a new time.
+    fn changed_at(&self, event: &str, timed: bool, change: &mut Change<'_>) -> Result<(), Reply> {
         let missing = || self.not_found("Invalid event.");
-        let Some(mut document) = self.held(event)? else {
-            return Err(if self.is_visible(event)? { self.forbidden("You do not have permission to do that.") } else { missing() });
+        let visible = self.is_visible(event)?;
+        let Some(mut document) = self.held(event)?.filter(|_| visible) else {
+            return Err(if visible { self.forbidden("You do not have permission to do that.") } else { missing() });
         };
         let Some(Value::Object(fields)) = document.get_mut("Event") else { return Err(missing()) };
         change(fields)?;
-        fields.insert("timestamp".to_owned(), self.now_s().to_string().into());
+        if timed {
+            fields.insert("timestamp".to_owned(), self.now_s().to_string().into());
+        }
         let taken = self.take(event, &document)?;
         self.refusal(&taken).map_or(Ok(()), Err)
     }
@@ -238,17 +246,25 @@ pub(crate) fn tag(asked: &Asked<'_>) -> Result<Reply, Reply> {
                 list.push(json!({"name": name, "colour": "#0088cc", "exportable": true, "local": local}));
             }
         }
-        element.insert("timestamp".to_owned(), now.clone().into());
+        // A tag that stays here changes nothing for anybody else.
+        if !local {
+            element.insert("timestamp".to_owned(), now.clone().into());
+        }
     };
-    asked.changed(&event, &mut |fields| {
+    asked.changed_at(&event, !local, &mut |fields| {
         match &of_event {
             Some(_) => set(fields),
             None => every(fields).into_iter().filter(|a| is(a, &target)).for_each(set),
         }
         Ok(())
     })?;
-    let kind = if of_event.is_some() { "Event" } else { "Attribute" };
-    let said = if attach { format!("Global tag {name} successfully attached to {kind}.") } else { format!("Tag {name} successfully removed from {kind}.") };
+    let (kind, own) = match &of_event {
+        Some(event) => ("Event", event.clone()),
+        None => ("Attribute", target.to_ascii_lowercase()),
+    };
+    let at = format!("{kind}({})", asked.reader().number(&own));
+    let how = if local { "Local" } else { "Global" };
+    let said = if attach { format!("{how} tag {name} successfully attached to {at}.") } else { format!("Tag {name} successfully removed from {at}.") };
     Ok(asked.done(&said))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The rule: what is searched is what the reader would be given; a filter that is not known is refused, since ignoring it would return too much.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polder_release::Form;
 use polder_stix::{Id, time};
@@ -101,7 +101,7 @@ pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
             continue;
         }
         asked.view(|view| view.event(&uuid, wanted, &mut out))?;
-        found.push((uuid, filter.trimmed(out)));
+        found.push((head, filter.trimmed(out)));
     }
     let found = filter.cut(found);
     match filter.format.as_str() {
@@ -114,15 +114,15 @@ pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
             body.extend_from_slice(b"]}");
             Ok(Reply::bytes(body, "application/json; charset=UTF-8"))
         }
-        "stix2" => asked.bundle(found.into_iter().map(|(uuid, _)| uuid)),
+        "stix2" => asked.bundle(found.into_iter().map(|(head, _)| text(&head, "uuid").to_owned())),
         _ => {
             let mut rows = Vec::new();
-            for (uuid, event) in found {
-                let event: Value = serde_json::from_slice(&event).unwrap_or_default();
-                let head = event.get("Event").and_then(Value::as_object).cloned().unwrap_or_default();
-                rows.extend(asked.whole(&uuid)?.into_iter().filter(|a| filter.takes_attribute(a, &head)).map(|a| (a, head.clone())));
+            for (head, _) in found {
+                let text_of_indicators = filter.format == "text" && filter.to_ids.is_none();
+                let listed = |a: &Map<String, Value>| filter.lists(a) && (!text_of_indicators || flag(a.get("to_ids")));
+                rows.extend(asked.whole(text(&head, "uuid"))?.into_iter().filter(listed).map(|a| (a, head.clone())));
             }
-            Ok(filter.table(&rows))
+            Ok(filter.table(asked, &rows))
         }
     }
 }
@@ -178,6 +178,12 @@ pub(crate) fn one(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let event = asked.event_of_attribute(name)?.ok_or_else(missing)?;
     let found = asked.whole(&event)?.into_iter().find(|a| text(a, "uuid").eq_ignore_ascii_case(name) || text(a, "id") == name);
     found.map(|a| Reply::json(&json!({"Attribute": a}))).ok_or_else(missing)
+}
+
+/// The tags of an event, for an attribute that is shown with them.
+fn tags_of(head: &Map<String, Value>) -> Vec<Value> {
+    let inherited = |tag: &Value| tag.as_object().map(|t| t.iter().map(|(k, v)| (k.clone(), v.clone())).chain([("inherited".to_owned(), true.into())]).collect());
+    head.get("Tag").and_then(Value::as_array).into_iter().flatten().filter_map(inherited).map(Value::Object).collect()
 }
 
 /// Is an element for that group?
@@ -357,25 +363,32 @@ impl Filter {
     /// The values that are looked for, where each is one that the search database can find.
     fn exact_values(&self) -> Option<Vec<String>> {
         let any = self.value.as_ref()?;
-        let plain = |v: &String| {
-            !v.contains('%')
-                && v.len() <= limits::SEARCHED_VALUE_BYTES_MAX
-                && v.contains(char::is_alphanumeric)
-                && time::to_us(v).is_none()
-                && Id::parse(v).is_none()
-        };
-        (any.all.is_empty() && any.no.is_empty() && any.yes.iter().all(plain)).then(|| any.yes.clone())
+        let plain = any.yes.iter().all(|v| !v.contains('%') && searchable(v));
+        (any.all.is_empty() && any.no.is_empty() && plain).then(|| any.yes.clone())
     }
 
     fn answered(&self, asked: &Asked<'_>, rows: Vec<Pair>) -> Result<Reply, Reply> {
         let rows = self.cut(rows);
         match self.format.as_str() {
             "json" => {
-                let found: Vec<Value> = rows.into_iter().map(|(attribute, head)| with_event(attribute, &head)).collect();
+                let mut related = if asked.call.flag("includeCorrelations").unwrap_or(false) { asked.related(&rows)? } else { BTreeMap::new() };
+                let with_tags = asked.call.flag("includeEventTags").unwrap_or(false);
+                let found: Vec<Value> = rows
+                    .into_iter()
+                    .map(|(mut attribute, head)| {
+                        if let Some(others) = related.remove(text(&attribute, "uuid")) {
+                            attribute.insert("RelatedAttribute".to_owned(), others.into());
+                        }
+                        if with_tags {
+                            attribute.entry("Tag").or_insert_with(|| json!([])).as_array_mut().into_iter().for_each(|list| list.extend(tags_of(&head)));
+                        }
+                        with_event(attribute, &head)
+                    })
+                    .collect();
                 Ok(Reply::json(&json!({"response": {"Attribute": found}})))
             }
             "stix2" => asked.bundle(rows.into_iter().map(|(_, head)| text(&head, "uuid").to_owned())),
-            _ => Ok(self.table(&rows)),
+            _ => Ok(self.table(asked, &rows)),
         }
     }
 
@@ -411,18 +424,20 @@ impl Filter {
         !asks_more && of(&self.uuid, &uuid) && of(&self.tags, &|w| tags.iter().any(|t| like(w, t)))
     }
 
+    /// Is an attribute shown with its event, which matches?
+    fn lists(&self, attribute: &Map<String, Value>) -> bool {
+        let tags = tag_names(attribute);
+        let tagged = self.tags.iter().flat_map(|t| &t.no).any(|w| tags.iter().any(|t| like(w, t)));
+        !tagged && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
+    }
+
     /// An event without the attributes that are asked not to be in it, as MISP answers: of others it shows the whole event.
     fn trimmed(&self, event: Vec<u8>) -> Vec<u8> {
-        let unwanted: Vec<&String> = self.tags.iter().flat_map(|t| &t.no).collect();
-        if unwanted.is_empty() && self.to_ids.is_none() {
+        if self.tags.iter().all(|t| t.no.is_empty()) && self.to_ids.is_none() {
             return event;
         }
         let Ok(mut whole) = serde_json::from_slice::<Value>(&event) else { return Vec::new() };
-        let stays = |attribute: &Value| {
-            let tags = attribute.as_object().map(tag_names).unwrap_or_default();
-            let tagged = unwanted.iter().any(|w| tags.iter().any(|t| like(w, t)));
-            !tagged && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
-        };
+        let stays = |attribute: &Value| attribute.as_object().is_none_or(|a| self.lists(a));
         if let Some(map) = whole.get_mut("Event").and_then(Value::as_object_mut) {
             let mut lists: Vec<&mut Vec<Value>> = Vec::new();
             for (key, value) in map.iter_mut() {
@@ -467,40 +482,70 @@ impl Filter {
         }
     }
 
-    fn table(&self, rows: &[Pair]) -> Reply {
+    fn table(&self, asked: &Asked<'_>, rows: &[Pair]) -> Reply {
         if self.format == "text" {
             let mut values: Vec<&str> = rows.iter().map(|(a, _)| text(a, "value")).collect();
             values.sort_unstable();
             values.dedup();
             return Reply::bytes(values.join("\n").into_bytes(), "text/plain; charset=UTF-8");
         }
+        let context = asked.call.flag("includeContext").unwrap_or(false);
+        let wanted = asked.call.texts("requested_attributes").filter(|w| !w.is_empty());
+        let all = COLUMNS.iter().chain(if context { CONTEXT } else { &[] });
+        let columns: Vec<&str> = match &wanted {
+            Some(wanted) => wanted.iter().map(String::as_str).filter(|w| COLUMNS.contains(w) || CONTEXT.contains(w)).collect(),
+            None => all.copied().collect(),
+        };
         let mut out = String::new();
         if !self.headerless {
-            out.push_str("uuid,event_id,category,type,value,comment,to_ids,date,object_relation,attribute_tag,object_uuid,object_name,object_meta_category\n");
+            out.push_str(&columns.join(","));
+            out.push('\n');
         }
-        for (a, head) in rows {
-            let cell = |key: &str| quoted(text(a, key));
-            let tags = quoted(&tag_names(a).join(","));
-            let cells = [
-                text(a, "uuid").to_owned(),
-                text(head, "id").to_owned(),
-                cell("category"),
-                cell("type"),
-                cell("value"),
-                cell("comment"),
-                u8::from(flag(a.get("to_ids"))).to_string(),
-                number(a.get("timestamp")).unwrap_or_default().to_string(),
-                cell("object_relation"),
-                tags,
-                text(a, "object_uuid").to_owned(),
-                cell("object_name"),
-                cell("object_meta-category"),
-            ];
+        for (attribute, head) in rows {
+            let cells: Vec<String> = columns.iter().map(|column| cell(column, attribute, head)).collect();
             out.push_str(&cells.join(","));
             out.push('\n');
         }
         Reply::bytes(out.into_bytes(), "text/csv; charset=UTF-8")
     }
+}
+
+/// Columns of a CSV answer, in MISP's order.
+const COLUMNS: &[&str] = &[
+    "uuid", "event_id", "category", "type", "value", "comment", "to_ids", "date", "object_relation", "attribute_tag", "object_uuid", "object_name",
+    "object_meta_category",
+];
+
+/// More of them, about the event.
+const CONTEXT: &[&str] = &[
+    "event_info", "event_member_org", "event_source_org", "event_distribution", "event_threat_level_id", "event_analysis", "event_date", "event_tag",
+    "event_timestamp",
+];
+
+fn cell(column: &str, attribute: &Map<String, Value>, head: &Map<String, Value>) -> String {
+    let of = |map: &Map<String, Value>, key: &str| number(map.get(key)).map_or_else(|| quoted(text(map, key)), |n| n.to_string());
+    let organisation = |key: &str| quoted(head.get(key).and_then(|o| o.get("name")).and_then(Value::as_str).unwrap_or_default());
+    match column {
+        "uuid" | "object_uuid" => text(attribute, column).to_owned(),
+        "event_id" => text(head, "id").to_owned(),
+        "to_ids" => u8::from(flag(attribute.get("to_ids"))).to_string(),
+        "date" => number(attribute.get("timestamp")).unwrap_or_default().to_string(),
+        "attribute_tag" => quoted(&tag_names(attribute).join(",")),
+        "object_meta_category" => quoted(text(attribute, "object_meta-category")),
+        "event_member_org" => organisation("Org"),
+        "event_source_org" => organisation("Orgc"),
+        "event_tag" => quoted(&tag_names(head).join(",")),
+        _ => match column.strip_prefix("event_") {
+            Some(key) => of(head, key),
+            None => quoted(text(attribute, column)),
+        },
+    }
+}
+
+/// Is the value one that the search database has?
+fn searchable(value: &str) -> bool {
+    let short = value.len() <= limits::SEARCHED_VALUE_BYTES_MAX && value.contains(char::is_alphanumeric);
+    short && time::to_us(value).is_none() && Id::parse(value).is_none()
 }
 
 /// A cell of CSV (RFC 4180). One that a spreadsheet would run as a formula is its reader's matter: tools read these lines.
@@ -509,6 +554,28 @@ fn quoted(text: &str) -> String {
 }
 
 impl Asked<'_> {
+    /// For each of these attributes, those of other events in the caller's view that say the same.
+    fn related(&self, rows: &[Pair]) -> Result<BTreeMap<String, Vec<Value>>, Reply> {
+        let correlates = |a: &Map<String, Value>| !flag(a.get("disable_correlation")) && !flag(a.get("deleted"));
+        let asked = rows.iter().filter(|(a, _)| correlates(a)).take(limits::CORRELATED_MAX);
+        let mut by_value: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
+        for pair in asked {
+            by_value.entry(text(&pair.0, "value")).or_default().push(pair);
+        }
+        let mut related: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for (value, pairs) in by_value.into_iter().filter(|(value, _)| searchable(value)) {
+            let found = self.with_values(&[value.to_owned()])?;
+            for (attribute, head) in pairs {
+                let others = found.iter().filter(|(a, h)| correlates(a) && text(a, "value").eq_ignore_ascii_case(value) && text(h, "uuid") != text(head, "uuid"));
+                let others: Vec<Value> = others.map(|(a, h)| with_event(a.clone(), h)).collect();
+                if !others.is_empty() {
+                    related.insert(text(attribute, "uuid").to_owned(), others);
+                }
+            }
+        }
+        Ok(related)
+    }
+
     /// Attributes in the caller's view that the search database finds for one of these values.
     pub(crate) fn with_values(&self, values: &[String]) -> Result<Vec<Pair>, Reply> {
         let mut found = Vec::new();
@@ -518,7 +585,8 @@ impl Asked<'_> {
             let types = Some(crate::map::KINDS.iter().map(|k| (*k).into()).collect());
             let find = Find { words, types, ..Find::default() };
             let questions = self.app.store.candidates(&self.caller.recipient, &find).map_err(|e| self.failed(&e))?;
-            let wanted = self.wanted();
+            let sightings = self.call.flag("includeSightings").unwrap_or(false);
+            let wanted = crate::map::Wanted { sightings, ..self.wanted() };
             found.extend(self.view(|view| view.found(questions, wanted))?.into_iter().filter(|(a, _)| seen.insert(text(a, "uuid").to_owned())));
         }
         Ok(found)

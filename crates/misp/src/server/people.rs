@@ -104,10 +104,12 @@ pub enum Change {
         /// Does it belong to it from now on?
         belongs: bool,
     },
-    /// Another key, which is answered; the one before no longer opens anything.
+    /// Another key, which is answered.
     NewKey {
         /// Whose.
         user: Box<str>,
+        /// Do those before no longer open anything?
+        only: bool,
     },
 }
 
@@ -284,7 +286,7 @@ pub(crate) fn delete_user(asked: &Asked<'_>) -> Result<Reply, Reply> {
 /// A new key for oneself, or, by an administrator, for another.
 pub(crate) fn new_key(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let user = asked.user_named()?;
-    let key = asked.change(Change::NewKey { user: user.name.clone() })?;
+    let key = asked.change(Change::NewKey { user: user.name.clone(), only: asked.call.controller == "users" })?;
     let id = asked.reader().number(&user_key(&user.name)).to_string();
     let start: String = key.chars().take(4).collect();
     let end: String = key.chars().skip(36).collect();

@@ -25,6 +25,18 @@ pub(crate) fn post_test(asked: &Asked<'_>) -> Reply {
     Reply::json(&json!({"body": {"testString": said}, "headers": {"Content-type": "application/json", "Accept": "application/json", "Authorization": "OK"}}))
 }
 
+/// Settings of MISP's that clients ask for and that are what they are here.
+const SETTINGS: &[(&str, bool)] =
+    &[("MISP.live", true), ("MISP.background_jobs", false), ("MISP.unpublishedprivate", false), ("Plugin.ZeroMQ_enable", false)];
+
+/// One setting, for who administers.
+pub(crate) fn setting(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    asked.administrator()?;
+    let known = SETTINGS.iter().find(|(name, _)| *name == asked.call.first());
+    let (name, value) = known.ok_or_else(|| asked.not_found("Invalid setting."))?;
+    Ok(Reply::json(&json!({"setting": name, "value": value, "type": "boolean"})))
+}
+
 /// Organisations and tags of what the reader may see, for MISP's filter editor.
 pub(crate) fn filtering_rules(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let heads = asked.heads()?;
@@ -241,7 +253,9 @@ impl Asked<'_> {
     /// How much of an event the call asks for.
     pub(crate) fn wanted(&self) -> Wanted {
         let said = self.call.texts("deleted").unwrap_or_default();
-        let only = said.iter().any(|d| d == "only");
+        // A search for what was withdrawn finds that alone; a view shows it besides.
+        let search = self.call.action == "restsearch" && !said.is_empty() && said.iter().all(|d| d == "1" || d == "true");
+        let only = search || said.iter().any(|d| d == "only");
         let deleted = only || said.iter().any(|d| d == "1" || d == "true");
         let no = |key: &str| self.call.flag(key).unwrap_or(false);
         Wanted {

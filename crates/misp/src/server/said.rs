@@ -2,7 +2,7 @@
 //!
 //! The rule: it goes into the source of who says it, about what that caller may see; whose event it is decides what becomes of a proposal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polder_stix::Id;
 use polder_store::Act;
@@ -43,29 +43,40 @@ impl Asked<'_> {
 
     /// The STIX id that an attribute has in the caller's view.
     pub(crate) fn stix_of_attribute(&self, own: &str) -> Result<Option<String>, Reply> {
+        // What the caller's own source has is known to it, whether it may be read with this key or not.
+        let source = self.source()?;
+        for kind in crate::map::KINDS {
+            let Some(row) = Id::parse(&format!("{kind}--{own}")).and_then(|id| self.app.store.latest_row(&source, &id)) else { continue };
+            let bytes = self.app.store.row_bytes(row, false).map_err(|e| self.failed(&e))?;
+            let object: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            if object.get("extensions").and_then(|e| e.get(polder_stix::ext::MISP)).is_some_and(|o| o.get("fields").is_some()) {
+                return Ok(Some(format!("{kind}--{own}")));
+            }
+        }
         let ids = crate::map::KINDS.iter().filter_map(|kind| Id::parse(&format!("{kind}--{own}"))).collect();
         self.view(|view| view.attribute_id(ids))
     }
 
     /// Keeps something the caller says about an event, or an attribute of one, that it may see; or about nothing that is known.
-    pub(crate) fn say(&self, kind: Kind, event: Option<&str>, attribute: Option<&str>, fields: Map<String, Value>) -> Result<(), Reply> {
+    pub(crate) fn say(&self, kind: Kind, (event, attribute): (Option<&str>, Option<&str>), fields: Map<String, Value>) -> Result<(), Reply> {
+        let about = Some(text(&fields, "object_uuid").to_ascii_lowercase()).filter(|a| !a.is_empty() && matches!(kind, Kind::Analyst(_)));
         let source = self.source()?;
         let owner = match event {
             Some(event) => self.view(|view| view.origin_of(event))?,
             None => None,
         };
         let event = event.map(|e| format!("report--{e}"));
-        let about = attribute.or(event.as_deref());
-        let marks = match about {
+        let target = attribute.or(event.as_deref());
+        let marks = match target {
             Some(id) => self.held_marks(&source, id)?,
             None => None,
         };
-        let readers = (about.is_some() && marks.is_none()).then(|| {
+        let readers = (target.is_some() && marks.is_none()).then(|| {
             let members = owner.as_ref().and_then(|o| o.originator(&self.policy.alliance)).map(Into::into);
             members.into_iter().chain(self.me.organisation.clone()).collect()
         });
         let author = self.me.organisation.as_deref().and_then(|m| self.policy.alliance.members.get(m)?.identity.as_deref().map(str::to_owned));
-        let aside = Aside { kind, fields, event, attribute: attribute.map(str::to_owned), author, marks: marks.unwrap_or_default(), readers };
+        let aside = Aside { kind, fields, event, attribute: attribute.map(str::to_owned), about, author, marks: marks.unwrap_or_default(), readers };
         let taken = self.taking(&source, &mut |taker| taker.aside(aside.clone()))?;
         self.refusal(&taken).map_or(Ok(()), Err)
     }
@@ -84,6 +95,16 @@ impl Asked<'_> {
 
     fn all_said(&self, types: &[&str]) -> Result<Vec<Said>, Reply> {
         self.view(|view| view.said(types, None, None))
+    }
+}
+
+impl Said {
+    /// With the UUIDs of what it is about, for a list in which it stands alone.
+    fn placed(mut self) -> Self {
+        for (key, uuid) in [("event_uuid", &self.event), ("attribute_uuid", &self.attribute)] {
+            self.fields.insert(key.to_owned(), uuid.as_str().into());
+        }
+        self
     }
 }
 
@@ -137,18 +158,29 @@ fn found(asked: &Asked<'_>, context: &str) -> Result<Vec<Said>, Reply> {
         return Err(asked.bad("Too many events in one request."));
     }
     let sought = Sought::of(asked);
+    let mut all = Vec::new();
     if named.is_empty() || !matches!(context, "event" | "attribute") {
         let sought = Sought { uuid: (!named.is_empty()).then_some(named), ..sought };
-        return Ok(asked.all_said(&SIGHTINGS)?.into_iter().filter(|s| sought.takes(&s.fields)).collect());
+        let mut seen: BTreeMap<String, bool> = BTreeMap::new();
+        for said in asked.all_said(&SIGHTINGS)?.into_iter().filter(|s| sought.takes(&s.fields)) {
+            let known = match seen.get(&said.event) {
+                Some(known) => *known,
+                None => asked.is_visible(&said.event)?,
+            };
+            seen.insert(said.event.clone(), known);
+            if known {
+                all.push(said.placed());
+            }
+        }
+        return Ok(all);
     }
-    let mut all = Vec::new();
     for name in &named {
         let attribute = context == "attribute";
         let event = if attribute { asked.event_of_attribute(name)? } else { asked.event_uuid(name)? };
         let Some(event) = event else { continue };
         let of = asked.view(|view| view.sightings_of(&event))?;
         let meant = |s: &Said| !attribute || s.attribute.eq_ignore_ascii_case(name) || text(&s.fields, "attribute_id") == name;
-        all.extend(of.into_iter().filter(|s| meant(s) && sought.takes(&s.fields)));
+        all.extend(of.into_iter().filter(|s| meant(s) && sought.takes(&s.fields)).map(Said::placed));
     }
     Ok(all)
 }
@@ -211,7 +243,7 @@ pub(crate) fn add_sighting(asked: &Asked<'_>) -> Result<Reply, Reply> {
         let fields = json!({"uuid": id, "date_sighting": at, "type": kind, "source": text(&body, "source"), "Organisation": asked.own_organisation()});
         let Value::Object(fields) = fields else { continue };
         let attribute = asked.stix_of_attribute(&own)?.ok_or_else(|| asked.not_found("Invalid attribute."))?;
-        asked.say(Kind::Sighting, Some(&event), Some(&attribute), fields.clone())?;
+        asked.say(Kind::Sighting, (Some(&event), Some(&attribute)), fields.clone())?;
         last = Some((event, own, id, fields));
     }
     let (event, own, id, mut shown) = last.ok_or_else(|| asked.not_found("No valid attributes found."))?;
@@ -247,7 +279,7 @@ pub(crate) fn keep_sightings(asked: &Asked<'_>) -> Result<Reply, Reply> {
         }
         let mut fields = sent.clone();
         fields.shift_remove("attribute_uuid");
-        asked.say(Kind::Sighting, Some(&event), Some(&attribute), fields)?;
+        asked.say(Kind::Sighting, (Some(&event), Some(&attribute)), fields)?;
         saved += 1;
     }
     Ok(Reply::json(&json!({"saved": saved, "success": true})))
@@ -306,7 +338,7 @@ impl Asked<'_> {
         let defaults = [("deleted", json!(false)), ("proposal_to_delete", json!(false)), ("Org", self.own_organisation()), ("timestamp", json!(self.now_s().to_string()))];
         fields.extend([("uuid".to_owned(), own.clone().into())]);
         fill(&mut fields, defaults);
-        self.say(Kind::Proposal, Some(event), stix.as_deref(), fields)?;
+        self.say(Kind::Proposal, (Some(event), stix.as_deref()), fields)?;
         Ok(Reply::json(&json!({"saved": true, "success": true, "ShadowAttribute": self.proposal(&own)?.fields})))
     }
 }
@@ -401,6 +433,7 @@ impl Asked<'_> {
             fields,
             event: Some(format!("report--{}", said.event)),
             attribute: if said.attribute.is_empty() { None } else { self.stix_of_attribute(&said.attribute)? },
+            about: None,
             author: None,
             marks: BTreeSet::new(),
             readers: Some(whose.into_iter().flatten().map(Into::into).collect()),
@@ -426,7 +459,7 @@ pub(crate) fn keep_proposals(asked: &Asked<'_>) -> Result<Reply, Reply> {
             continue;
         }
         let stix = asked.stix_of_attribute(&own)?.filter(|_| matches!(asked.event_of_attribute(&own), Ok(Some(of)) if of == event));
-        asked.say(Kind::Proposal, Some(&event), stix.as_deref(), sent.clone())?;
+        asked.say(Kind::Proposal, (Some(&event), stix.as_deref()), sent.clone())?;
         kept += 1;
     }
     Ok(Reply::json(&json!({"success": kept > 0, "message": format!("{kept} Proposal(s) added."), "counter": kept})))

@@ -54,11 +54,16 @@ impl Asked<'_> {
             None => self.source()?,
         };
         let bytes = document.to_string().into_bytes();
-        self.taking(&source, &mut |taker| taker.take(&|| Ok(Box::new(std::io::Cursor::new(bytes.as_slice())))))
+        let blind = !self.is_visible(uuid)?;
+        self.taking_as(&source, blind, &mut |taker| taker.take(&|| Ok(Box::new(std::io::Cursor::new(bytes.as_slice())))))
     }
 
     /// Has something taken into a source.
     pub(crate) fn taking(&self, source: &str, take: &mut Taking<'_>) -> Result<Taken, Reply> {
+        self.taking_as(source, false, take)
+    }
+
+    fn taking_as(&self, source: &str, blind: bool, take: &mut Taking<'_>) -> Result<Taken, Reply> {
         let folk = Folk::of(&self.policy.alliance);
         let store = &*self.app.store;
         let mut refused = Vec::new();
@@ -72,7 +77,8 @@ impl Asked<'_> {
             }
             store.ingest(source, None, batch).map(drop)
         };
-        let taken = take(&mut Taker::new(store, source, &folk, &mut keep));
+        let taker = Taker::new(store, source, &folk, &mut keep);
+        let taken = take(&mut if blind { taker.raising_only() } else { taker });
         let mut taken = taken.map_err(|e| match e {
             Stopped::Unread(why) => self.bad(&format!("The event cannot be read: {why}")),
             other => self.failed(&other),

@@ -118,6 +118,10 @@ pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&
     }
     if Some(&*latest.source) == own_source.as_deref() {
         let version = new_version(node, latest.row, level)?;
+        // MISP writes its events anew with its own markings; what a person raised here holds over them.
+        if polder_misp::is_element(&node.store.row_bytes(latest.row, false)?) {
+            node.store.act(Act::Overlay(id.clone(), latest.source.clone(), level), by)?;
+        }
         Ok(Answer::ok(json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})))
     } else {
         node.store.act(Act::Overlay(id.clone(), latest.source.clone(), level), by)?;
