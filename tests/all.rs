@@ -15,6 +15,7 @@ mod kill;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod misp_leaks;
 mod misp_map;
 #[cfg(test)]
 mod oracle;

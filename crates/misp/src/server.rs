@@ -5,12 +5,14 @@
 mod analyst;
 mod call;
 mod change;
+mod filter;
 mod find;
 mod groups;
 mod kinds;
 mod parts;
 mod people;
 mod read;
+mod routes;
 mod said;
 mod sink;
 mod write;
@@ -181,7 +183,7 @@ async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Res
             let body = body.map_err(|e| Reply::error(StatusCode::BAD_REQUEST, &format!("The request is no JSON: {e}"), &url))?;
             let call = Call::of(parts.method, &path, body);
             let asked = Asked { app: &app, caller, call, policy, me, known, way: &way };
-            catch_unwind(AssertUnwindSafe(|| dispatch(&asked))).unwrap_or_else(|_| Err(asked.internal()))
+            catch_unwind(AssertUnwindSafe(|| routes::dispatch(&asked))).unwrap_or_else(|_| Err(asked.internal()))
         })();
         way.end(result);
     });
@@ -193,104 +195,6 @@ fn key(headers: &HeaderMap) -> Option<String> {
     let mut given = headers.get_all(AUTHORIZATION).iter().chain(headers.get_all("x-misp-auth"));
     let (Some(key), None) = (given.next(), given.next()) else { return None };
     Some(key.to_str().ok()?.trim().to_owned()).filter(|k| !k.is_empty())
-}
-
-/// Actions that change something, which a link that is followed must not do.
-const CHANGING: &[&str] = &[
-    "accept", "add", "addorg", "alert", "attachtagtoobject", "bulksavesightings", "delete", "discard", "edit", "publish", "pushanalystdata", "pushcluster",
-    "pushproposals", "removeorg", "removetagfromobject", "resetauthkey", "restore", "unpublish",
-];
-
-fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    let call = &asked.call;
-    if matches!(call.method, Method::GET | Method::HEAD) && CHANGING.contains(&call.action.as_str()) {
-        return Err(Reply::error(StatusCode::METHOD_NOT_ALLOWED, "Please POST to this endpoint.", &call.path));
-    }
-    match (call.controller.as_str(), call.action.as_str()) {
-        ("servers", "getversion" | "getpymispversion") => Ok(read::version(asked)),
-        ("servers", "posttest") => Ok(read::post_test(asked)),
-        ("servers", "getavailablesyncfilteringrules") => read::filtering_rules(asked),
-        ("servers", "getsetting") => read::setting(asked),
-        ("feed", "manifest") => read::manifest(asked),
-        ("feed", "hashes.csv") => read::hashes(asked),
-        ("feed", name) => read::feed_event(asked, name),
-        ("users", "view") => people::view_user(asked),
-        ("authkeys", "add") | ("users", "resetauthkey") => people::new_key(asked),
-        ("organisations", "index") => Ok(people::list_organisations(asked)),
-        ("organisations", "view") => people::view_organisation(asked),
-        ("roles", "index") => Ok(people::roles()),
-        ("admin/organisations", "add") => people::add_organisation(asked),
-        ("admin/organisations", "edit") => people::edit_organisation(asked),
-        ("admin/organisations", "delete") => people::delete_organisation(asked),
-        ("admin/users", "index") => people::list_users(asked),
-        ("admin/users", "view") => people::view_user(asked),
-        ("admin/users", "add") => people::add_user(asked),
-        ("admin/users", "edit") => people::edit_user(asked),
-        ("admin/users", "delete") => people::delete_user(asked),
-        ("attributes", "describetypes") => Ok(Reply::json(&kinds::described())),
-        ("events", "index") => read::index(asked),
-        ("events", "view") => read::event(asked, call.first()),
-        ("events", "restsearch") => find::events(asked),
-        ("attributes", "restsearch") => find::attributes(asked),
-        ("attributes", "view") => find::one(asked),
-        ("attributes", "index") => find::attributes_listed(asked),
-        ("sightings", "restsearch") => said::search_sightings(asked),
-        ("sightings", "listsightings" | "index") => said::list_sightings(asked),
-        ("sightings", "delete") => said::delete_sighting(asked),
-        ("sightings", "filtersightinguuidsforpush") => said::known_sightings(asked),
-        ("shadowattributes", "index") => said::list_proposals(asked),
-        ("shadowattributes", "view") => said::view_proposal(asked),
-        ("shadowattributes", "add") => said::add_proposal(asked),
-        ("shadowattributes", "edit" | "delete") => said::edit_proposal(asked),
-        ("shadowattributes", "accept" | "discard") => said::decide_proposal(asked),
-        ("events", "filtereventidsforpush") => write::wanted(asked),
-        ("events", "add") => write::add(asked),
-        ("events", "edit") => write::edit(asked),
-        ("events", "publish" | "alert" | "unpublish") => change::publish(asked),
-        ("events", "delete") => change::delete_event(asked),
-        ("attributes", "add") => change::add_attributes(asked),
-        ("attributes", "edit") => change::edit_attribute(asked),
-        ("attributes", "delete" | "restore") => change::delete_attribute(asked),
-        ("objects", "add") => parts::add_object(asked),
-        ("objects", "view") => parts::view_object(asked),
-        ("objects", "edit") => parts::edit_object(asked),
-        ("objects", "delete") => parts::delete_object(asked),
-        ("objects", "restsearch") => find::objects(asked),
-        ("eventreports", "add") => parts::add_report(asked),
-        ("eventreports", "index") => parts::list_reports(asked),
-        ("eventreports", "view") => parts::view_report(asked),
-        ("eventreports", "edit") => parts::edit_report(asked),
-        ("eventreports", "delete") => parts::delete_report(asked),
-        ("tags", "attachtagtoobject" | "removetagfromobject") => change::tag(asked),
-        ("sightings", "add") => said::add_sighting(asked),
-        ("sightings", "bulksavesightings") => said::keep_sightings(asked),
-        ("events", "pushproposals") => said::keep_proposals(asked),
-        ("analystdata", "pushanalystdata") => analyst::keep(asked),
-        ("galaxies", "pushcluster") => change::keep_nothing(asked),
-        ("tags", "index" | "search") => read::tags(asked),
-        ("warninglists", "index") => Ok(Reply::json(&serde_json::json!({"Warninglists": []}))),
-        ("sharinggroups", "index") => Ok(groups::list(asked)),
-        ("sharinggroups", "view") => groups::view(asked),
-        ("sharinggroups", "add") => groups::add(asked),
-        ("sharinggroups", "edit") => groups::edit(asked),
-        ("sharinggroups", "delete") => groups::delete(asked),
-        ("sharinggroups", "addorg") => groups::member(asked, true),
-        ("sharinggroups", "removeorg") => groups::member(asked, false),
-        // What is not kept here is answered as by a MISP that has none.
-        ("feeds" | "galaxies" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates", "index")
- => Ok(Reply::json(&Value::Array(Vec::new()))),
-        ("galaxyclusters", "restsearch") => Ok(Reply::json(&serde_json::json!({"response": []}))),
-        ("analystdata", "filteranalystdataforpush") => analyst::wanted(asked),
-        ("analystdata", "indexminimal") => analyst::index_minimal(asked),
-        ("analystdata", "index") => analyst::index(asked),
-        ("analystdata", "view") => analyst::view(asked),
-        ("analystdata", "add") => analyst::add(asked),
-        ("analystdata", "edit") => analyst::edit(asked),
-        ("analystdata", "delete") => analyst::delete(asked),
-        // `/events/UUID` is `/events/view/UUID`.
-        ("events", other) if call.args.is_empty() && other.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => read::event(asked, other),
-        _ => Err(asked.not_found("Invalid action.")),
-    }
 }
 
 impl Asked<'_> {

@@ -16,7 +16,7 @@ use tower::Service;
 /// Connections at one time; the next is closed at once.
 pub(crate) const CONNECTIONS_MAX: usize = 2048;
 /// How long a client may take for the head of a request.
-pub(crate) const HEAD_READ_S_MAX: u64 = 10;
+pub(crate) const HEAD_READ_S_MAX: u64 = 65;
 
 /// Heads of requests have to come in time.
 pub(crate) fn limit_heads(builder: &mut Builder<TokioExecutor>) {

@@ -9,7 +9,7 @@ use polder_stix::Id;
 use polder_stix::time::Version;
 
 use crate::backend::LedgerRecord;
-use crate::columns::{AsOf, Row, Source};
+use crate::columns::{AsOf, Columns, Row, Source};
 use crate::engine::{Engine, lock};
 use crate::search::Find;
 use crate::viewlog::ViewLog;
@@ -292,7 +292,14 @@ impl Selection<'_> {
         let of = |origin: &Origin| self.engine.columns.sources.iter().enumerate().filter(|(_, s)| s.origin == *origin).filter_map(number).collect();
         let origin = self.query.origin.as_ref().map(of);
         let posted = self.query.collection.as_ref().and_then(|c| self.engine.posted.get(c));
-        Filter { types: kinds(&self.query.types), collection_types: kinds(&self.query.collection_types), sources, origin, posted }
+        Filter {
+            columns: &self.engine.columns,
+            types: kinds(&self.query.types),
+            collection_types: kinds(&self.query.collection_types),
+            sources,
+            origin,
+            posted,
+        }
     }
 
     /// The row at a position, if the question means it.
@@ -329,6 +336,7 @@ impl Selection<'_> {
 }
 
 struct Filter<'a> {
+    columns: &'a Columns,
     types: Option<Vec<u16>>,
     collection_types: Option<Vec<u16>>,
     sources: Option<Vec<u16>>,
@@ -337,9 +345,17 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
+    /// Of rows that are the same to the byte one is shown, and it stands for the others.
+    fn is_also_from(&self, row: &Row, sources: &[u16]) -> bool {
+        let same = |other: &Row| {
+            other.is_live() && sources.contains(&other.source) && (other.sha32, other.body_bytes, other.version()) == (row.sha32, row.body_bytes, row.version())
+        };
+        self.columns.rows_of(row.object).filter_map(|n| self.columns.row(n)).any(same)
+    }
+
     fn takes(&self, number: u32, row: &Row, kind: u16) -> bool {
         let stored = self.sources.as_ref().is_none_or(|s| s.contains(&row.source)) && self.collection_types.as_ref().is_none_or(|t| t.contains(&kind));
-        let introduced = self.origin.as_ref().is_none_or(|s| s.contains(&row.source));
+        let introduced = self.origin.as_ref().is_none_or(|s| s.contains(&row.source) || self.is_also_from(row, s));
         introduced && (stored || self.posted.is_some_and(|p| p.contains(&number))) && self.types.as_ref().is_none_or(|t| t.contains(&kind))
     }
 }

@@ -214,4 +214,3 @@ fn colour(level: Level) -> &'static str {
         Level::Red => "#cc0033",
     }
 }
-

@@ -85,6 +85,11 @@ impl Onward {
 pub(crate) fn onward(label: &Label, origin: &Origin, peer: &Peer, alliance: &Alliance) -> Onward {
     let own: BTreeSet<Box<str>> = peer.organisation.clone().into_iter().collect();
     let Some(terms) = label.terms() else { return Onward::To(own) };
+    // MISP has no words for a class, a window, or a marking that nobody has explained.
+    let unsayable = !terms.opaque.is_empty() || !terms.categories.is_empty() || terms.not_before_us.is_some() || terms.not_after_us.is_some();
+    if unsayable || terms.class > 0 || !terms.realm.is_empty() || !terms.policy.is_empty() {
+        return Onward::To(own);
+    }
     let members = || alliance.members.keys().filter(|m| alliance.is_member(m)).cloned();
     let mut all = if terms.tlp.is_empty() && terms.audience.is_any() { Onward::To(own.clone()) } else { Onward::Everyone };
     for set in &terms.audience.0 {
@@ -143,7 +148,10 @@ pub(crate) fn may_stand(given: &SharingGroup, onward: &Onward, alliance: &Allian
     let widens = given.roaming || given.servers.iter().any(|s| s.all_orgs) || given.organisations.iter().any(|o| o.extend);
     let named = given.organisations.iter().filter_map(|o| o.organisation.as_ref()).chain(&given.creator);
     let known: BTreeSet<String> = who.iter().filter_map(|w| organisation_of(alliance.members.get(w)?.identity.as_deref()?)).collect();
-    !widens && given.active != Some(false) && !given.organisations.is_empty() && named.into_iter().all(|o| super::ids::uuid(&o.uuid).is_some_and(|u| known.contains(&u)))
+    !widens
+        && given.active != Some(false)
+        && !given.organisations.is_empty()
+        && named.into_iter().all(|o| super::ids::uuid(&o.uuid).is_some_and(|u| known.contains(&u)))
 }
 
 /// A sharing group of those organisations and whose it is, who has it anyway; none if there is nobody MISP could tell by its UUID.

@@ -176,7 +176,8 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let kind = kind_of(&said.name).ok_or_else(|| asked.internal())?;
     let mut fields = said.fields.clone();
     let sent = asked.call.object(kind).into_iter();
-    fields.extend(sent.filter(|(key, _)| !matches!(key.as_str(), "id" | "uuid" | "orgc_uuid" | "org_uuid" | "Orgc" | "object_uuid" | "modified" | "timestamp")));
+    fields
+        .extend(sent.filter(|(key, _)| !matches!(key.as_str(), "id" | "uuid" | "orgc_uuid" | "org_uuid" | "Orgc" | "object_uuid" | "modified" | "timestamp")));
     let created = written(text(&fields, "created"));
     fields.extend([("created".to_owned(), created.into()), ("modified".to_owned(), asked.now_written().into())]);
     asked.group_into(&mut fields)?;

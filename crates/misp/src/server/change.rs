@@ -110,7 +110,6 @@ pub(crate) fn publish(asked: &Asked<'_>) -> Result<Reply, Reply> {
     Ok(asked.done(said))
 }
 
-
 /// Takes an event out of the caller's own source.
 pub(crate) fn delete_event(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let event = asked.named_event()?;

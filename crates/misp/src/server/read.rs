@@ -26,8 +26,7 @@ pub(crate) fn post_test(asked: &Asked<'_>) -> Reply {
 }
 
 /// Settings of MISP's that clients ask for and that are what they are here.
-const SETTINGS: &[(&str, bool)] =
-    &[("MISP.live", true), ("MISP.background_jobs", false), ("MISP.unpublishedprivate", false), ("Plugin.ZeroMQ_enable", false)];
+const SETTINGS: &[(&str, bool)] = &[("MISP.live", true), ("MISP.background_jobs", false), ("MISP.unpublishedprivate", false), ("Plugin.ZeroMQ_enable", false)];
 
 /// One setting, for who administers.
 pub(crate) fn setting(asked: &Asked<'_>) -> Result<Reply, Reply> {
@@ -130,18 +129,20 @@ fn is_listed(asked: &Asked<'_>, head: &Map<String, Value>) -> bool {
     let now_s = asked.app.store.now_us() / 1_000_000;
     let since = |key: &str| {
         let Some(said) = call.texts(key).filter(|t| !t.is_empty()) else { return true };
-        let mut both = said.iter().take(2).filter_map(|t| super::find::moment_s(t, now_s)).collect::<Vec<_>>();
+        let mut both = said.iter().take(2).filter_map(|t| super::filter::moment_s(t, now_s)).collect::<Vec<_>>();
         both.sort_unstable();
         let at = number(head.get(key)).unwrap_or_default();
         both.first().is_some_and(|from| *from <= at) && both.get(1).is_none_or(|to| at <= *to)
     };
-    since("timestamp") && since("publish_timestamp") && call.flag("published").is_none_or(|p| p == is_published(head))
+    since("timestamp")
+        && since("publish_timestamp")
+        && call.flag("published").is_none_or(|p| p == is_published(head))
         && any("org", &|w| w == organisation("name") || w.eq_ignore_ascii_case(organisation("uuid")) || w == text(head, "orgc_id"))
         && any("tag", &|w| tags.iter().any(|t| t.eq_ignore_ascii_case(w)))
         && any("tags", &|w| tags.iter().any(|t| t.eq_ignore_ascii_case(w)))
         && any("eventid", &|w| w == text(head, "id") || w.eq_ignore_ascii_case(text(head, "uuid")))
         && any("uuid", &|w| w.eq_ignore_ascii_case(text(head, "uuid")))
-        && ["eventinfo", "info"].iter().all(|key| any(key, &|w| super::find::like(&format!("%{}%", w.trim_matches('%')), text(head, "info"))))
+        && ["eventinfo", "info"].iter().all(|key| any(key, &|w| super::filter::like(&format!("%{}%", w.trim_matches('%')), text(head, "info"))))
         && call.text("datefrom").is_none_or(|from| day >= from.as_str())
         && call.text("dateuntil").is_none_or(|until| day <= until.as_str())
 }

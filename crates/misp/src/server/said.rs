@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::Asked;
 use super::call::texts;
 use super::change::{every, is, list};
-use super::find::moment_s;
+use super::filter::moment_s;
 use super::sink::Reply;
 use super::write::{fill, random_uuid};
 use crate::limits;
@@ -324,8 +324,8 @@ impl Asked<'_> {
 
     fn proposal(&self, name: &str) -> Result<Said, Reply> {
         let meant = |s: &Said| text(&s.fields, "id") == name || text(&s.fields, "uuid").eq_ignore_ascii_case(name);
-        let standing = self.proposals()?.into_iter().filter(|s| !flag(s.fields.get("deleted")));
-        standing.filter(meant).last().ok_or_else(|| self.not_found("Invalid proposal."))
+        let mut standing = self.proposals()?.into_iter().filter(|s| !flag(s.fields.get("deleted")));
+        standing.rfind(meant).ok_or_else(|| self.not_found("Invalid proposal."))
     }
 
     fn propose(&self, event: &str, attribute: Option<&str>, mut fields: Map<String, Value>) -> Result<Reply, Reply> {
@@ -333,9 +333,12 @@ impl Asked<'_> {
             Some(own) => Some(self.stix_of_attribute(own)?.ok_or_else(|| self.not_found("Invalid attribute."))?),
             None => None,
         };
-        fields.retain(|key, _| !matches!(key.as_str(), "id" | "event_id" | "object_id" | "Event" | "Tag" | "Galaxy" | "distribution" | "sharing_group_id" | "SharingGroup"));
+        fields.retain(|key, _| {
+            !matches!(key.as_str(), "id" | "event_id" | "object_id" | "Event" | "Tag" | "Galaxy" | "distribution" | "sharing_group_id" | "SharingGroup")
+        });
         let own = random_uuid().ok_or_else(|| self.internal())?;
-        let defaults = [("deleted", json!(false)), ("proposal_to_delete", json!(false)), ("Org", self.own_organisation()), ("timestamp", json!(self.now_s().to_string()))];
+        let defaults =
+            [("deleted", json!(false)), ("proposal_to_delete", json!(false)), ("Org", self.own_organisation()), ("timestamp", json!(self.now_s().to_string()))];
         fields.extend([("uuid".to_owned(), own.clone().into())]);
         fill(&mut fields, defaults);
         self.say(Kind::Proposal, (Some(event), stix.as_deref()), fields)?;

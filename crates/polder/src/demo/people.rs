@@ -75,8 +75,12 @@ fn alliance(directory: &mut Directory) {
         in_alliance: true,
     };
     directory.alliance.members = MEMBERS.into_iter().map(member).collect();
-    directory.alliance.groups =
-        vec![GroupEntry { id: "port-desk".to_owned(), members: vec!["alfa".to_owned(), "bravo".to_owned()], persons: vec!["duty@bravo".to_owned()], sharing_group: None }];
+    directory.alliance.groups = vec![GroupEntry {
+        id: "port-desk".to_owned(),
+        members: vec!["alfa".to_owned(), "bravo".to_owned()],
+        persons: vec!["duty@bravo".to_owned()],
+        sharing_group: None,
+    }];
 }
 
 fn add(directory: &mut Directory, id: &str, kind: &str, organisation: &str, person: Option<&str>) -> Result<Value, Failure> {
