@@ -27,6 +27,7 @@ import cases_misp_sync
 import cases_misp_trip
 import cases_misp_worlds
 import cases_pymisp
+import cases_pymisp_house
 import cases_store
 import cases_terminal
 import cases_tls
@@ -80,6 +81,7 @@ def groups():
         found.append(("damaged", cases_bad.damaged, (disarm,), False))
         found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))
+    found.append(("pymisp house", cases_pymisp_house.house, (), False))
     found.append(("misp worlds", cases_misp_worlds.worlds, (), False))
     found.append(("misp hostile", cases_misp_worlds.hostile, (), False))
     found.append(("misp hostile server", cases_misp_sync.hostile, (), False))

@@ -5,11 +5,12 @@
 use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, User};
 use polder_misp::{LOCAL, group_id};
 use polder_release::Policy;
+use polder_store::Act;
 use polder_taxii::{Access as _, Login};
 
 use crate::auth::{random_key, random_uuid, token_digest};
 use crate::commands::people::{drop_member, drop_recipient};
-use crate::directory::{Directory, GroupEntry, MemberEntry, RecipientEntry, SharingGroupEntry, UserEntry};
+use crate::directory::{Directory, GroupEntry, MemberEntry, RecipientEntry, SharingGroupEntry, SourceEntry, UserEntry};
 use crate::failure::{Failure, exit};
 use crate::init::{check_id, identity, new_user};
 use crate::node::Node;
@@ -90,9 +91,38 @@ impl Access for Node {
         if caller.role != Role::Administrator && !own_key {
             return Err("You do not have permission to use this functionality.".to_owned());
         }
+        if let Change::RemoveOrganisation { id } = &change {
+            self.empty_sources(id, &caller.user).map_err(|f| format!("{}; {}", f.message, f.help))?;
+        }
         let was_here = |id: &str| self.store.recipient_number(id).is_some();
         let now: String = polder_stix::time::from_us(self.store.now_us()).chars().take(19).collect();
         Node::change(self, &caller.user, |d| made(d, change, &was_here, &now.replace('T', " "))).map_err(|f| format!("{}; {}", f.message, f.help))
+    }
+}
+
+impl Node {
+    /// Takes the markings out of the sources of a member that hold nothing else; one that holds more keeps the member.
+    fn empty_sources(&self, member: &str, by: &str) -> Result<(), Failure> {
+        let of = |s: &&SourceEntry| s.member.as_deref() == Some(member);
+        let names: Vec<String> = self.directory().sources.sources.iter().filter(of).map(|s| s.name.clone()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (mut definitions, mut others) = (Vec::new(), 0usize);
+        for (id, _, _) in self.store.verdicts(&self.owner())? {
+            let rows = self.store.rows_of(&id).into_iter().filter(|r| names.iter().any(|n| **n == *r.source)).map(|r| r.row);
+            if &*id.kind == "marking-definition" { definitions.extend(rows) } else { others += rows.count() }
+        }
+        if others > 0 {
+            let why = format!("`{member}` has sent what is kept here");
+            return Err(Failure::new(exit::NO, why, "delete its events first, or remove its users one by one"));
+        }
+        definitions.sort_unstable();
+        definitions.dedup();
+        if !definitions.is_empty() {
+            self.store.act(Act::Remove(definitions), by)?;
+        }
+        Ok(())
     }
 }
 
@@ -258,7 +288,6 @@ fn remove_organisation(d: &mut Directory, id: &str) -> Result<String, Failure> {
     for recipient in recipients {
         drop_recipient(d, &recipient)?;
     }
-    // The store refuses to lose a source that holds something, and then nothing is removed.
     d.sources.sources.retain(|s| s.member.as_deref() != Some(id));
     drop_member(d, id)?;
     Ok(id.to_owned())

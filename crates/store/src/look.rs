@@ -113,6 +113,18 @@ impl<R: Realm> Store<R> {
         rows
     }
 
+    /// Every live row from a source of the objects that have the UUID of one of these rows under one of these types.
+    #[must_use]
+    pub fn namesakes(&self, source: &str, rows: &[u32], types: &[&str]) -> Vec<u32> {
+        let engine = self.engine();
+        let columns = &engine.columns;
+        let Some(source) = engine.source(source) else { return Vec::new() };
+        let uuids: std::collections::BTreeSet<u128> = rows.iter().filter_map(|n| columns.row(*n)).map(|row| columns.id(row.object).uuid).collect();
+        let ids = uuids.into_iter().flat_map(|uuid| types.iter().map(move |kind| Id { kind: (*kind).into(), uuid }));
+        let objects = ids.filter_map(|id| columns.find_object(id.as_ref()));
+        objects.flat_map(|o| columns.live_rows_of(o)).filter(|n| columns.row(*n).is_some_and(|row| row.source == source)).collect()
+    }
+
     /// What the decision says of every live row of an object for a recipient.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use super::fields::{flag, number, stays, tags, text};
+use super::marks::group_id;
 use super::rows::stated;
 use super::terms::{self, Onward, Peer};
 use super::view::Said;
@@ -105,6 +106,12 @@ impl Reader<'_> {
             return onward;
         }
         let given = fields.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
+        // Who works on this MISP and belongs to one of its groups knows that group.
+        let own = fields.get("SharingGroup").map(|g| group_id(&g.get("uuid").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase()));
+        let own = own.and_then(|id| self.alliance.groups.get(id.as_str()));
+        if own.is_some_and(|group| self.peer.is_of_house() && self.peer.is_in(&group.members)) && number(fields.get("distribution")) == Some(4) {
+            return onward;
+        }
         let stands = number(fields.get("distribution")) == Some(4) && given.is_some_and(|g| terms::may_stand(&g, &onward, self.alliance));
         if !stands {
             terms::put(fields, &onward, &element.origin, &self.peer, self.alliance);

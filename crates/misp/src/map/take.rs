@@ -401,7 +401,8 @@ fn said_at(ours: &Map<String, Value>) -> Option<i64> {
 
 /// Does a row say something that is not held, and as of when?
 fn settle(mut row: Row, held: Option<&Value>, now_s: i64) -> Settled {
-    let mut at_s = row.at_s.min(now_s);
+    // A second ahead, so that what answers another's row of this very second is newer than that.
+    let mut at_s = row.at_s.min(now_s.saturating_add(1));
     let mut created = at_s;
     let mut created_text = None;
     if let Some(held) = held {

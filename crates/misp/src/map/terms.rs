@@ -56,6 +56,12 @@ impl Peer {
         self.of_holder
     }
 
+    /// Is its organisation one of these?
+    #[must_use]
+    pub(crate) fn is_in(&self, members: &BTreeSet<Box<str>>) -> bool {
+        self.organisation.as_ref().is_some_and(|o| members.contains(o))
+    }
+
     /// Is what comes from there its own organisation's?
     #[must_use]
     pub(crate) fn owns(&self, origin: &Origin, alliance: &Alliance) -> bool {

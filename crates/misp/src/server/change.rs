@@ -115,7 +115,14 @@ pub(crate) fn delete_event(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let event = asked.named_event()?;
     asked.source()?;
     let rows = match (asked.keeper(&event)?, Id::parse(&format!("report--{event}"))) {
-        (Some(source), Some(id)) => asked.app.store.family_all(&source, &id),
+        (Some(source), Some(id)) => {
+            let mut rows = asked.app.store.family_all(&source, &id);
+            // What an attribute was before it became something else no longer names its event.
+            rows.extend(asked.app.store.namesakes(&source, &rows, &crate::map::KINDS));
+            rows.sort_unstable();
+            rows.dedup();
+            rows
+        }
         _ => Vec::new(),
     };
     if rows.is_empty() {

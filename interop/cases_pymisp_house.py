@@ -1,0 +1,245 @@
+"""PyMISP by the people of one MISP: organisations, users, sharing groups, proposals, notes, sightings, each with who may see and change what.
+
+Rule: every refusal is asked for by who must be refused, and what a refused call wanted is looked for afterwards.
+"""
+
+import time
+import uuid as uuids
+
+import requests
+
+from cases_pymisp import BRAVO, Counted, key_of, refused, same
+from harness import require
+from node import Node, temporary
+
+
+def _post(served, key, path, body=None, method="POST"):
+    head = {"Authorization": key, "Accept": "application/json"}
+    return requests.request(method, served.ready["misp"] + path, json=body, headers=head, timeout=30)
+
+
+def _people(report, served, node):
+    from pymisp import MISPOrganisation, MISPUser
+
+    owner = Counted(served.ready["misp"], node.token)
+    with report.case("pymisp: an owner adds an organisation and its users"):
+        organisation = MISPOrganisation()
+        organisation.name = "Harbour"
+        organisation = owner.add_organisation(organisation)
+        same(organisation.name, "Harbour", "the name")
+        people = {}
+        for name, role in (("ana@harbour.example", 3), ("pub@harbour.example", 4), ("read@harbour.example", 6)):
+            user = MISPUser()
+            user.email, user.org_id, user.role_id = name, organisation.id, role
+            made = owner.add_user(user)
+            require(len(made.authkey) == 40, f"no key: {made}")
+            people[name.split("@")[0]] = Counted(served.ready["misp"], made.authkey)
+            people[name.split("@")[0] + "-key"] = made.authkey
+        same(sorted(u.email for u in owner.users() if "harbour" in u.email), ["ana@harbour.example", "pub@harbour.example", "read@harbour.example"], "users")
+        same([o.name for o in owner.organisations() if o.name == "Harbour"], ["Harbour"], "organisations")
+    with report.case("pymisp: nobody else says who is who"):
+        ana = people["ana"]
+        stranger = MISPOrganisation()
+        stranger.name = "Stranger"
+        refused(ana.add_organisation(stranger), 403, "an organisation")
+        user = MISPUser()
+        user.email, user.org_id, user.role_id = "eve@harbour.example", organisation.id, 1
+        refused(ana.add_user(user), 403, "a user")
+        refused(owner.add_user(user), 403, "an administrator of another organisation")
+        refused(ana.users(), 403, "the list of users")
+        same([o.name for o in ana.organisations()], ["Harbour"], "the organisations ana knows of")
+        me = owner.get_user("me")
+        refused(ana.get_user(me.id), 404, "another user")
+        reply = _post(served, people["ana-key"], f"auth_keys/add/{me.id}", {})
+        same(reply.status_code, 404, "L10: a key for the owner")
+        require("authkey_raw" not in reply.text, "a key came out")
+        require("Stranger" not in node("member", "list", "--json").text, "the organisation is there")
+    with report.case("pymisp: a new key opens beside the first, a reset one instead of all"):
+        from pymisp import PyMISP
+        from pymisp.exceptions import PyMISPError
+
+        more = ana.get_new_authkey()
+        PyMISP(served.ready["misp"], more, ssl=False)
+        PyMISP(served.ready["misp"], people["ana-key"], ssl=False)
+        fresh = _post(served, more, "users/resetauthkey/me", {}).json()["AuthKey"]["authkey_raw"]
+        for old in (more, people["ana-key"]):
+            try:
+                PyMISP(served.ready["misp"], old, ssl=False)
+            except PyMISPError:
+                continue
+            require(False, "a key from before the reset still opens")
+        people["ana"], people["ana-key"] = Counted(served.ready["misp"], fresh), fresh
+    return owner, people, organisation
+
+
+def _events(report, served, owner, people, bravo):
+    from pymisp import MISPEvent
+
+    ana, pub, read = people["ana"], people["pub"], people["read"]
+
+    def event(distribution=3, **more):
+        made = MISPEvent()
+        made.info, made.distribution = "made at the harbour", distribution
+        made.add_attribute("domain", f"{uuids.uuid4().hex}.example", to_ids=True)
+        for key, value in more.items():
+            setattr(made, key, value)
+        return made
+
+    with report.case("pymisp: what is not published is for those who work on this MISP"):
+        draft = owner.add_event(event())
+        require(ana.event_exists(draft.uuid), "ana cannot see it")
+        require(not bravo.event_exists(draft.uuid), "bravo can see a draft")
+        own = owner.add_event(event(0))
+        require(not ana.event_exists(own.uuid), "distribution 0 is for the owner's organisation")
+        same(ana.get_event(draft.uuid).id, draft.id, "one number for all who work here")
+    with report.case("pymisp: roles: read, send, publish"):
+        refused(read.add_event(event()), 403, "a reader sends")
+        sent = ana.add_event(event(published=True))
+        require(not sent.published, "ana may not publish")
+        refused(ana.publish(sent), 403, "ana publishes")
+        require(not bravo.event_exists(sent.uuid), "bravo sees what nobody published")
+        require("errors" not in pub.publish(sent), "pub may publish")
+        require(bravo.event_exists(sent.uuid), "bravo does not see it")
+        refused(bravo.update_event({"info": "taken"}, event_id=sent.uuid), 403, "another member changes it")
+        same(ana.get_event(sent.uuid).info, "made at the harbour", "the title")
+    with report.case("pymisp: an attribute that is no longer for detection stays one, however often it is changed"):
+        attribute = sent.attributes[0]
+        for comment in "abc":
+            attribute.to_ids, attribute.comment = comment == "c", comment
+            pub.update_attribute(attribute)
+            same([(a.comment, a.to_ids) for a in ana.get_event(sent.uuid).attributes], [(comment, comment == "c")], "the attributes")
+    with report.case("pymisp: a link that is followed changes nothing"):
+        for path in (f"events/delete/{sent.uuid}", f"events/publish/{draft.uuid}", f"attributes/delete/{attribute.uuid}"):
+            same(_post(served, people["pub-key"], path, method="GET").status_code, 405, path)
+        require(ana.event_exists(sent.uuid), "deleted by GET")
+    return sent, draft
+
+
+def _said(report, owner, people, bravo, sent):
+    from pymisp import MISPAttribute, MISPNote
+
+    ana, pub = people["ana"], people["pub"]
+    with report.case("pymisp: a proposal goes to whose event it is, who decides"):
+        wish = MISPAttribute()
+        wish.type, wish.value = "ip-dst", "198.51.100.9"
+        made = bravo.add_attribute_proposal(sent.uuid, wish)
+        same(made.value, wish.value, "the proposal")
+        told = ana.attribute_proposals(sent.uuid)
+        same([p.value for p in told], [wish.value], "what ana is told")
+        refused(bravo.accept_attribute_proposal(made), 403, "bravo decides itself")
+        same(pub.accept_attribute_proposal(told[0])["message"], "Proposed change accepted.", "accepted")
+        require(wish.value in [a.value for a in bravo.get_event(sent.uuid).attributes], "the attribute is missing")
+        same(bravo.attribute_proposals(), [], "S7: nothing waits any more")
+        change = bravo.update_attribute_proposal(sent.attributes[0].uuid, {"to_ids": False})
+        require(change.id, "nothing was proposed")
+        same(pub.discard_attribute_proposal(pub.attribute_proposals()[0])["message"], "Proposal discarded.", "discarded")
+        same(bravo.attribute_proposals(), [], "nothing waits any more")
+    with report.case("pymisp: a note about another's event is for its owner and for who wrote it"):
+        note = MISPNote()
+        note.object_uuid, note.object_type, note.note, note.distribution = sent.uuid, "Event", "seen at bravo too", 3
+        note = bravo.add_note(note)
+        same([n.note for n in ana.get_event(sent.uuid).notes], ["seen at bravo too"], "what ana reads")
+        note.note = "changed"
+        refused(ana.update_note(note), 403, "ana changes bravo's note")
+        same(bravo.update_note(note).note, "changed", "bravo's own change")
+        same([n.note for n in ana.get_event(sent.uuid).notes], ["changed"], "what ana reads now")
+        require("errors" not in bravo.delete_note(note), "not deleted")
+        same(ana.get_event(sent.uuid).notes, [], "after that")
+    with report.case("pymisp: sightings of another's attribute reach whose it is"):
+        before = len(ana.sightings(sent))
+        bravo.add_sighting({"source": "bravo"}, sent.attributes[0].uuid)
+        seen = [s for s in ana.sightings(sent) if s.source == "bravo"]
+        same((len(ana.sightings(sent)) - before, len(seen)), (1, 1), "sightings")
+        refused(pub.delete_sighting(seen[0].uuid), 404, "another's sighting")
+        require("errors" not in bravo.delete_sighting(seen[0].uuid), "not deleted")
+        same(len(ana.sightings(sent)), before, "afterwards")
+
+
+def _groups(report, owner, people, organisation, bravo):
+    from pymisp import MISPEvent, MISPSharingGroup
+
+    ana = people["ana"]
+    with report.case("pymisp: who joins a sharing group gets what was shared before, who leaves loses it"):
+        group = MISPSharingGroup()
+        group.name, group.releasability = "Quay", "harbours"
+        refused(ana.add_sharing_group(group), 403, "ana makes a group")
+        group = owner.add_sharing_group(group)
+        same(ana.sharing_groups(), [], "L5: the groups ana knows of")
+        require(not ana.sharing_group_exists(group.uuid), "ana can look at it")
+        event = MISPEvent()
+        event.info, event.distribution, event.sharing_group_id, event.published = "for the quay", 4, group.id, True
+        event.add_attribute("domain", "quay.example")
+        event = owner.add_event(event)
+        require(not ana.event_exists(event.uuid), "ana is not in the group")
+        owner.add_org_to_sharing_group(group, organisation)
+        require(ana.event_exists(event.uuid), "S2: ana is in the group now")
+        same([g.name for g in ana.sharing_groups()], ["Quay"], "the groups ana knows of")
+        same([e.uuid for e in ana.search(sharinggroup=group.id)], [event.uuid], "searched by group")
+        require(not bravo.event_exists(event.uuid), "bravo is not in the group")
+        owner.remove_org_from_sharing_group(group, organisation)
+        require(not ana.event_exists(event.uuid), "S1: ana is no longer in the group")
+        require("errors" not in owner.delete_sharing_group(group), "not deleted")
+
+
+def _raised(report, served, node, owner, bravo):
+    from pymisp import MISPEvent
+
+    with report.case("pymisp: a marking that was raised here is not lowered by MISP's next write"):
+        event = MISPEvent()
+        event.info, event.distribution, event.published = "raised", 3, True
+        event.add_attribute("domain", "raised.example")
+        event.add_attribute("comment", "stays")
+        event = owner.add_event(event)
+        raised, other = event.attributes
+        require("raised.example" in [a.value for a in bravo.get_event(event.uuid).attributes], "bravo does not have it")
+        held = [k for k in ("indicator", "domain-name") if node("object", "get", f"{k}--{raised.uuid}", ok=None).code == 0]
+        node("object", "mark", f"{held[0]}--{raised.uuid}", "--tlp", "red")
+        other.comment = "changed"
+        owner.update_attribute(other)
+        raised.comment = "changed"
+        owner.update_attribute(raised)
+        same([a.value for a in bravo.get_event(event.uuid).attributes], ["stays"], "what bravo reads")
+    with report.case("pymisp: a key that may not read what it sends may not lower its marking"):
+        system = key_of(node, "alfa-system", "alfa")
+        event = MISPEvent()
+        event.info, event.distribution, event.published = "for named persons", 3, True
+        event.add_tag("tlp:red")
+        event.add_attribute("domain", "red.example")
+        event = owner.add_event(event)
+        same(_post(served, system, f"events/view/{event.uuid}", method="GET").status_code, 404, "it reads")
+        body = {"Event": {"Tag": [], "timestamp": str(int(time.time()) + 5)}}
+        reply = _post(served, system, f"events/edit/{event.uuid}", body)
+        require("red.example" not in reply.text, "the answer shows what may not be read")
+        for what in (system, bravo._misp.key):
+            require("red.example" not in _post(served, what, "events/restSearch", {"returnFormat": "json"}).text, "it was lowered")
+    with report.case("pymisp: a table of an event is made in little memory"):
+        attributes = [{"type": "domain", "value": f"n{n}.example", "category": "Network activity"} for n in range(1500)]
+        owner.add_event({"info": "many", "distribution": "0", "Attribute": attributes})
+        lines = _post(served, node.token, "events/restSearch", {"returnFormat": "csv", "eventinfo": "many"}).text.splitlines()
+        same(len(lines), 1501, "lines")
+        peak = next(int(line.split()[1]) for line in open(f"/proc/{served.child.pid}/status") if line.startswith("VmHWM"))
+        require(peak < 600_000, f"{peak} kB at the peak")
+
+
+def house(report):
+    """Those who work on one MISP, and a member that does not."""
+    with temporary() as home:
+        node = Node(home)
+        node("member", "add", "bravo", "--uuid", BRAVO)
+        bravo_key = node("recipient", "add", "bravo", "--kind", "organisation", "--organisation", "bravo", "--json").json()["token"]
+        node("collection", "add", "in", "--title", "in", "--read", "bravo", "--write", "bravo")
+        with node.serve() as served:
+            owner, people, organisation = _people(report, served, node)
+            bravo = Counted(served.ready["misp"], bravo_key)
+            sent, _ = _events(report, served, owner, people, bravo)
+            _said(report, owner, people, bravo, sent)
+            _groups(report, owner, people, organisation, bravo)
+            _raised(report, served, node, owner, bravo)
+            with report.case("pymisp: an organisation that sent nothing goes with its users; one that did stays until that is gone"):
+                refused(owner.delete_organisation(organisation), 403, "with events of its own here")
+                same(people["ana"].get_user("me").email, "ana@harbour.example", "ana is still there")
+                for event in owner.search(org="Harbour"):
+                    owner.delete_event(event)
+                gone = owner.delete_organisation(organisation)
+                require("errors" not in gone, f"not removed: {gone}")
+                same(_post(served, people["ana-key"], "users/view/me", method="GET").status_code, 403, "ana's key")
