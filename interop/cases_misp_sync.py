@@ -19,6 +19,8 @@ _ALFA_ORG, _SG_ORG = "5dbf078a-4f31-406a-9331-46202552ce68", "3d31f801-3768-4ceb
 
 def _normal(path):
     path = re.sub(r"timestamp:\d+", "timestamp:T", path)
+    # An audit also looks at the tags that are to stay there.
+    path = path.replace("excludeLocalTags:0", "excludeLocalTags:1")
     return re.sub(r"/users/view/me\.json", "/users/view/me", path)
 
 
@@ -26,7 +28,7 @@ class Recorded:
     """A server that replays a stretch of the recordings: the last answer of each method and path."""
 
     def __init__(self, exchanges):
-        self.known, self.asked, self.beyond, self.bodies = {}, [], [], []
+        self.known, self.asked, self.beyond, self.bodies, self.more = {}, [], [], [], {}
         for one in exchanges:
             self.known.setdefault((one["method"], _normal(one["path"])), []).append(one)
         owner = self
@@ -63,6 +65,8 @@ class Recorded:
             return 200, {}, b'{"User":{"email":"sync@b.example"},"Organisation":{"name":"ORG-OF-B"}}'
         if path.startswith("/sightings/restSearch"):
             return 200, {}, b'{"response":[]}'
+        if path in self.more:
+            return 200, {}, json.dumps(self.more[path]).encode()
         found = self.known.get((method, _normal(path)))
         if not found:
             self.beyond.append((method, path))
@@ -93,6 +97,31 @@ def recorded(report, place):
         # The first full pull of the recordings: exchanges 3 to 12.
         server = Recorded([e for e in exchanges if 3 <= e["n"] <= 12])
         node("misp", "add", "a", server.url, "--key-file", home / "key", "--source", "misp-alfa")
+        with report.case("misp audit: a recorded MISP is read, with the servers it is connected to, and nothing is written"):
+            pushed = {"name": "B", "push": True, "push_rules": '{"tags":{"OR":[],"NOT":["3"]}}'}
+            connected = {
+                "/servers/index": [{"Server": pushed, "RemoteOrg": {"name": "Org of B", "uuid": _SG_ORG}}, {"Server": {"name": "C", "push": "0"}, "RemoteOrg": []}],
+                "/organisations/index/scope:local": [{"Organisation": {"name": "Org of A", "uuid": _ALFA_ORG}}],
+            }
+
+            def audited(more, *how):
+                audit = Recorded([e for e in exchanges if 3 <= e["n"] <= 12])
+                audit.more = more
+                done = node("misp", "audit", audit.url, "--key-file", home / "key", *how)
+                audit.close()
+                asked = {(m, p) for m, p in audit.asked if m != "GET" and "/events/index" not in p}
+                require(not asked, f"an audit asked for {asked}")
+                return done
+
+            told = audited({}, "--json").json()
+            require(told["seen"]["events"] == 4 and "servers" not in told, f"{told}"[:300])
+            told = audited(connected, "--json").json()
+            listed = [(s["name"], s["organisation"], s["pushes"], s["has_rules"]) for s in told["servers"]]
+            require(listed == [("B", "Org of B", True, True), ("C", "", False, False)] and told["community"] == ["Org of A"], f"{told}"[:400])
+            far = sum(told["reach"][r]["events"] for r in ("connected", "all"))
+            require(told["servers"][0]["events"] >= far > 0 and told["servers"][1]["events"] == 0, f"{told['servers']} and {told['reach']}")
+            shown = audited(connected).text
+            require("B of Org of B, less what its push rules hold back" in shown and "organisations on this MISP: Org of A" in shown, shown)
         with report.case("misp client: a recorded MISP 2.5.1 is tested"):
             told = node("misp", "test", "a", "--json").json()["misp"]
             require(told["version"] == "2.5.1" and told["may_send"], f"{told}")
@@ -216,6 +245,24 @@ def in_step(report):
                 alfa.importing(home / "c.json")
                 bravo("misp", "pull", "alfa")
                 require(held()["one"] == {"changed.example": True}, f"{held()}")
+            with report.case("misp in step: notes and proposals arrive by themselves, those for the reader"):
+                from pymisp import MISPNote, PyMISP
+
+                there = PyMISP(served.ready["misp"], alfa.token, ssl=False)
+                there.toggle_global_pythonify()
+                for text, level in (("for all", 3), ("for alfa", 0)):
+                    note = MISPNote()
+                    note.object_uuid, note.object_type, note.note, note.distribution = first, "Event", text, level
+                    require(there.add_note(note).note == text, "not added")
+                there.add_attribute_proposal(first, {"type": "domain", "value": "proposed.example"})
+                told = bravo("misp", "pull", "alfa", "--json").json()
+                require(told["new"] > 0, f"{told}")
+                (event,) = [e["Event"] for e in json.loads(bravo("export", "--to", "bravo", "--format", "misp").out)["response"] if e["Event"]["info"] == "one"]
+                require([n["note"] for n in event.get("Note", [])] == ["for all"], f"{event.get('Note')}")
+                require([p["value"] for p in event.get("ShadowAttribute", [])] == ["proposed.example"], f"{event.get('ShadowAttribute')}")
+                require(b"for alfa" not in bravo("export", "--to", "bravo", ok=(0, 1)).out, "what is for alfa alone")
+                told = bravo("misp", "pull", "alfa", "--json").json()
+                require(told["new"] == 0, f"a second time: {told}")
             with report.case("misp in step: what is no longer for the reader goes (S1)"):
                 (home / "d.json").write_text(json.dumps(_event(second, "two", [("two.example", 5)], timestamp="1780000200", distribution="0", **made_by)))
                 alfa.importing(home / "d.json")

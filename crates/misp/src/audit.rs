@@ -143,6 +143,25 @@ pub struct Receiver {
     pub count: Count,
 }
 
+/// A server that this MISP is connected to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Connected {
+    /// Its name here, or its address.
+    pub name: String,
+    /// The organisation it belongs to.
+    pub organisation: String,
+    /// That organisation's UUID.
+    #[serde(skip)]
+    pub organisation_uuid: String,
+    /// Is it sent what may go to it?
+    pub pushes: bool,
+    /// Do rules hold some of that back?
+    pub has_rules: bool,
+    /// What may go to it, whatever the rules say.
+    #[serde(flatten)]
+    pub count: Count,
+}
+
 /// A file that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unread {
@@ -163,6 +182,12 @@ pub struct Audit {
     pub organisations: BTreeMap<String, Receiver>,
     /// Sharing groups, by UUID.
     pub groups: BTreeMap<String, Receiver>,
+    /// The servers this MISP is connected to, as far as it tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<Connected>,
+    /// The organisations whose people work on this MISP, as far as it tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub community: Vec<String>,
     /// What is wrong with it.
     pub findings: BTreeMap<Kind, Findings>,
     /// What could not be read.
@@ -202,6 +227,12 @@ impl<'e> Audience<'e> {
 
     fn leaves(&self) -> bool {
         self.reach != Reach::Organisation
+    }
+
+    /// Is it sent to a server it is connected to? To a group's only if the group names whose server it is.
+    fn goes_to(&self, server: &Connected) -> bool {
+        let named = || self.organisations().iter().any(|(uuid, _)| uuid.eq_ignore_ascii_case(&server.organisation_uuid));
+        server.pushes && (matches!(self.reach, Reach::Connected | Reach::All) || (self.reach == Reach::Group && named()))
     }
 
     /// The organisations that are in all groups, by UUID.
@@ -377,6 +408,7 @@ impl Audit {
         let whole = Audience::of(event.distribution, event.sharing_group.as_ref());
         let mut counts = Tally::default();
         counts.event(&whole);
+        let event_goes: Vec<bool> = self.servers.iter().map(|s| whole.goes_to(s)).collect();
         let mut about = About { audit: self, event };
         if whole.leaves() {
             let said = Tags::read(&event.tags);
@@ -414,7 +446,7 @@ impl Audit {
                 counts.attribute(&mut about, attribute, object.deleted, &audience);
             }
         }
-        counts.enter(self);
+        counts.enter(self, &event_goes);
     }
 
     /// Adds a file that could not be read.
@@ -437,6 +469,8 @@ struct Tally<'e> {
     attributes: usize,
     organisations: BTreeMap<&'e str, (&'e str, usize)>,
     groups: BTreeMap<&'e str, (&'e str, usize)>,
+    /// Attributes by server.
+    servers: Vec<usize>,
 }
 
 impl<'e> Tally<'e> {
@@ -468,6 +502,9 @@ impl<'e> Tally<'e> {
         self.attributes += 1;
         *self.reach.entry(audience.reach).or_default() += 1;
         self.name(&audience, 1);
+        let servers = &about.audit.servers;
+        self.servers.resize(servers.len(), 0);
+        self.servers.iter_mut().zip(servers).filter(|(_, s)| audience.goes_to(s)).for_each(|(n, _)| *n += 1);
         if audience.leaves() {
             if attribute.distribution == Some(4) {
                 about.groups(Some(&attribute.uuid), &audience);
@@ -476,13 +513,17 @@ impl<'e> Tally<'e> {
         }
     }
 
-    fn enter(self, audit: &mut Audit) {
+    fn enter(self, audit: &mut Audit, event_goes: &[bool]) {
         audit.seen.events += 1;
         audit.seen.attributes += self.attributes;
         for reach in Reach::ALL {
             let count = audit.reach.entry(reach).or_default();
             count.events += usize::from(self.event == Some(reach));
             count.attributes += self.reach.get(&reach).copied().unwrap_or_default();
+        }
+        for (n, server) in audit.servers.iter_mut().enumerate().filter(|(n, _)| event_goes.get(*n) == Some(&true)) {
+            server.count.events += 1;
+            server.count.attributes += self.servers.get(n).copied().unwrap_or_default();
         }
         for (told, named) in [(&mut audit.organisations, self.organisations), (&mut audit.groups, self.groups)] {
             for (uuid, (name, attributes)) in named {

@@ -108,3 +108,22 @@ fn what_was_withdrawn_lives_on() {
     assert_eq!(told.findings[&Kind::ChangedSince].count, 1);
     assert_eq!(kinds(json!({"distribution": 2, "Attribute": [{"deleted": true}]})), [], "it was never published");
 }
+
+#[test]
+fn a_connected_server_gets_what_its_distribution_and_group_allow() {
+    let server = |name: &str, uuid: &str, pushes: bool| Connected { name: name.to_owned(), organisation_uuid: uuid.to_owned(), pushes, ..Connected::default() };
+    let group = json!({"uuid": "g", "name": "g", "SharingGroupOrg": [{"Organisation": {"uuid": "b", "name": "b"}}]});
+    for (event, part, to_b, to_c) in [
+        (json!(3), json!(5), (1, 1), (1, 1)),
+        (json!(2), json!(1), (1, 0), (1, 0)),
+        (json!(1), json!(3), (0, 0), (0, 0)),
+        (json!(4), json!(5), (1, 1), (0, 0)),
+        (json!(0), json!(3), (0, 0), (0, 0)),
+    ] {
+        let whole = json!({"Event": {"info": "t", "date": "d", "uuid": "e", "distribution": event, "SharingGroup": group, "Attribute": [{"distribution": part, "value": "x"}]}});
+        let mut audit = Audit { servers: vec![server("b", "B", true), server("c", "c", true), server("pulls", "b", false)], ..Audit::default() };
+        events(whole.to_string().as_bytes()).unwrap().iter().for_each(|e| audit.add(e));
+        let counts: Vec<_> = audit.servers.iter().map(|s| (s.count.events, s.count.attributes)).collect();
+        assert_eq!(counts, [to_b, to_c, (0, 0)], "{event} {part}");
+    }
+}

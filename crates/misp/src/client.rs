@@ -12,7 +12,9 @@ use polder_peer::{Answer, Ask, Client, Error, Target, clip};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::audit::Connected;
 use crate::limits;
+use crate::map::aside::ANALYST_DATA;
 use crate::map::fields::{flag, number, stays, text};
 use crate::map::ids::uuid;
 
@@ -27,6 +29,10 @@ pub struct State {
     pub etag: Option<String>,
     /// The time of each event when it was taken.
     pub events: BTreeMap<String, i64>,
+    /// The time of each note, opinion and relationship when it was taken, as MISP writes it.
+    pub analyst_data: BTreeMap<String, String>,
+    /// The newest proposal that was taken, seconds since 1970.
+    pub proposed_s: i64,
 }
 
 /// What a MISP says of itself and of us.
@@ -103,6 +109,40 @@ impl Remote {
         let target = Target { url: url.to_owned(), authorization: Some(key.to_owned()), ca_file, insecure_http: false };
         let (client, path) = Client::new(&target)?;
         Ok(Self { client, prefix: path.trim_end_matches('/').to_owned(), gzip: false })
+    }
+
+    /// The servers it is connected to and the organisations on it; none where our login may not know.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn connections(&self) -> Result<(Vec<Connected>, Vec<String>), Error> {
+        let listed = |path: &str| -> Result<Vec<Value>, Error> {
+            let answer = self.ask("GET", path, None, &[], &[200, 302, 403, 404, 405])?;
+            // A login that may not look is sent elsewhere, or told so.
+            let read: Option<Value> = if answer.status == 200 { serde_json::from_slice(&answer.body).ok() } else { None };
+            Ok(if let Some(Value::Array(list)) = read { list } else { Vec::new() })
+        };
+        let servers = listed("/servers/index")?.into_iter().filter_map(|one| {
+            let server = one.get("Server").unwrap_or(&one).as_object()?.clone();
+            let remote = one.get("RemoteOrg").and_then(Value::as_object).cloned().unwrap_or_default();
+            let named = |map: &Map<String, Value>| [text(map, "name"), text(map, "url")].into_iter().find(|n| !n.is_empty()).unwrap_or_default().to_owned();
+            let rules: Value = serde_json::from_str(text(&server, "push_rules")).unwrap_or_default();
+            let is_rule = |kind: &Value| kind.as_object().is_some_and(|k| k.values().any(|l| l.as_array().is_some_and(|l| !l.is_empty())));
+            let has_rules = rules.as_object().is_some_and(|r| r.values().any(is_rule));
+            let pushes = flag(server.get("push"));
+            Some(Connected {
+                name: named(&server),
+                organisation: named(&remote),
+                organisation_uuid: text(&remote, "uuid").to_owned(),
+                pushes,
+                has_rules,
+                ..Connected::default()
+            })
+        });
+        let servers = servers.collect();
+        let organisations = listed("/organisations/index/scope:local")?;
+        let named = organisations.iter().filter_map(|o| Some(o.get("Organisation").unwrap_or(o).get("name")?.as_str()?.to_owned()));
+        Ok((servers, named.collect()))
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>, more: &[(&str, &str)], judged: &[u16]) -> Result<Answer, Error> {
@@ -202,6 +242,58 @@ impl Remote {
         Ok(list.iter().filter_map(|s| s.get("Sighting").cloned()).collect())
     }
 
+    /// Proposals since then, page by page.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn proposals(&self, since_s: i64) -> Result<Vec<Value>, Error> {
+        let mut all = Vec::new();
+        for page in 1..=limits::PROPOSAL_PAGES_MAX {
+            let path = format!("/shadow_attributes/index/all:1/timestamp:{since_s}/limit:{}/page:{page}/deleted[]:0/deleted[]:1.json", limits::PROPOSALS_ASKED);
+            let list = self.list(&path)?;
+            let whole = list.len() >= limits::PROPOSALS_ASKED;
+            all.extend(list.into_iter().map(|one| one.get("ShadowAttribute").cloned().unwrap_or(one)));
+            if !whole {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Analyst data that is new or has changed, by the times that are known: what each is called, and itself.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn analyst_data(&self, known: &BTreeMap<String, String>) -> Result<Vec<(&'static str, Value)>, Error> {
+        let path = "/analyst_data/indexMinimal";
+        let answer = self.ask("POST", path, Some(&json!({})), &[], &[200, 403, 404])?;
+        let listed: Value = if answer.status == 200 { serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))? } else { Value::Null };
+        let mut all = Vec::new();
+        for name in ANALYST_DATA {
+            let there = listed.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+            let new: Vec<String> = there.iter().filter(|(id, at)| known.get(*id).map(String::as_str) != at.as_str()).filter_map(|(id, _)| uuid(id)).collect();
+            for some in new.chunks(limits::ANALYST_DATA_ASKED) {
+                let named: Vec<String> = some.iter().map(|id| format!("uuid[]:{id}")).collect();
+                let list = self.list(&format!("/analyst_data/index/{name}/{}.json", named.join("/")))?;
+                all.extend(list.into_iter().map(|one| (name, one.get(name).cloned().unwrap_or(one))));
+            }
+        }
+        Ok(all)
+    }
+
+    /// A list; an empty one where our login may not have it, or an old MISP does not know it.
+    fn list(&self, path: &str) -> Result<Vec<Value>, Error> {
+        let answer = self.ask("GET", path, None, &[], &[200, 403, 404])?;
+        if answer.status != 200 {
+            return Ok(Vec::new());
+        }
+        let read: Value = serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))?;
+        match read.get("response").cloned().unwrap_or(read) {
+            Value::Array(list) => Ok(list),
+            _ => Err(odd(path, "no list")),
+        }
+    }
+
     /// Which of our events it wants.
     ///
     /// # Errors
@@ -243,6 +335,11 @@ pub fn received(event: &mut Value) {
     let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return };
     fields.insert("locked".to_owned(), true.into());
     lower(fields);
+}
+
+/// One step down, for something that stands apart from its event.
+pub fn lowered(element: &mut Map<String, Value>) {
+    lower(element);
 }
 
 fn lower(element: &mut Map<String, Value>) {

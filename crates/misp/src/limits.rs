@@ -34,6 +34,12 @@ pub const DECISIONS_MAX: usize = 5;
 pub const SEARCHED_VALUE_BYTES_MAX: usize = 200;
 /// Events of which sightings are asked at once.
 pub const SIGHTED_EVENTS_MAX: usize = 100;
+/// Proposals that are asked of another MISP at once.
+pub const PROPOSALS_ASKED: usize = 1_000;
+/// How often that is done in one pull.
+pub const PROPOSAL_PAGES_MAX: usize = 1_000;
+/// Notes, opinions or relationships that are asked of another MISP at once.
+pub const ANALYST_DATA_ASKED: usize = 100;
 /// Attributes of a list that says no limit.
 pub const LISTED_DEFAULT: usize = 60;
 /// Attributes of which an answer looks for others with the same value.

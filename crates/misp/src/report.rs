@@ -42,6 +42,8 @@ pub fn html(audit: &Audit) -> String {
                     (audit.findings()) " findings. Values are never repeated here; titles and tags are." }
                 h2 { "How far it travels" }
                 (reach(audit))
+                (receivers("Connected servers that are pushed to", audit.servers.iter().filter(|s| s.pushes).map(|s| (s.name.as_str(), s.count)).collect()))
+                @if !audit.community.is_empty() { p { "Organisations on this MISP: " (visible(&audit.community.join(", "))) "." } }
                 (receivers("Organisations that sharing groups name", audit.organisations.values().map(|r| (r.name.as_str(), r.count)).collect()))
                 (receivers("Sharing groups", audit.groups.values().map(|r| (r.name.as_str(), r.count)).collect()))
                 h2 { "What to look at" }

@@ -103,6 +103,7 @@ fn audit_files(audit: &mut Audit, place: &Path, bar: &indicatif::ProgressBar) ->
 fn audit_server(audit: &mut Audit, url: &str, key: &str, ca: Option<String>, bar: &indicatif::ProgressBar) -> Result<(), polder_peer::Error> {
     let mut remote = Remote::new(url, key, ca.map(Into::into))?;
     remote.about()?;
+    (audit.servers, audit.community) = remote.connections()?;
     let listed = remote.index(None)?.unwrap_or_default().events;
     bar.set_length(u64::try_from(listed.len()).unwrap_or(u64::MAX));
     for (n, event) in listed.iter().enumerate() {
@@ -167,6 +168,22 @@ fn shown(audit: &Audit, html: Option<&Path>) -> String {
             rows.extend(named.values().map(|r| row(&r.name, r.count.events, r.count.attributes)));
             out.push_str(&format!("\n{}", table(&rows)));
         }
+    }
+    if !audit.servers.is_empty() {
+        let mut rows = vec![head("CONNECTED SERVER")];
+        rows.extend(audit.servers.iter().map(|s| {
+            let how = match (s.pushes, s.has_rules) {
+                (false, _) => "nothing is pushed to it",
+                (true, true) => "less what its push rules hold back",
+                (true, false) => "pushed",
+            };
+            let whose = if s.organisation.is_empty() { String::new() } else { format!(" of {}", s.organisation) };
+            row(&format!("{}{whose}, {how}", s.name), s.count.events, s.count.attributes)
+        }));
+        out.push_str(&format!("\n{}", table(&rows)));
+    }
+    if !audit.community.is_empty() {
+        out.push_str(&format!("\norganisations on this MISP: {}\n", plain(&audit.community.join(", "))));
     }
     out.push_str(if audit.findings.is_empty() { "\nnothing was found that contradicts itself or should stay\n" } else { "\nwhat to look at\n" });
     for (kind, findings) in &audit.findings {

@@ -4,13 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use polder_stix::time;
+use polder_stix::{Id, ext, time};
+use polder_store::Store;
 use serde_json::{Map, Value, json};
 
 use super::fields::{flag, number, text};
-use super::ids::uuid;
+use super::ids::{derived, uuid};
 use super::marks::Marks;
 use super::rows::{Draft, Place, Row, Unkept, moment, sighting};
+use super::take::KINDS;
 use crate::model::SharingGroup;
 use serde::Deserialize;
 
@@ -34,6 +36,8 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub(crate) struct Aside {
     pub(crate) kind: Kind,
+    /// Its own UUID, where the one it states is that of what it is about.
+    pub(crate) own: Option<String>,
     pub(crate) fields: Map<String, Value>,
     /// The event's report, if it is known.
     pub(crate) event: Option<String>,
@@ -52,7 +56,7 @@ pub(crate) struct Aside {
 impl Aside {
     /// As a row.
     pub(crate) fn row(self, now_s: i64, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
-        let own = text(&self.fields, "uuid").to_owned();
+        let own = self.own.clone().unwrap_or_else(|| text(&self.fields, "uuid").to_owned());
         let own = uuid(&own).ok_or_else(|| Unkept { element: "aside".to_owned(), reason: format!("`{own}` is no UUID") })?;
         let mut marked = self.marks.clone();
         marked.extend(self.readers.iter().map(|readers| marks.readers(readers)));
@@ -91,6 +95,50 @@ impl Aside {
         let group = self.fields.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
         marks.of_distribution(number(self.fields.get("distribution")), group.as_ref())
     }
+}
+
+/// What another MISP lists apart from its events, about what a source has of it; none if the source has nothing of that.
+pub(crate) fn listed(store: &Store, source: &str, name: &str, fields: Map<String, Value>) -> Result<Option<Aside>, polder_store::Error> {
+    let read = |id: &str| -> Result<Option<Value>, polder_store::Error> {
+        let Some(row) = Id::parse(id).and_then(|id| store.latest_row(source, &id)) else { return Ok(None) };
+        let object: Value = serde_json::from_slice(&store.row_bytes(row, false)?).unwrap_or_default();
+        let whole = object.get("extensions").and_then(|e| e.get(ext::MISP)).is_some_and(|o| o.get("fields").is_some());
+        Ok(Some(object).filter(|_| whole))
+    };
+    let target = if name == "ShadowAttribute" { text(&fields, "uuid") } else { text(&fields, "object_uuid") }.to_ascii_lowercase();
+    let mut about = None;
+    for kind in KINDS.iter().copied().chain(["x-misp-object", "note", "report", ANALYST]) {
+        let id = format!("{kind}--{target}");
+        if let Some(object) = read(&id)? {
+            about = Some((id, KINDS.contains(&kind), object));
+            break;
+        }
+    }
+    let event_uuid = text(&fields, "event_uuid").to_ascii_lowercase();
+    if about.is_none() && name == "ShadowAttribute" {
+        let id = format!("report--{event_uuid}");
+        about = read(&id)?.map(|object| (id, false, object));
+    }
+    let Some((id, is_attribute, object)) = about else { return Ok(None) };
+    let of = object.get("extensions").and_then(|e| e.get(ext::MISP)).and_then(|o| o.get("event_ref")).and_then(Value::as_str);
+    let event = if id.starts_with("report--") { Some(id.clone()) } else { of.map(str::to_owned) };
+    let marks = object.get("object_marking_refs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let whose =
+        if name == "ShadowAttribute" { fields.get("Org").and_then(|o| o.get("uuid")).and_then(Value::as_str) } else { Some(text(&fields, "orgc_uuid")) };
+    let whose = whose.and_then(uuid);
+    let kind = match ANALYST_DATA.into_iter().find(|k| *k == name) {
+        Some(kind) => Kind::Analyst(kind),
+        None => Kind::Proposal,
+    };
+    let own = (kind == Kind::Proposal && is_attribute).then(|| own_of(&target, whose.as_deref()));
+    let author = whose.map(|o| format!("identity--{o}"));
+    let about = matches!(kind, Kind::Analyst(_)).then_some(target);
+    Ok(Some(Aside { kind, own, fields, event, attribute: is_attribute.then_some(id), about, author, marks, readers: None }))
+}
+
+/// The own UUID of somebody's proposal to change an attribute, which states the attribute's.
+pub(crate) fn own_of(attribute: &str, organisation: Option<&str>) -> String {
+    derived(&["proposal", attribute, organisation.unwrap_or_default()])
 }
 
 /// The moment of a text such as MISP writes, `2026-01-31 12:00:00`.

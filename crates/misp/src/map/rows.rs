@@ -118,7 +118,9 @@ impl Draft<'_> {
             let by = said.fields.get("orgc_uuid").and_then(Value::as_str).and_then(super::ids::uuid);
             let author = by.map(|o| format!("identity--{o}"));
             let kind = Kind::Analyst(said.kind);
-            rows.push(Aside { kind, fields: said.fields, event, attribute: None, about, author, marks: said.marks, readers: None }.row(at_s, marks)?);
+            rows.push(
+                Aside { kind, own: None, fields: said.fields, event, attribute: None, about, author, marks: said.marks, readers: None }.row(at_s, marks)?,
+            );
         }
         Ok(rows)
     }

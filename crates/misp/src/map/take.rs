@@ -9,7 +9,7 @@ use polder_stix::{Id, ext};
 use polder_store::Store;
 use serde_json::{Map, Value};
 
-use super::aside::{Aside, moment_s};
+use super::aside::{Aside, listed, moment_s};
 use super::fields::{flag, number, text};
 use super::marks::{Folk, Marks};
 use super::rows::{self, Place, Row, Unkept, moment};
@@ -111,6 +111,18 @@ impl<'t, E> Taker<'t, E> {
         self.offer("it", row.map(|row| vec![row]))?;
         self.flush()?;
         Ok(std::mem::take(&mut self.taken))
+    }
+
+    /// Takes what another MISP lists apart from its events: a `ShadowAttribute`, `Note`, `Opinion` or `Relationship`. One about what the source does
+    /// not have is left alone.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn listed(&mut self, name: &str, fields: Map<String, Value>) -> Result<Taken, Stopped<E>> {
+        match listed(self.store, self.source, name, fields)? {
+            Some(aside) => self.aside(aside),
+            None => Ok(Taken::default()),
+        }
     }
 
     /// Whoever sends may not read what it changes, so it may mark that more strictly and never less.

@@ -512,6 +512,8 @@ fn attach(fields: &mut Map<String, Value>, uuid: &str, parts: &mut Parts) {
             attach(inner, &own, parts);
         }
         if let Some(list) = fields.entry(name).or_insert_with(|| Value::Array(Vec::new())).as_array_mut() {
+            // What came with the event and again by itself is there once.
+            list.retain(|known| ["uuid", "value", "type"].iter().any(|key| known.get(*key) != value.get(*key)));
             list.push(value);
         }
     }

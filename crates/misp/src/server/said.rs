@@ -15,7 +15,7 @@ use super::filter::moment_s;
 use super::sink::Reply;
 use super::write::{fill, random_uuid};
 use crate::limits;
-use crate::map::aside::{Aside, Kind, PROPOSAL};
+use crate::map::aside::{Aside, Kind, PROPOSAL, own_of};
 use crate::map::fields::{flag, number, text};
 use crate::map::ids::uuid;
 use crate::map::marks::organisation_of;
@@ -59,6 +59,11 @@ impl Asked<'_> {
 
     /// Keeps something the caller says about an event, or an attribute of one, that it may see; or about nothing that is known.
     pub(crate) fn say(&self, kind: Kind, (event, attribute): (Option<&str>, Option<&str>), fields: Map<String, Value>) -> Result<(), Reply> {
+        self.say_as(kind, None, (event, attribute), fields)
+    }
+
+    /// The same, under a UUID of its own besides the one it states.
+    fn say_as(&self, kind: Kind, own: Option<String>, (event, attribute): (Option<&str>, Option<&str>), fields: Map<String, Value>) -> Result<(), Reply> {
         let about = Some(text(&fields, "object_uuid").to_ascii_lowercase()).filter(|a| !a.is_empty() && matches!(kind, Kind::Analyst(_)));
         let source = self.source()?;
         let owner = match event {
@@ -76,7 +81,7 @@ impl Asked<'_> {
             members.into_iter().chain(self.me.organisation.clone()).collect()
         });
         let author = self.me.organisation.as_deref().and_then(|m| self.policy.alliance.members.get(m)?.identity.as_deref().map(str::to_owned));
-        let aside = Aside { kind, fields, event, attribute: attribute.map(str::to_owned), about, author, marks: marks.unwrap_or_default(), readers };
+        let aside = Aside { kind, own, fields, event, attribute: attribute.map(str::to_owned), about, author, marks: marks.unwrap_or_default(), readers };
         let taken = self.taking(&source, &mut |taker| taker.aside(aside.clone()))?;
         self.refusal(&taken).map_or(Ok(()), Err)
     }
@@ -339,10 +344,12 @@ impl Asked<'_> {
         let own = random_uuid().ok_or_else(|| self.internal())?;
         let defaults =
             [("deleted", json!(false)), ("proposal_to_delete", json!(false)), ("Org", self.own_organisation()), ("timestamp", json!(self.now_s().to_string()))];
-        fields.extend([("uuid".to_owned(), own.clone().into())]);
+        // MISP tells what is to be changed by the UUID.
+        fields.extend([("uuid".to_owned(), attribute.unwrap_or(&own).into())]);
         fill(&mut fields, defaults);
-        self.say(Kind::Proposal, (Some(event), stix.as_deref()), fields)?;
-        Ok(Reply::json(&json!({"saved": true, "success": true, "ShadowAttribute": self.proposal(&own)?.fields})))
+        self.say_as(Kind::Proposal, Some(own.clone()), (Some(event), stix.as_deref()), fields)?;
+        let id = self.reader().number(&own).to_string();
+        Ok(Reply::json(&json!({"saved": true, "success": true, "ShadowAttribute": self.proposal(&id)?.fields})))
     }
 }
 
@@ -428,11 +435,12 @@ impl Asked<'_> {
         let own = self.numbered(text(&said.fields, "id"), &[PROPOSAL])?.unwrap_or_default();
         let mut fields = said.fields.clone();
         let at_s = number(fields.get("timestamp")).unwrap_or_default().saturating_add(1).max(self.now_s());
-        fields.extend([("deleted".to_owned(), true.into()), ("timestamp".to_owned(), at_s.to_string().into()), ("uuid".to_owned(), own.into())]);
+        fields.extend([("deleted".to_owned(), true.into()), ("timestamp".to_owned(), at_s.to_string().into())]);
         let owner = self.view(|view| view.origin_of(&said.event))?;
         let whose = [owner.as_ref().and_then(|o| o.originator(alliance)), said.origin.originator(alliance)];
         let aside = Aside {
             kind: Kind::Proposal,
+            own: Some(own),
             fields,
             event: Some(format!("report--{}", said.event)),
             attribute: if said.attribute.is_empty() { None } else { self.stix_of_attribute(&said.attribute)? },
@@ -462,7 +470,9 @@ pub(crate) fn keep_proposals(asked: &Asked<'_>) -> Result<Reply, Reply> {
             continue;
         }
         let stix = asked.stix_of_attribute(&own)?.filter(|_| matches!(asked.event_of_attribute(&own), Ok(Some(of)) if of == event));
-        asked.say(Kind::Proposal, (Some(&event), stix.as_deref()), sent.clone())?;
+        let whose = sent.get("Org").and_then(|o| o.get("uuid")).and_then(Value::as_str);
+        let id = stix.as_ref().map(|_| own_of(&own, whose));
+        asked.say_as(Kind::Proposal, id, (Some(&event), stix.as_deref()), sent.clone())?;
         kept += 1;
     }
     Ok(Reply::json(&json!({"success": kept > 0, "message": format!("{kept} Proposal(s) added."), "counter": kept})))

@@ -143,6 +143,8 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
     let own = node.directory().store_sources()?.iter().any(|s| *s.name == *server.source && s.origin == Origin::Own);
     let mut report = Report::default();
     let Some(polder_misp::client::List { events: listed, etag }) = remote.index(state.etag.as_deref())? else {
+        said(node, &remote, &server.source, own, &mut state, &mut report)?;
+        note(node, name, |s| s.state = state)?;
         note(node, name, |s| drop(s.last.insert("pull".to_owned(), format!("{}, nothing new", now(node)))))?;
         return Ok(told(report, &server.source, started, (0, 0, 0)));
     };
@@ -187,6 +189,9 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
         }
     }
     state.etag = etag;
+    // What was taken is not asked for again, whatever becomes of the rest.
+    note(node, name, |s| s.state.clone_from(&state))?;
+    said(node, &remote, &server.source, own, &mut state, &mut report)?;
     note(node, name, |s| {
         s.state = state;
         s.last.insert("pull".to_owned(), format!("{}, {done} events", now(node)));
@@ -205,6 +210,42 @@ pub(super) fn told(report: Report, source: &str, started: std::time::Instant, (e
         );
     }
     answer
+}
+
+/// Takes the proposals and what analysts wrote that is new, about what the source has.
+fn said(node: &Node, remote: &Remote, source: &str, own: bool, state: &mut State, report: &mut Report) -> Result<(), Failure> {
+    let mut new: Vec<(&'static str, serde_json::Map<String, Value>)> = Vec::new();
+    for proposal in remote.proposals(state.proposed_s)? {
+        let Value::Object(mut fields) = proposal else { continue };
+        fields.remove("email");
+        let at_s = fields.get("timestamp").and_then(|t| t.as_i64().or_else(|| t.as_str()?.parse().ok())).unwrap_or_default();
+        state.proposed_s = state.proposed_s.max(at_s);
+        new.push(("ShadowAttribute", fields));
+    }
+    for (name, datum) in remote.analyst_data(&state.analyst_data)? {
+        let Value::Object(mut fields) = datum else { continue };
+        let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        state.analyst_data.insert(text("uuid"), text("modified"));
+        if !own {
+            polder_misp::client::lowered(&mut fields);
+        }
+        new.push((name, fields));
+    }
+    let folk = Folk::of(&node.directory().policy()?.alliance);
+    let mut keep = |offers: Vec<Offer>| keep_offers(node, source, "said", offers, report);
+    let mut taker = Taker::new(&node.store, source, &folk, &mut keep);
+    for (name, fields) in new {
+        taker.listed(name, fields).map_err(stopped)?;
+    }
+    Ok(())
+}
+
+fn stopped(why: Stopped<Failure>) -> Failure {
+    match why {
+        Stopped::Keep(failure) => failure,
+        Stopped::Store(e) => e.into(),
+        other => Failure::new(exit::PEER, other.to_string(), "tell the operator of that MISP"),
+    }
 }
 
 /// How long a pull goes on before it notes where it stands.
@@ -235,27 +276,30 @@ pub(super) fn take(node: &Node, source: &str, document: &Value, place: &str, rep
     Ok(withdrawn)
 }
 
+/// Puts objects into a source; those that cannot be are told with their places.
+fn keep_offers(node: &Node, source: &str, place: &str, offers: Vec<Offer>, report: &mut Report) -> Result<(), Failure> {
+    let texts: Vec<&str> = offers.iter().map(|o| o.text.as_str()).collect();
+    let mut batch = Vec::with_capacity(offers.len());
+    let mut places = Vec::with_capacity(offers.len());
+    for (offer, prepared) in offers.iter().zip(prepare_all(&texts, node.store.now_us())) {
+        match prepared {
+            Ok(prepared) => {
+                places.push(format!("{place}: {}", offer.place));
+                batch.push(prepared);
+            }
+            Err(refusal) => report.refuse(&format!("{place}: {}", offer.place), &refusal),
+        }
+    }
+    let outcomes = node.store.ingest(source, None, batch)?;
+    report.count(places.into_iter().zip(outcomes));
+    Ok(())
+}
+
 /// Takes a document; none if it cannot be read.
 fn take_readable(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<Option<usize>, Failure> {
     let bytes = document.to_string().into_bytes();
     let folk = Folk::of(&node.directory().policy()?.alliance);
-    let mut keep = |offers: Vec<Offer>| {
-        let texts: Vec<&str> = offers.iter().map(|o| o.text.as_str()).collect();
-        let mut batch = Vec::with_capacity(offers.len());
-        let mut places = Vec::with_capacity(offers.len());
-        for (offer, prepared) in offers.iter().zip(prepare_all(&texts, node.store.now_us())) {
-            match prepared {
-                Ok(prepared) => {
-                    places.push(format!("{place}: {}", offer.place));
-                    batch.push(prepared);
-                }
-                Err(refusal) => report.refuse(&format!("{place}: {}", offer.place), &refusal),
-            }
-        }
-        let outcomes = node.store.ingest(source, None, batch)?;
-        report.count(places.into_iter().zip(outcomes));
-        Ok::<(), Failure>(())
-    };
+    let mut keep = |offers: Vec<Offer>| keep_offers(node, source, place, offers, report);
     let taken = Taker::new(&node.store, source, &folk, &mut keep).complete().take(&|| Ok(Box::new(Cursor::new(bytes.as_slice()))));
     let taken = match taken {
         Ok(taken) => taken,
