@@ -120,6 +120,21 @@ fn l15_an_event_that_is_relayed_is_not_taken_over_by_who_says_it_made_it() {
 }
 
 #[test]
+fn one_feed_does_not_speak_for_another() {
+    let node = Node::new();
+    let of = |who: &str, n: u32, value: &str, at: i64| {
+        event(
+            1,
+            &json!({"timestamp": at.to_string(), "info": value, "Orgc": {"uuid": who, "name": "o"}, "Tag": [{"name": "tlp:clear"}], "Attribute": [attribute(n, value, &json!({}))]}),
+        )
+    };
+    node.take("feed", &of(STRANGER, 100, "genuine.example", AT));
+    node.take("feed-b", &of(DELTA, 200, "fake.example", AT + 9));
+    let seen = node.event("alfa");
+    assert_eq!((seen["info"].as_str(), values(&seen)), (Some("genuine.example"), ["genuine.example".to_owned()].into()));
+}
+
+#[test]
 fn what_an_analyst_says_goes_no_further_than_what_it_is_about() {
     let node = Node::new();
     let note = json!([{"uuid": uuid(60), "note": "n", "distribution": "3"}]);

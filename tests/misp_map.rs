@@ -53,7 +53,8 @@ impl Node {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let source = |name: &str, origin| Source { name: name.into(), origin, default: DefaultLabel::default() };
-        let sources = vec![source("own", Origin::Own), source("bravo", Origin::Member("bravo".into())), source("feed", Origin::Feed)];
+        let sources =
+            vec![source("own", Origin::Own), source("bravo", Origin::Member("bravo".into())), source("feed", Origin::Feed), source("feed-b", Origin::Feed)];
         let setup = Setup { policy: policy(), sources, clock: Arc::new(ManualClock::at(NOW_US)), accept_clock: false };
         Self { store: Store::open(dir.path(), setup).unwrap(), _dir: dir, policy: policy() }
     }

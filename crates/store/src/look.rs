@@ -113,6 +113,14 @@ impl<R: Realm> Store<R> {
         rows
     }
 
+    /// The source a row came from.
+    #[must_use]
+    pub fn source_of(&self, row: u32) -> Option<Box<str>> {
+        let engine = self.engine();
+        let source = engine.columns.row(row)?.source;
+        engine.columns.sources.get(usize::from(source)).map(|s| s.name.clone())
+    }
+
     /// Every live row from a source of the objects that have the UUID of one of these rows under one of these types.
     #[must_use]
     pub fn namesakes(&self, source: &str, rows: &[u32], types: &[&str]) -> Vec<u32> {

@@ -42,6 +42,7 @@ pub(crate) struct Element {
     pub(crate) fields: Map<String, Value>,
     pub(crate) label: Label,
     pub(crate) origin: Origin,
+    row: u32,
 }
 
 impl Element {
@@ -52,7 +53,17 @@ impl Element {
         let Value::Object(mut ours) = object.get_mut("extensions")?.get_mut(ext::MISP)?.take() else { return None };
         let Value::Object(fields) = ours.shift_remove("fields")? else { return None };
         let (label, origin) = *item.label?;
-        Some(Self { stix: item.entry.id, author, id, at_s: number(ours.get("timestamp")).unwrap_or_default(), ours, fields, label, origin })
+        Some(Self {
+            row: item.entry.row,
+            stix: item.entry.id,
+            author,
+            id,
+            at_s: number(ours.get("timestamp")).unwrap_or_default(),
+            ours,
+            fields,
+            label,
+            origin,
+        })
     }
 
     pub(crate) fn element(&self) -> &str {
@@ -76,6 +87,16 @@ impl Reader<'_> {
         }
         // 52 bits: a number that every JSON reader keeps whole.
         mac.finalize().into_bytes().iter().take(7).fold(0u64, |sum, b| (sum << 8) | u64::from(*b)) >> 4
+    }
+
+    /// Do two elements come from the same hand? Feeds are told apart by their sources.
+    pub(crate) fn same_hand(&self, one: &Element, other: &Element) -> bool {
+        one.origin == other.origin && (one.origin != Origin::Feed || self.feed(one) == self.feed(other))
+    }
+
+    /// The source of an element of a feed.
+    pub(crate) fn feed(&self, element: &Element) -> Option<Box<str>> {
+        if element.origin == Origin::Feed { self.store.source_of(element.row) } else { None }
     }
 
     /// Is what comes from there the reader's own?

@@ -270,6 +270,7 @@ impl<'v, E> View<'v, E> {
         let own = Query {
             refers_to: Some(event.stix.clone()),
             origin: Some(event.origin.clone()),
+            sources: reader.feed(event).map(|source| vec![source]),
             limit: Some(limits::PAGE_OBJECTS),
             in_order_of_first: Some(KINDS.iter().map(|kind| (*kind).into()).collect()),
             ..Query::default()
@@ -341,8 +342,9 @@ impl<'v, E> View<'v, E> {
             let member = e.origin.originator(alliance).and_then(|m| alliance.members.get(m)?.identity.as_deref());
             member.is_some() && member == author.as_deref()
         };
-        let origin = all.iter().find(made_it).unwrap_or(first).origin.clone();
-        all.into_iter().filter(|e| e.origin == origin).max_by_key(|e| e.at_s)
+        let speaks = all.iter().position(|e| made_it(&e)).unwrap_or(0);
+        let heard: Vec<bool> = all.get(speaks).map(|s| all.iter().map(|e| self.reader.same_hand(s, e)).collect()).unwrap_or_default();
+        all.into_iter().zip(heard).filter(|(_, heard)| *heard).map(|(e, _)| e).max_by_key(|e| e.at_s)
     }
 
     /// The attributes that some questions find, each with its event, as the reader has both.
@@ -371,7 +373,7 @@ impl<'v, E> View<'v, E> {
                     events.insert(name.clone(), known);
                 }
                 let Some(Some((event, (head, onward, level)))) = events.get(&name) else { continue };
-                if event.origin != element.origin {
+                if !self.reader.same_hand(event, &element) {
                     continue;
                 }
                 let object = element.ours.get("object_ref").and_then(Value::as_str).and_then(Id::parse);
@@ -477,7 +479,7 @@ impl<'v, E> View<'v, E> {
         found.sort_by_key(|element| !reader.owns(&element.origin));
         for element in found {
             let Some(event) = text(&element.ours, "event_ref").strip_prefix("report--") else { continue };
-            if self.head(event)?.is_some_and(|head| head.origin == element.origin) {
+            if self.head(event)?.is_some_and(|head| reader.same_hand(&head, &element)) {
                 return Ok(Some(event.to_owned()));
             }
         }

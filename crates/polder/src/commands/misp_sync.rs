@@ -232,7 +232,7 @@ fn said(node: &Node, remote: &Remote, source: &str, own: bool, state: &mut State
         new.push((name, fields));
     }
     let folk = Folk::of(&node.directory().policy()?.alliance);
-    let mut keep = |offers: Vec<Offer>| keep_offers(node, source, "said", offers, report);
+    let mut keep = |offers: Vec<Offer>| keep_offers(node, source, "said", &offers, report);
     let mut taker = Taker::new(&node.store, source, &folk, &mut keep);
     for (name, fields) in new {
         taker.listed(name, fields).map_err(stopped)?;
@@ -277,7 +277,7 @@ pub(super) fn take(node: &Node, source: &str, document: &Value, place: &str, rep
 }
 
 /// Puts objects into a source; those that cannot be are told with their places.
-fn keep_offers(node: &Node, source: &str, place: &str, offers: Vec<Offer>, report: &mut Report) -> Result<(), Failure> {
+fn keep_offers(node: &Node, source: &str, place: &str, offers: &[Offer], report: &mut Report) -> Result<(), Failure> {
     let texts: Vec<&str> = offers.iter().map(|o| o.text.as_str()).collect();
     let mut batch = Vec::with_capacity(offers.len());
     let mut places = Vec::with_capacity(offers.len());
@@ -299,7 +299,7 @@ fn keep_offers(node: &Node, source: &str, place: &str, offers: Vec<Offer>, repor
 fn take_readable(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<Option<usize>, Failure> {
     let bytes = document.to_string().into_bytes();
     let folk = Folk::of(&node.directory().policy()?.alliance);
-    let mut keep = |offers: Vec<Offer>| keep_offers(node, source, place, offers, report);
+    let mut keep = |offers: Vec<Offer>| keep_offers(node, source, place, &offers, report);
     let taken = Taker::new(&node.store, source, &folk, &mut keep).complete().take(&|| Ok(Box::new(Cursor::new(bytes.as_slice()))));
     let taken = match taken {
         Ok(taken) => taken,
