@@ -73,6 +73,17 @@ fn an_object_does_not_move_with_what_is_hidden_in_it() {
 }
 
 #[test]
+fn a_reference_to_what_is_hidden_is_hidden() {
+    let of = |reference: &[Value]| {
+        let hidden = json!({"uuid": uuid(71), "name": "person", "distribution": "0", "timestamp": AT.to_string(), "Attribute": []});
+        let open = json!({"uuid": uuid(70), "name": "file", "distribution": "5", "timestamp": AT.to_string(), "Attribute": [], "ObjectReference": reference});
+        event(1, &json!({"Object": [open, hidden]}))
+    };
+    let reference = json!({"uuid": uuid(72), "object_uuid": uuid(70), "referenced_uuid": uuid(71), "relationship_type": "owned-by"});
+    assert_eq!(given(&[of(&[reference])]), given(&[of(&[])]));
+}
+
+#[test]
 fn a_group_with_strangers_is_described_to_its_owner_only() {
     let node = Node::new();
     node.take("own", &event(1, &with(4, &json!({"SharingGroup": group(9, &[BRAVO, STRANGER], &json!({}))}))));

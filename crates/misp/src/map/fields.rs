@@ -62,6 +62,11 @@ pub(crate) fn clean(map: &mut Map<String, Value>) {
         match value {
             // What a cluster says of itself is content, whatever it is called.
             _ if key == "meta" || key == "GalaxyElement" => {}
+            // As PHP writes a list that lost its first.
+            Value::Object(inner) if key == "ShadowAttribute" => inner.values_mut().filter_map(Value::as_object_mut).for_each(|inner| {
+                inner.shift_remove("email");
+                clean(inner);
+            }),
             Value::Object(inner) => clean(inner),
             Value::Array(list) => list.iter_mut().filter_map(Value::as_object_mut).for_each(|inner| {
                 if key == "ShadowAttribute" {

@@ -68,6 +68,8 @@ pub struct Taker<'t, E> {
     waiting: HashSet<String>,
     /// The STIX type of every attribute of the document, for references.
     kinds: HashMap<u128, &'static str>,
+    /// The objects of the document, for the same.
+    objects: HashSet<u128>,
     /// Every UUID of the document, where what is missing from it counts as withdrawn.
     seen: Option<HashSet<u128>>,
     /// How often a UUID was stated besides the first time.
@@ -92,7 +94,20 @@ impl<'t, E> Taker<'t, E> {
     /// For a source of a store; `keep` is given batches of objects.
     pub fn new(store: &'t Store, source: &'t str, folk: &'t Folk, keep: &'t mut dyn FnMut(Vec<Offer>) -> Result<(), E>) -> Self {
         let (batch, waiting, kinds, twins) = (Vec::new(), HashSet::new(), HashMap::new(), HashMap::new());
-        Self { store, source, marks: Marks::new(folk), keep, batch, waiting, kinds, seen: None, twins, taken: Taken::default(), raises_only: false }
+        Self {
+            store,
+            source,
+            marks: Marks::new(folk),
+            keep,
+            batch,
+            waiting,
+            kinds,
+            objects: HashSet::new(),
+            seen: None,
+            twins,
+            taken: Taken::default(),
+            raises_only: false,
+        }
     }
 
     /// Documents hold all there is of their events: what is held of them and is not there was withdrawn.
@@ -163,7 +178,12 @@ impl<'t, E> Taker<'t, E> {
         }
         for (n, (at, value, place)) in references.into_iter().enumerate() {
             let kinds = &self.kinds;
-            let find = |uuid: &str| Some(format!("{}--{uuid}", kinds.get(&Id::parse(&format!("x--{uuid}"))?.uuid)?));
+            let objects = &self.objects;
+            let find = |uuid: &str| {
+                let id = Id::parse(&format!("x--{uuid}"))?.uuid;
+                let kind = kinds.get(&id).copied().or_else(|| objects.contains(&id).then_some("x-misp-object"))?;
+                Some(format!("{kind}--{uuid}"))
+            };
             let row = rows::reference(value, &place, n, &find);
             self.offer(&at, row.map(|row| vec![row]))?;
         }
@@ -175,6 +195,7 @@ impl<'t, E> Taker<'t, E> {
         }
         self.flush()?;
         self.kinds.clear();
+        self.objects.clear();
         self.twins.clear();
         Ok(std::mem::take(&mut self.taken))
     }
@@ -267,6 +288,7 @@ impl<'t, E> Taker<'t, E> {
                 return Ok(());
             }
         };
+        self.objects.extend(within.object.as_deref().and_then(Id::parse).map(|id| id.uuid));
         self.offer(at, Ok(row))?;
         for (n, attribute) in attributes.into_iter().enumerate() {
             let twin = self.twin(&attribute);

@@ -195,6 +195,10 @@ impl<'v, E> View<'v, E> {
     fn dressed(&self, event: &Element, state: Option<Map<String, Value>>) -> Result<Dressed, Unwritten<E>> {
         let reader = self.reader;
         let mut fields = event.fields.clone();
+        // Parts are rows of their own; nobody brings them in by another way.
+        for key in ["Attribute", "Object", "EventReport"] {
+            fields.shift_remove(key);
+        }
         reader.dress(event, &mut fields);
         let onward = reader.label(event, &mut fields, None);
         let level = reader.tags(event, &mut fields, None);
@@ -551,6 +555,7 @@ fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, par
     reader.tags(&element, &mut fields, around.level);
     fields.insert("object_id".to_owned(), around.object.unwrap_or("0").into());
     attach(&mut fields, element.uuid(), parts);
+    fields.shift_remove("Sighting");
     if let Some(seen) = parts.sightings.remove(element.uuid()) {
         fields.insert("Sighting".to_owned(), seen.into());
     }
