@@ -65,6 +65,18 @@ def _routes(uuid, hidden):
     yield from (("POST", "/tags/attachTagToObject", {"uuid": hidden, "tag": "t"}), ("POST", "/sightings/add/" + attribute, {}), ("POST", "/sightings/add", {"values": ["hidden.example"]}))
     yield from (("POST", "/objects/add/" + hidden, {"name": "file"}), ("POST", "/eventReports/add/" + hidden, {"name": "r"}), ("POST", f"/sightings/bulkSaveSightings/{hidden}", []))
     yield from (("POST", f"/events/pushProposals/{hidden}", []), ("POST", "/analyst_data/pushAnalystData", {"Note": {"uuid": attribute, "object_uuid": hidden}}))
+    for name in (hidden, attribute):
+        for path in ("objects/view", "eventReports/view", "eventReports/index/event_id:", "shadowAttributes/index", "shadowAttributes/view", "analyst_data/view/Note"):
+            yield ("GET", f"/{path}{'' if path.endswith(':') else '/'}{name}", None)
+        for path in ("objects/edit", "objects/delete", "eventReports/edit", "eventReports/delete", "shadowAttributes/add", "shadowAttributes/edit", "shadowAttributes/delete"):
+            yield ("POST", f"/{path}/{name}", {"type": "domain", "value": "x.example"})
+        yield from (("POST", f"/sightings/delete/{name}", {}), ("POST", f"/sightings/filterSightingUuidsForPush/{name}", [name]), ("GET", f"/analyst_data/index/Note/uuid[]:{name}.json", None))
+        yield from (("POST", "/sightings/listSightings", {"context": "event", "id": name}), ("POST", f"/shadowAttributes/accept/{name}", {}), ("POST", f"/analyst_data/edit/Note/{name}", {}))
+    yield from (("GET", "/attributes/index", None), ("GET", "/sightings/index", None), ("GET", "/shadow_attributes/index/all:1/timestamp:0/limit:10/page:1.json", None))
+    yield from (("GET", "/roles/index", None), ("GET", "/admin/users/index", None), ("GET", f"/organisations/view/{_ALFA}", None), ("GET", f"/sharing_groups/view/{hidden}", None))
+    yield from (("POST", "/objects/restSearch", {"value": "hidden.example"}), ("POST", "/attributes/restSearch", {"value": ["hidden.example", "seen.example"], "includeCorrelations": 1}))
+    yield from (("POST", "/events/restSearch", {"quickFilter": "%hidden%"}), ("POST", "/events/restSearch", {"value": "%hidden%", "searchall": 1}), ("POST", "/events/restSearch", {"sharinggroup": hidden}))
+    yield from (("POST", "/events/restSearch", {"returnFormat": "csv", "includeContext": 1}), ("POST", "/events/index", {"sort": "timestamp", "desc": 1, "timestamp": 1}))
 
 
 def _world(home, base, name, documents):

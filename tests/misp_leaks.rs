@@ -160,6 +160,21 @@ fn what_an_analyst_says_goes_no_further_than_what_it_is_about() {
     assert!(!node.stix("delta-misp").contains("\"n\""));
 }
 
+#[test]
+fn notes_about_notes_are_shown_so_deep_and_no_deeper() {
+    let node = Node::new();
+    node.take("own", &event(1, &json!({})));
+    for n in 0..40 {
+        node.list("own", "Note", &json!({"uuid": uuid(500 + n), "note": n, "object_uuid": if n == 0 { uuid(1) } else { uuid(499 + n) }, "distribution": "3"}));
+    }
+    let (mut depth, event) = (0, node.event("alfa"));
+    let mut around = &event;
+    while let Some(note) = around["Note"].get(0) {
+        (depth, around) = (depth + 1, note);
+    }
+    assert_eq!(depth, polder_misp::limits::ANALYST_DATA_DEPTH_MAX);
+}
+
 /// The organisation of each reader that MISP's terms can name.
 const ORGANISATIONS: [(&str, &str); 3] = [("bravo-misp", BRAVO), ("delta-misp", DELTA), ("alfa", ALFA)];
 

@@ -69,6 +69,16 @@ impl Node {
         Taker::new(&self.store, source, &folk, &mut keep).take(&|| Ok(Box::new(Cursor::new(bytes.as_bytes())))).unwrap()
     }
 
+    /// Takes something that another MISP lists apart from its events.
+    pub(crate) fn list(&self, source: &str, name: &str, fields: &Value) {
+        let folk = Folk::of(&self.policy.alliance);
+        let mut keep = |offers: Vec<Offer>| {
+            let batch: Vec<_> = offers.iter().map(|o| prepare(&o.text, NOW_US).unwrap()).collect();
+            self.store.ingest(source, None, batch).map(drop)
+        };
+        Taker::new(&self.store, source, &folk, &mut keep).listed(name, fields.as_object().unwrap().clone()).unwrap();
+    }
+
     pub(crate) fn page(&self, recipient: &str, query: &Query, form: Form) -> Result<Page, String> {
         let released = self.store.page(recipient, query, form).map_err(|e| e.to_string())?;
         let number = self.store.recipient_number(recipient).unwrap();

@@ -40,6 +40,8 @@ pub const PROPOSALS_ASKED: usize = 1_000;
 pub const PROPOSAL_PAGES_MAX: usize = 1_000;
 /// Notes, opinions or relationships that are asked of another MISP at once.
 pub const ANALYST_DATA_ASKED: usize = 100;
+/// How deep notes about notes are shown in one another; deeper ones are listed only.
+pub const ANALYST_DATA_DEPTH_MAX: usize = 32;
 /// Attributes of a list that says no limit.
 pub const LISTED_DEFAULT: usize = 60;
 /// Attributes of which an answer looks for others with the same value.

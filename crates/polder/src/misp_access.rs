@@ -91,6 +91,7 @@ impl Access for Node {
         if caller.role != Role::Administrator && !own_key {
             return Err("You do not have permission to use this functionality.".to_owned());
         }
+        self.may_change(&change, own_key).map_err(|f| format!("{}; {}", f.message, f.help))?;
         if let Change::RemoveOrganisation { id } = &change {
             self.empty_sources(id, &caller.user).map_err(|f| format!("{}; {}", f.message, f.help))?;
         }
@@ -101,6 +102,31 @@ impl Access for Node {
 }
 
 impl Node {
+    /// From afar only organisations whose people work here are managed, with their users, and oneself; never the holder or another owner.
+    fn may_change(&self, change: &Change, own_key: bool) -> Result<(), Failure> {
+        let directory = self.directory();
+        let of_user = |user: &str| {
+            let entry = directory.users.users.iter().find(|u| u.user == user)?;
+            directory.recipients.recipients.iter().find(|r| r.id == entry.recipient)?.organisation.clone()
+        };
+        let (organisation, holder_too) = match change {
+            Change::RenameOrganisation { id, .. } | Change::RemoveOrganisation { id } => (Some(id.to_string()), false),
+            Change::AddUser { organisation, .. } => (Some(organisation.to_string()), true),
+            Change::NewKey { user, .. } if !own_key => {
+                may_go(&directory, user)?;
+                (of_user(user), true)
+            }
+            Change::EditUser { user, .. } | Change::RemoveUser { user } => (of_user(user), true),
+            _ => return Ok(()),
+        };
+        match organisation {
+            Some(id) if !is_local(&directory, &id) || (id == directory.holder && !holder_too) => {
+                Err(Failure::new(exit::NO, format!("`{id}` is not managed from here"), "its people and its name are changed on the node's own machine"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the markings out of the sources of a member that hold nothing else; one that holds more keeps the member.
     fn empty_sources(&self, member: &str, by: &str) -> Result<(), Failure> {
         let of = |s: &&SourceEntry| s.member.as_deref() == Some(member);

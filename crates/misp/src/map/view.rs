@@ -512,10 +512,17 @@ impl<'v, E> View<'v, E> {
 
 /// Puts what was said about an element into it, and what was said about that into that.
 fn attach(fields: &mut Map<String, Value>, uuid: &str, parts: &mut Parts) {
+    attach_within(fields, uuid, parts, 0);
+}
+
+fn attach_within(fields: &mut Map<String, Value>, uuid: &str, parts: &mut Parts, depth: usize) {
+    if depth >= limits::ANALYST_DATA_DEPTH_MAX {
+        return;
+    }
     for (name, mut value) in parts.said.remove(&uuid.to_ascii_lowercase()).unwrap_or_default() {
         if let Some(inner) = value.as_object_mut() {
             let own = text(inner, "uuid").to_owned();
-            attach(inner, &own, parts);
+            attach_within(inner, &own, parts, depth + 1);
         }
         if let Some(list) = fields.entry(name).or_insert_with(|| Value::Array(Vec::new())).as_array_mut() {
             // What came with the event and again by itself is there once.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Asked;
 use super::sink::Reply;
 use super::write::{fill, random_uuid};
+use crate::limits;
 use crate::map::Said;
 use crate::map::aside::{ANALYST, ANALYST_DATA, Kind, moment_s};
 use crate::map::fields::text;
@@ -20,7 +21,7 @@ fn kind_of(name: &str) -> Option<&'static str> {
     ANALYST_DATA.into_iter().find(|kind| kind.eq_ignore_ascii_case(name))
 }
 
-/// An event, a part of it if that is meant, and whether this is the caller's own.
+/// The UUID of an event, and the STIX id of the attribute of it that is meant.
 type Target = (Option<String>, Option<String>);
 
 impl Asked<'_> {
@@ -117,7 +118,7 @@ impl Asked<'_> {
             about.entry(text(&other.fields, "object_uuid").to_ascii_lowercase()).or_default().push(other);
         }
         let name = said.name.clone();
-        Ok(Reply::json(&json!({name: nested(said.fields, &mut about)})))
+        Ok(Reply::json(&json!({name: nested(said.fields, &mut about, 0)})))
     }
 
     /// May the caller change it? Only in the source it came from.
@@ -126,9 +127,12 @@ impl Asked<'_> {
     }
 }
 
-fn nested(mut fields: Map<String, Value>, about: &mut BTreeMap<String, Vec<Said>>) -> Map<String, Value> {
+fn nested(mut fields: Map<String, Value>, about: &mut BTreeMap<String, Vec<Said>>, depth: usize) -> Map<String, Value> {
+    if depth >= limits::ANALYST_DATA_DEPTH_MAX {
+        return fields;
+    }
     for said in about.remove(&text(&fields, "uuid").to_ascii_lowercase()).unwrap_or_default() {
-        let inner = nested(said.fields, about);
+        let inner = nested(said.fields, about, depth + 1);
         if let Some(list) = fields.entry(said.name).or_insert_with(|| json!([])).as_array_mut() {
             list.push(inner.into());
         }

@@ -168,6 +168,8 @@ pub(crate) struct Filter {
     object_relation: Option<Any>,
     threat: Option<Any>,
     group: Option<Any>,
+    quick: Option<Any>,
+    everywhere: bool,
     pub(crate) to_ids: Option<bool>,
     published: Option<bool>,
     deleted: (bool, bool),
@@ -220,6 +222,8 @@ impl Filter {
             object_relation: any("object_relation"),
             threat: any("threat_level_id"),
             group: any("sharinggroup"),
+            quick: any("quickFilter"),
+            everywhere: call.flag("searchall").unwrap_or(false),
             to_ids: call.flag("to_ids").filter(|_| call.text("to_ids").as_deref() != Some("exclude")),
             published: call.flag("published"),
             deleted: (wanted.standing, wanted.deleted),
@@ -241,12 +245,12 @@ impl Filter {
     /// The values that are looked for, where each is one that the search database can find.
     pub(crate) fn exact_values(&self) -> Option<Vec<String>> {
         let any = self.value.as_ref()?;
-        let plain = any.yes.iter().all(|v| !v.contains('%') && searchable(v));
+        let plain = !self.everywhere && any.yes.iter().all(|v| !v.contains('%') && searchable(v));
         (any.all.is_empty() && any.no.is_empty() && plain).then(|| any.yes.clone())
     }
 
     pub(crate) fn asks_of_attributes(&self) -> bool {
-        let named = [&self.value, &self.kind, &self.category, &self.object_name, &self.object_relation];
+        let named = [&self.value, &self.kind, &self.category, &self.object_name, &self.object_relation, &self.group, &self.quick];
         named.iter().any(|f| f.is_some()) || self.to_ids.is_some() || self.attribute_changed.is_some() || self.tags.is_some() || self.uuid.is_some()
     }
 
@@ -258,7 +262,6 @@ impl Filter {
         of(&self.event, &|w| w == text(head, "id") || w.eq_ignore_ascii_case(text(head, "uuid")))
             && of(&self.org, &|w| w == organisation("name") || w == organisation("uuid") || w == text(head, "orgc_id"))
             && of(&self.info, &|w| like(&format!("%{}%", w.trim_matches('%')), text(head, "info")))
-            && (self.asks_of_attributes() || of(&self.group, &|w| grouped(head, w)))
             && of(&self.threat, &|w| head.get("threat_level_id").is_some_and(|t| number(Some(t)) == w.parse().ok()))
             && self.published.is_none_or(|p| p == is_published(head))
             && self.days.0.as_deref().is_none_or(|from| day >= from)
@@ -274,7 +277,11 @@ impl Filter {
         let tags = tag_names(head);
         let uuid = |w: &str| text(head, "uuid").eq_ignore_ascii_case(w);
         let of = |filter: &Option<Any>, is: &dyn Fn(&str) -> bool| filter.as_ref().is_none_or(|f| f.takes(is));
-        !asks_more && of(&self.uuid, &uuid) && of(&self.tags, &|w| tags.iter().any(|t| like(w, t)))
+        !asks_more
+            && of(&self.uuid, &uuid)
+            && of(&self.tags, &|w| tags.iter().any(|t| like(w, t)))
+            && of(&self.group, &|w| grouped(head, w))
+            && of(&self.quick, &|w| like(w, text(head, "info")))
     }
 
     /// Is an attribute shown with its event, which matches?
@@ -309,12 +316,14 @@ impl Filter {
         let of = |filter: &Option<Any>, is: &dyn Fn(&str) -> bool| filter.as_ref().is_none_or(|f| f.takes(is));
         let value = text(attribute, "value");
         let parts = value.split_once('|');
-        let is_value = |w: &str| like(w, value) || parts.is_some_and(|(a, b)| like(w, a) || like(w, b));
+        let anywhere = |w: &str| [value, text(attribute, "comment"), text(head, "info")].into_iter().any(|t| like(w, t));
+        let is_value = |w: &str| like(w, value) || parts.is_some_and(|(a, b)| like(w, a) || like(w, b)) || (self.everywhere && anywhere(w));
         let mut tags = tag_names(attribute);
         tags.extend(tag_names(head));
         let uuids = [text(attribute, "uuid"), text(head, "uuid"), text(attribute, "object_uuid")];
         let at_s = number(attribute.get("timestamp"));
         of(&self.value, &is_value)
+            && of(&self.quick, &anywhere)
             && of(&self.kind, &|w| like(w, text(attribute, "type")))
             && of(&self.category, &|w| like(w, text(attribute, "category")))
             && of(&self.tags, &|w| tags.iter().any(|t| like(w, t)))

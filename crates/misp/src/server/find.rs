@@ -28,30 +28,27 @@ pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
         None => None,
     };
     for head in heads.into_iter().filter(|head| holding.as_ref().is_none_or(|h| h.contains(text(head, "uuid")))) {
-        let uuid = text(&head, "uuid").to_owned();
-        let mut out = Vec::new();
-        let wanted = asked.wanted();
-        if whole && !filter.takes_bare(&head) && !asked.whole(&uuid)?.iter().any(|a| filter.takes_attribute(a, &head)) {
-            continue;
+        if !whole || filter.takes_bare(&head) || asked.whole(text(&head, "uuid"))?.iter().any(|a| filter.takes_attribute(a, &head)) {
+            found.push(head);
         }
-        asked.view(|view| view.event(&uuid, wanted, &mut out))?;
-        found.push((head, filter.trimmed(out)));
     }
     let found = filter.cut(found);
     match filter.format.as_str() {
         "json" => {
             let mut body = b"{\"response\":[".to_vec();
-            for (n, (_, event)) in found.iter().enumerate() {
+            for (n, head) in found.iter().enumerate() {
+                let mut out = Vec::new();
+                asked.view(|view| view.event(text(head, "uuid"), asked.wanted(), &mut out))?;
                 body.extend_from_slice(if n > 0 { b"," } else { b"" });
-                body.extend_from_slice(event);
+                body.extend_from_slice(&filter.trimmed(out));
             }
             body.extend_from_slice(b"]}");
             Ok(Reply::bytes(body, "application/json; charset=UTF-8"))
         }
-        "stix2" => asked.bundle(found.into_iter().map(|(head, _)| text(&head, "uuid").to_owned())),
+        "stix2" => asked.bundle(found.iter().map(|head| text(head, "uuid").to_owned())),
         _ => {
             let mut rows = Vec::new();
-            for (head, _) in found {
+            for head in found {
                 let text_of_indicators = filter.format == "text" && filter.to_ids.is_none();
                 let listed = |a: &Map<String, Value>| filter.lists(a) && (!text_of_indicators || flag(a.get("to_ids")));
                 rows.extend(asked.whole(text(&head, "uuid"))?.into_iter().filter(listed).map(|a| (a, head.clone())));

@@ -32,7 +32,7 @@ impl Asked<'_> {
         json!({"uuid": identity, "name": self.app.access.name(member)})
     }
 
-    /// The STIX id and the marks of an attribute or event, where the source has it itself.
+    /// What an attribute or event is marked with, where the source has it itself.
     fn held_marks(&self, source: &str, id: &str) -> Result<Option<BTreeSet<String>>, Reply> {
         let Some(row) = Id::parse(id).and_then(|id| self.app.store.latest_row(source, &id)) else { return Ok(None) };
         let bytes = self.app.store.row_bytes(row, false).map_err(|e| self.failed(&e))?;
@@ -334,6 +334,9 @@ impl Asked<'_> {
     }
 
     fn propose(&self, event: &str, attribute: Option<&str>, mut fields: Map<String, Value>) -> Result<Reply, Reply> {
+        if !self.is_visible(event)? {
+            return Err(self.not_found("Invalid event."));
+        }
         let stix = match attribute {
             Some(own) => Some(self.stix_of_attribute(own)?.ok_or_else(|| self.not_found("Invalid attribute."))?),
             None => None,
