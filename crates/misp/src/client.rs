@@ -2,6 +2,9 @@
 //!
 //! The rule: what it answers is an attacker's; it is bounded, and an answer of the wrong shape is the peer's fault, told with its place.
 
+mod beside;
+mod withdraw;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,6 +20,8 @@ use crate::limits;
 use crate::map::aside::ANALYST_DATA;
 use crate::map::fields::{flag, number, stays, text};
 use crate::map::ids::uuid;
+pub use beside::Beside;
+pub use withdraw::{Part, Pushed};
 
 /// How an event is asked for: whole, withdrawn parts too, without what only means something there.
 const WHOLE: &str = "deleted[]:0/deleted[]:1/excludeGalaxy:1/includeEventCorrelations:0/includeFeedCorrelations:0/includeWarninglistHits:0/excludeLocalTags:";
@@ -33,6 +38,8 @@ pub struct State {
     pub analyst_data: BTreeMap<String, String>,
     /// The newest proposal that was taken, seconds since 1970.
     pub proposed_s: i64,
+    /// The version of each custom cluster when it was taken.
+    pub clusters: BTreeMap<String, i64>,
 }
 
 /// What a MISP says of itself and of us.

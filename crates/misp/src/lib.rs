@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod client;
 pub mod feed;
+pub mod library;
 pub mod limits;
 pub mod map;
 pub mod model;

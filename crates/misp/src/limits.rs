@@ -38,6 +38,8 @@ pub const SIGHTED_EVENTS_MAX: usize = 100;
 pub const PROPOSALS_ASKED: usize = 1_000;
 /// How often that is done in one pull.
 pub const PROPOSAL_PAGES_MAX: usize = 1_000;
+/// Sightings that are sent to another MISP at once.
+pub const SIGHTINGS_SENT: usize = 500;
 /// Notes, opinions or relationships that are asked of another MISP at once.
 pub const ANALYST_DATA_ASKED: usize = 100;
 /// How deep notes about notes are shown in one another; deeper ones are listed only.
@@ -48,3 +50,7 @@ pub const LISTED_DEFAULT: usize = 60;
 pub const CORRELATED_MAX: usize = 10_000;
 /// Objects that are asked of the store at once.
 pub const PAGE_OBJECTS: usize = 10_000;
+/// Bytes of one file of the library.
+pub const LIBRARY_FILE_BYTES_MAX: u64 = 256 << 20;
+/// Values that are looked for on warninglists at once.
+pub const WARNED_VALUES_MAX: usize = 10_000;

@@ -5,10 +5,12 @@
 mod analyst;
 mod call;
 mod change;
+mod clusters;
 mod filter;
 mod find;
 mod groups;
 mod kinds;
+mod knowledge;
 mod parts;
 mod people;
 mod read;
@@ -35,6 +37,7 @@ use tokio::sync::mpsc::Receiver;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
+use crate::library::Library;
 use crate::limits;
 use call::Call;
 pub use groups::Group;
@@ -70,6 +73,8 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// The store's.
     fn source(&self, caller: &Caller) -> Result<Box<str>, polder_store::Error>;
+    /// What MISP's words mean.
+    fn library(&self) -> Arc<Library>;
     /// The sources that this caller may change what is in: of the organisations it acts for.
     fn sources_of(&self, caller: &Caller) -> Vec<Box<str>>;
 }

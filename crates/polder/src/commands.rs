@@ -9,6 +9,7 @@ mod intake;
 mod lookup;
 mod misp;
 mod misp_feed;
+mod misp_push;
 mod misp_sync;
 pub(crate) mod people;
 mod rules;
@@ -47,7 +48,7 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::MispRemove { name } => misp_sync::remove(node, &name),
         Request::MispTest { name } => misp_sync::test(node, &name),
         Request::MispPull { name, full } => misp_sync::pull(node, by, &name, full, progress),
-        Request::MispPush { name } => misp_sync::push(node, by, &name, progress),
+        Request::MispPush { name } => misp_push::push(node, by, &name, progress),
         Request::MispFeed { url, source, format, ca } => misp_feed::read(node, by, &misp_feed::Asked { url, source, format, ca }, progress),
         Request::MispStatus => misp_sync::status(node),
         Request::Doctor => health::doctor(node),

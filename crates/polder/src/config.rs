@@ -38,6 +38,9 @@ pub(crate) struct Config {
     /// Bytes of a POST at most.
     #[serde(default = "content_max")]
     pub(crate) content_bytes_max: usize,
+    /// A folder with object templates, taxonomies, galaxies and warninglists as MISP's projects publish them; below the node's directory unless it is absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) misp_library: Option<String>,
 }
 
 fn listen() -> String {
@@ -104,7 +107,8 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Origins), Failure> {
     Ok((config, origins))
 }
 
-const KEYS: &[&str] = &["member", "listen", "plain_http", "tls_cert", "tls_key", "base_url", "page_objects_default", "page_objects_max", "content_bytes_max"];
+const KEYS: &[&str] =
+    &["member", "listen", "plain_http", "tls_cert", "tls_key", "base_url", "page_objects_default", "page_objects_max", "content_bytes_max", "misp_library"];
 
 /// Variables that are no settings: the directory and the log's level, and what this project's own tests and runs are told by.
 const OTHER_VARIABLES: &[&str] = &[

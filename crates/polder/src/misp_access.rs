@@ -2,6 +2,9 @@
 //!
 //! The rule: only an owner's key changes who is who, and never its own organisation; whatever is removed takes its access with it at once.
 
+use std::sync::Arc;
+
+use polder_misp::library::Library;
 use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, User};
 use polder_misp::{LOCAL, group_id};
 use polder_release::Policy;
@@ -65,6 +68,10 @@ impl Access for Node {
             Some(Organisation { id: m.id.as_str().into(), name, uuid, local: is_local(&directory, &m.id) })
         });
         known.collect()
+    }
+
+    fn library(&self) -> Arc<Library> {
+        Node::library(self)
     }
 
     fn groups(&self) -> Vec<Group> {

@@ -1,8 +1,9 @@
 //! A node: its directory, its settings, its store and who may log in. The commands and the servers both work on this.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+use polder_misp::library::Library;
 use polder_store::{Act, Setup, Store, SystemClock};
 use polder_taxii::{Access, Collection, Denied, Login, Right};
 
@@ -21,6 +22,7 @@ pub(crate) struct Node {
     pub(crate) auth: Auth,
     directory: RwLock<Directory>,
     changing: Mutex<()>,
+    library: OnceLock<Arc<Library>>,
 }
 
 impl Node {
@@ -31,7 +33,13 @@ impl Node {
         let setup = Setup { policy: directory.policy()?, sources: directory.store_sources()?, clock: Arc::new(SystemClock), accept_clock };
         let store = Arc::new(Store::open(&dir.join("store"), setup)?);
         let auth = Auth::new(&directory.users)?;
-        Ok(Self { dir: dir.to_owned(), config, origins, store, auth, directory: RwLock::new(directory), changing: Mutex::new(()) })
+        Ok(Self { dir: dir.to_owned(), config, origins, store, auth, directory: RwLock::new(directory), changing: Mutex::new(()), library: OnceLock::new() })
+    }
+
+    /// What MISP's words mean, as far as the operator has that; read when it is first asked for.
+    pub(crate) fn library(&self) -> Arc<Library> {
+        let load = || self.config.misp_library.as_ref().map(|folder| Library::load(&self.dir.join(folder))).unwrap_or_default();
+        Arc::clone(self.library.get_or_init(|| Arc::new(load())))
     }
 
     pub(crate) fn directory(&self) -> RwLockReadGuard<'_, Directory> {

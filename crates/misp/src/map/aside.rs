@@ -8,7 +8,7 @@ use polder_stix::{Id, ext, time};
 use polder_store::Store;
 use serde_json::{Map, Value, json};
 
-use super::fields::{flag, number, text};
+use super::fields::{flag, number, tags, text};
 use super::ids::{derived, uuid};
 use super::marks::Marks;
 use super::rows::{Draft, Place, Row, Unkept, moment, sighting};
@@ -20,8 +20,13 @@ use serde::Deserialize;
 pub(crate) const PROPOSAL: &str = "x-misp-proposal";
 /// The type of a note, an opinion or a relationship of an analyst.
 pub(crate) const ANALYST: &str = "x-misp-analyst-data";
+/// The type of a custom cluster of a galaxy.
+pub(crate) const CLUSTER: &str = "x-misp-galaxy-cluster";
 /// What analysts write.
 pub(crate) const ANALYST_DATA: [&str; 3] = ["Note", "Opinion", "Relationship"];
+
+/// A version above this is a moment: 2001.
+const VERSION_IS_TIME: i64 = 1_000_000_000;
 
 /// What is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub(crate) enum Kind {
     Proposal,
     /// Which of [`ANALYST_DATA`].
     Analyst(&'static str),
+    /// A custom cluster, which is about no event.
+    Cluster,
 }
 
 /// Something said about an event or a part of it.
@@ -63,6 +70,9 @@ impl Aside {
         if matches!(self.kind, Kind::Analyst(_)) {
             marked.extend(self.stated(marks));
         }
+        if self.kind == Kind::Cluster {
+            marked.extend(self.of_cluster(marks));
+        }
         if marked.is_empty() {
             marked.insert(marks.holder());
         }
@@ -73,10 +83,13 @@ impl Aside {
         }
         let (element, kind) = match self.kind {
             Kind::Analyst(_) => ("analyst", ANALYST),
+            Kind::Cluster => ("cluster", CLUSTER),
             _ => ("proposal", PROPOSAL),
         };
         let written = number(self.fields.get("timestamp")).filter(|t| *t > 0).or_else(|| moment_s(text(&self.fields, "modified")));
-        let at_s = written.unwrap_or(now_s);
+        // A cluster's version is the second it was made in, where its MISP made it.
+        let version = number(self.fields.get("version")).filter(|v| self.kind == Kind::Cluster && *v > VERSION_IS_TIME);
+        let at_s = version.or(written).unwrap_or(now_s);
         let mut links: Vec<(&'static str, &str)> = Vec::new();
         links.extend(self.event.as_deref().map(|e| ("event_ref", e)));
         links.extend(self.attribute.as_deref().map(|a| ("attribute_ref", a)));
@@ -89,6 +102,20 @@ impl Aside {
         let id = format!("{kind}--{own}");
         let draft = Draft { element, id, at_s, deleted, versioned: true, marks: marked, properties, links, twin: None, fields: self.fields };
         Ok(draft.row(self.author.as_deref()))
+    }
+
+    /// Whatever a cluster or one of its relations is marked with holds for all of it; one that is still being written stays in the house.
+    fn of_cluster(&self, marks: &mut Marks<'_>) -> Vec<String> {
+        let mut all = self.stated(marks);
+        for relation in self.fields.get("GalaxyClusterRelation").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object) {
+            let group = relation.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
+            all.extend(marks.of_distribution(number(relation.get("distribution")), group.as_ref()));
+            all.extend(marks.of_tags(&tags(relation)));
+        }
+        if self.fields.get("published").is_some_and(|p| !flag(Some(p))) {
+            all.push(marks.house());
+        }
+        all
     }
 
     fn stated(&self, marks: &mut Marks<'_>) -> Vec<String> {
@@ -105,6 +132,12 @@ pub(crate) fn listed(store: &Store, source: &str, name: &str, fields: Map<String
         let whole = object.get("extensions").and_then(|e| e.get(ext::MISP)).is_some_and(|o| o.get("fields").is_some());
         Ok(Some(object).filter(|_| whole))
     };
+    if name == "GalaxyCluster" {
+        let author = fields.get("Orgc").and_then(|o| o.get("uuid")).and_then(Value::as_str).or_else(|| Some(text(&fields, "orgc_uuid"))).and_then(uuid);
+        let author = author.map(|o| format!("identity--{o}"));
+        let (marks, readers) = (BTreeSet::new(), None);
+        return Ok(Some(Aside { kind: Kind::Cluster, own: None, fields, event: None, attribute: None, about: None, author, marks, readers }));
+    }
     let target = if name == "ShadowAttribute" { text(&fields, "uuid") } else { text(&fields, "object_uuid") }.to_ascii_lowercase();
     let mut about = None;
     for kind in KINDS.iter().copied().chain(["x-misp-object", "note", "report", ANALYST]) {

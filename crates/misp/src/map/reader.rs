@@ -173,6 +173,7 @@ impl Reader<'_> {
         let name = match element.element() {
             "sighting" => "Sighting",
             "proposal" => "ShadowAttribute",
+            "cluster" => "GalaxyCluster",
             _ => text(&element.ours, "analyst"),
         };
         // A proposal to change an attribute has that attribute's UUID.
@@ -193,6 +194,14 @@ impl Reader<'_> {
             fields.extend(whose.map(|n| ("org_id".to_owned(), n.into())));
         } else {
             self.label(element, &mut fields, None);
+        }
+        if name == "GalaxyCluster" && !self.owns(&element.origin) {
+            let further = if number(fields.get("distribution")) == Some(3) { "3" } else { "0" };
+            let relations = fields.get_mut("GalaxyClusterRelation").and_then(Value::as_array_mut).into_iter().flatten();
+            for relation in relations.filter_map(Value::as_object_mut) {
+                relation.shift_remove("SharingGroup");
+                relation.insert("distribution".to_owned(), further.into());
+            }
         }
         Said { event, attribute, about, name: name.to_owned(), origin: first, fields }
     }

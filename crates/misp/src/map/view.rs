@@ -10,7 +10,7 @@ use polder_stix::Id;
 use polder_store::{Query, Versions};
 use serde_json::{Map, Value};
 
-use super::aside::{ANALYST, PROPOSAL};
+use super::aside::{ANALYST, CLUSTER, PROPOSAL};
 use super::fields::{flag, put_local, stays, text};
 use super::reader::{Element, Reader};
 use super::rows::STATE;
@@ -426,7 +426,7 @@ impl<'v, E> View<'v, E> {
         let types = Some(types.iter().map(|t| (*t).into()).collect());
         let query = Query { refers_to: event.cloned(), types, versions, limit: Some(limits::PAGE_OBJECTS), ..Query::default() };
         self.each(query, &mut |element| {
-            if !["sighting", "proposal", "analyst"].contains(&element.element()) {
+            if !["sighting", "proposal", "analyst", "cluster"].contains(&element.element()) {
                 return Ok(());
             }
             all.entry(element.id.clone()).or_insert_with_key(|id| {
@@ -444,6 +444,15 @@ impl<'v, E> View<'v, E> {
             found.extend(versions.into_iter().filter(counts).max_by_key(|e| e.at_s).map(|e| self.reader.said(&e, first)));
         }
         Ok(found)
+    }
+
+    /// All that is said besides events: sightings, proposals, what analysts write, custom clusters.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub fn said_all(&mut self) -> Result<Vec<Said>, Unwritten<E>> {
+        let types: Vec<&str> = ASIDES.into_iter().chain([CLUSTER]).collect();
+        self.said(&types, None, None)
     }
 
     /// Where an event comes from.

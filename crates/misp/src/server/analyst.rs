@@ -122,7 +122,7 @@ impl Asked<'_> {
     }
 
     /// May the caller change it? Only in the source it came from.
-    fn is_mine(&self, said: &Said) -> bool {
+    pub(crate) fn is_mine(&self, said: &Said) -> bool {
         said.origin.originator(&self.policy.alliance).is_some_and(|m| self.me.organisation.as_deref() == Some(m))
     }
 }

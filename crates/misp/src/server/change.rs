@@ -273,10 +273,3 @@ pub(crate) fn tag(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let said = if attach { format!("{how} tag {name} successfully attached to {at}.") } else { format!("Tag {name} successfully removed from {at}.") };
     Ok(asked.done(&said))
 }
-
-/// Clusters are kept with the events that name them; alone they are not kept, and the sender is told so.
-pub(crate) fn keep_nothing(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    asked.source()?;
-    let said = "Galaxy clusters imported. 0 imported, 1 ignored, 0 failed.";
-    Ok(Reply::json(&json!({"saved": false, "success": true, "name": said, "message": said, "url": asked.call.path})))
-}

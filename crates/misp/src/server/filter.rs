@@ -2,6 +2,8 @@
 //!
 //! The rule: a filter that is not known is refused, since ignoring it would return too much.
 
+use std::sync::Arc;
+
 use polder_stix::{Id, time};
 use serde_json::{Map, Value};
 
@@ -9,6 +11,7 @@ use super::Asked;
 use super::call::texts;
 use super::read::{is_published, tag_names};
 use super::sink::Reply;
+use crate::library::Library;
 use crate::limits;
 use crate::map::fields::{flag, number, text};
 
@@ -179,6 +182,8 @@ pub(crate) struct Filter {
     was_published: Option<Range>,
     pub(crate) format: String,
     pub(crate) headerless: bool,
+    /// The lists of which an attribute may be on none.
+    lists: Option<Arc<Library>>,
     limit: Option<usize>,
     page: usize,
 }
@@ -233,6 +238,7 @@ impl Filter {
             was_published: range("publish_timestamp").or(range("last")),
             format: call.text("returnFormat").unwrap_or_else(|| "json".to_owned()),
             headerless: call.flag("headerless").unwrap_or(false),
+            lists: call.flag("enforceWarninglist").filter(|e| *e).map(|_| asked.app.access.library()),
             limit: call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0),
             page: call.number("page").and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1),
         })
@@ -284,16 +290,20 @@ impl Filter {
             && of(&self.quick, &|w| like(w, text(head, "info")))
     }
 
+    fn warned(&self, attribute: &Map<String, Value>) -> bool {
+        self.lists.as_ref().is_some_and(|l| !l.warnings(text(attribute, "type"), text(attribute, "value")).is_empty())
+    }
+
     /// Is an attribute shown with its event, which matches?
     pub(crate) fn lists(&self, attribute: &Map<String, Value>) -> bool {
         let tags = tag_names(attribute);
         let tagged = self.tags.iter().flat_map(|t| &t.no).any(|w| tags.iter().any(|t| like(w, t)));
-        !tagged && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
+        !tagged && !self.warned(attribute) && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
     }
 
     /// An event without the attributes that are asked not to be in it, as MISP answers: of others it shows the whole event.
     pub(crate) fn trimmed(&self, event: Vec<u8>) -> Vec<u8> {
-        if self.tags.iter().all(|t| t.no.is_empty()) && self.to_ids.is_none() {
+        if self.tags.iter().all(|t| t.no.is_empty()) && self.to_ids.is_none() && self.lists.is_none() {
             return event;
         }
         let Ok(mut whole) = serde_json::from_slice::<Value>(&event) else { return Vec::new() };
@@ -332,6 +342,7 @@ impl Filter {
             && of(&self.object_name, &|w| like(w, text(attribute, "object_name")))
             && of(&self.object_relation, &|w| like(w, text(attribute, "object_relation")))
             && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
+            && !self.warned(attribute)
             && self.attribute_changed.is_none_or(|(from, to)| at_s.is_some_and(|t| from <= t && t <= to))
             && (if flag(attribute.get("deleted")) { self.deleted.1 } else { self.deleted.0 })
     }

@@ -132,12 +132,17 @@ impl Filter {
         match self.format.as_str() {
             "json" => {
                 let mut related = if asked.call.flag("includeCorrelations").unwrap_or(false) { asked.related(&rows)? } else { BTreeMap::new() };
+                let warned = asked.call.flag("includeWarninglistHits").unwrap_or(false);
                 let with_tags = asked.call.flag("includeEventTags").unwrap_or(false);
                 let found: Vec<Value> = rows
                     .into_iter()
                     .map(|(mut attribute, head)| {
                         if let Some(others) = related.remove(text(&attribute, "uuid")) {
                             attribute.insert("RelatedAttribute".to_owned(), others.into());
+                        }
+                        let warnings = if warned { asked.warnings(&attribute) } else { Vec::new() };
+                        if !warnings.is_empty() {
+                            attribute.insert("warnings".to_owned(), warnings.into());
                         }
                         if with_tags {
                             attribute.entry("Tag").or_insert_with(|| json!([])).as_array_mut().into_iter().for_each(|list| list.extend(tags_of(&head)));

@@ -3,10 +3,10 @@
 //! The rule: what is not kept here is answered as by a MISP that has none of it, and nothing changes by a link that is followed.
 
 use axum::http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::sink::Reply;
-use super::{Asked, analyst, change, find, groups, kinds, parts, people, read, said, write};
+use super::{Asked, analyst, change, clusters, find, groups, kinds, knowledge, parts, people, read, said, write};
 
 /// Actions that change something, which a link that is followed must not do.
 const CHANGING: &[&str] = &[
@@ -39,6 +39,7 @@ pub(crate) fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
     match call.controller.as_str() {
         "users" | "authkeys" | "organisations" | "roles" | "admin/organisations" | "admin/users" | "sharinggroups" | "servers" | "feed" => folk(asked),
         "sightings" | "shadowattributes" | "analystdata" | "eventreports" | "objects" => about(asked),
+        "warninglists" | "galaxies" | "galaxyclusters" | "taxonomies" | "objecttemplates" => words(asked),
         _ => events(asked),
     }
 }
@@ -115,6 +116,29 @@ fn about(asked: &Asked<'_>) -> Result<Reply, Reply> {
     }
 }
 
+/// What words mean.
+fn words(asked: &Asked<'_>) -> Result<Reply, Reply> {
+    let call = &asked.call;
+    match (call.controller.as_str(), call.action.as_str()) {
+        ("objecttemplates", "index") => Ok(knowledge::templates(asked)),
+        ("objecttemplates", "view") => knowledge::view_template(asked),
+        ("objecttemplates", "getraw") => knowledge::raw_template(asked),
+        ("taxonomies", "index") => Ok(knowledge::taxonomies(asked)),
+        ("taxonomies", "view") => knowledge::view_taxonomy(asked),
+        ("galaxies", "index") => Ok(knowledge::galaxies(asked)),
+        ("galaxies", "view") => knowledge::view_galaxy(asked),
+        ("galaxies", "pushcluster") => clusters::keep(asked),
+        ("galaxyclusters", "index") => knowledge::list_clusters(asked),
+        ("galaxyclusters", "view") => clusters::view(asked),
+        ("galaxyclusters", "restsearch") => clusters::search(asked),
+        ("galaxyclusters", "delete") => clusters::delete(asked),
+        ("warninglists", "index") => Ok(knowledge::lists(asked)),
+        ("warninglists", "view") => knowledge::view_list(asked),
+        ("warninglists", "checkvalue") => knowledge::check_value(asked),
+        _ => Err(asked.not_found("Invalid action.")),
+    }
+}
+
 /// Events, attributes, and what is not kept here.
 fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let call = &asked.call;
@@ -136,11 +160,8 @@ fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("attributes", "delete" | "restore") => change::delete_attribute(asked),
         ("tags", "attachtagtoobject" | "removetagfromobject") => change::tag(asked),
         ("events", "pushproposals") => said::keep_proposals(asked),
-        ("galaxies", "pushcluster") => change::keep_nothing(asked),
         ("tags", "index" | "search") => read::tags(asked),
-        ("warninglists", "index") => Ok(Reply::json(&json!({"Warninglists": []}))),
-        ("feeds" | "galaxies" | "taxonomies" | "noticelists" | "eventblocklists" | "objecttemplates", "index") => Ok(Reply::json(&Value::Array(Vec::new()))),
-        ("galaxyclusters", "restsearch") => Ok(Reply::json(&json!({"response": []}))),
+        ("feeds" | "noticelists" | "eventblocklists", "index") => Ok(Reply::json(&Value::Array(Vec::new()))),
         // `/events/UUID` is `/events/view/UUID`.
         ("events", other) if call.args.is_empty() && other.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => read::event(asked, other),
         _ => Err(asked.not_found("Invalid action.")),

@@ -6,15 +6,14 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::PathBuf;
 
-use polder_misp::client::{Listed, Local, Remote, Sent, State, attach, received};
+use polder_misp::client::{Listed, Local, Pushed, Remote, State, attach, received};
 use polder_misp::limits;
-use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View, Wanted};
+use polder_misp::map::{Folk, Offer, Stopped, Taker};
 use polder_release::Origin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::intake::{Report, prepare_all};
-use super::lookup::page;
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -26,13 +25,19 @@ pub(crate) struct Server {
     key: String,
     source: String,
     #[serde(default)]
-    to: Option<String>,
+    pub(super) to: Option<String>,
     #[serde(default)]
     ca: Option<String>,
     #[serde(default)]
     state: State,
     #[serde(default)]
-    last: BTreeMap<String, String>,
+    pub(super) last: BTreeMap<String, String>,
+    /// What is there by our hand.
+    #[serde(default)]
+    pub(super) pushed: BTreeMap<String, Pushed>,
+    /// Events of which something could not be taken back there, and why.
+    #[serde(default)]
+    pub(super) standing: BTreeMap<String, String>,
 }
 
 fn path(node: &Node) -> PathBuf {
@@ -52,12 +57,12 @@ fn keep(node: &Node, servers: &BTreeMap<String, Server>) -> Result<(), Failure> 
     crate::config::write(&path(node), &json!(servers).to_string())
 }
 
-fn server(node: &Node, name: &str) -> Result<Server, Failure> {
+pub(super) fn server(node: &Node, name: &str) -> Result<Server, Failure> {
     servers(node)?.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))
 }
 
 /// Changes what is kept of a server.
-fn note(node: &Node, name: &str, change: impl FnOnce(&mut Server)) -> Result<(), Failure> {
+pub(super) fn note(node: &Node, name: &str, change: impl FnOnce(&mut Server)) -> Result<(), Failure> {
     let mut all = servers(node)?;
     if let Some(server) = all.get_mut(name) {
         change(server);
@@ -65,7 +70,7 @@ fn note(node: &Node, name: &str, change: impl FnOnce(&mut Server)) -> Result<(),
     keep(node, &all)
 }
 
-fn remote(server: &Server) -> Result<Remote, Failure> {
+pub(super) fn remote(server: &Server) -> Result<Remote, Failure> {
     Ok(Remote::new(&server.url, &server.key, server.ca.as_ref().map(Into::into))?)
 }
 
@@ -86,7 +91,10 @@ pub(super) fn add(node: &Node, name: &str, url: String, key: String, source: Str
         node.directory().need_recipients(std::slice::from_ref(to))?;
     }
     let shown = json!({"misp": {"name": name, "url": url, "source": source, "to": to}});
-    all.insert(name.to_owned(), Server { url, key, source, to, ca, state: State::default(), last: BTreeMap::new() });
+    all.insert(
+        name.to_owned(),
+        Server { url, key, source, to, ca, state: State::default(), last: BTreeMap::new(), pushed: BTreeMap::new(), standing: BTreeMap::new() },
+    );
     keep(node, &all)?;
     Ok(Answer::ok(shown))
 }
@@ -123,12 +131,13 @@ pub(super) fn test(node: &Node, name: &str) -> Result<Answer, Failure> {
 pub(super) fn status(node: &Node) -> Result<Answer, Failure> {
     let told = |(name, s): (String, Server)| {
         let last = |what: &str| s.last.get(what).cloned().unwrap_or_default();
-        json!({"name": name, "url": s.url, "source": s.source, "to": s.to, "events": s.state.events.len(), "pulled": last("pull"), "pushed": last("push")})
+        json!({"name": name, "url": s.url, "source": s.source, "to": s.to, "events": s.state.events.len(), "pulled": last("pull"), "pushed": last("push"),
+            "cannot_be_withdrawn": s.standing.iter().map(|(event, why)| json!({"event": event, "why": why})).collect::<Vec<_>>()})
     };
     Ok(Answer::ok(json!({"misps": servers(node)?.into_iter().map(told).collect::<Vec<_>>()})))
 }
 
-fn now(node: &Node) -> String {
+pub(super) fn now(node: &Node) -> String {
     polder_stix::time::from_us(node.store.now_us()).chars().take(19).collect::<String>() + "Z"
 }
 
@@ -231,6 +240,15 @@ fn said(node: &Node, remote: &Remote, source: &str, own: bool, state: &mut State
         }
         new.push((name, fields));
     }
+    for cluster in remote.clusters(&state.clusters)? {
+        let Value::Object(mut fields) = cluster else { continue };
+        let id = fields.get("uuid").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+        state.clusters.insert(id, number(fields.get("version")).unwrap_or_default());
+        if !own {
+            polder_misp::client::lowered(&mut fields);
+        }
+        new.push(("GalaxyCluster", fields));
+    }
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut keep = |offers: Vec<Offer>| keep_offers(node, source, "said", &offers, report);
     let mut taker = Taker::new(&node.store, source, &folk, &mut keep);
@@ -325,61 +343,7 @@ fn withdraw_event(node: &Node, by: &str, source: &str, uuid: &str) -> Result<usi
     Ok(count)
 }
 
-/// Pushes what a recipient may have and the MISP does not have yet, and reads back what became of it.
-pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
-    let started = std::time::Instant::now();
-    let server = server(node, name)?;
-    let help = "add the MISP again with `--to RECIPIENT`: what is pushed is what that recipient may have";
-    let to = server.to.clone().ok_or_else(|| Failure::usage(format!("`{name}` was added without a recipient"), help))?;
-    let mut remote = remote(&server)?;
-    let about = remote.about()?;
-    if !about.may_send {
-        return Err(Failure::new(exit::PEER, format!("our login `{}` may not send there", about.user), "ask its operator for a sync user"));
-    }
-    tracing::info!(by, name, to, "misp push");
-    let policy = node.directory().policy()?;
-    let unknown = || Failure::not_found("recipient", &to, "see `polder recipient list`");
-    let entry = policy.recipients.iter().find(|r| *r.id == *to).ok_or_else(unknown)?;
-    let alliance = &policy.alliance;
-    let reader = Reader { store: &node.store, peer: Peer::of(entry, alliance).pushed(), alliance, secret: node.store.secret(), recipient: &to };
-    let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
-    let unwritten = |e: Unwritten<Failure>| match e {
-        Unwritten::Page(failure) => failure,
-        Unwritten::Store(e) => e.into(),
-        Unwritten::Disk(e) => Failure::configuration(format!("an event cannot be written: {e}"), "see `polder doctor`"),
-    };
-    let mut view = View::new(&reader, &mut pages);
-    let heads = view.events().map_err(unwritten)?;
-    let ours: Vec<Listed> =
-        heads.iter().filter_map(|h| Some(Listed { uuid: h.get("uuid")?.as_str()?.to_owned(), at_s: number(h.get("timestamp"))? })).collect();
-    let wanted = if ours.is_empty() { Vec::new() } else { remote.wanted(&ours)? };
-    // What a peer asks for beyond what was offered is not its business.
-    let wanted: Vec<String> = wanted.into_iter().filter(|u| ours.iter().any(|e| e.uuid == *u)).collect();
-    let (mut kept, mut problems) = (0usize, Vec::new());
-    for (n, uuid) in wanted.iter().enumerate() {
-        let mut out = Vec::new();
-        let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
-        if view.event(uuid, part, &mut out).map_err(unwritten)? {
-            let mut event: Value = serde_json::from_slice(&out).unwrap_or_default();
-            if let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) {
-                fields.insert("locked".to_owned(), true.into());
-                fields.insert("published".to_owned(), true.into());
-            }
-            match remote.send(uuid, &event)? {
-                Sent::Kept => kept += 1,
-                Sent::Narrowed(why) => problems.push(json!({"event": uuid, "what": "narrowed", "why": why})),
-                Sent::Refused(why) => problems.push(json!({"event": uuid, "what": "refused", "why": why})),
-            }
-        }
-        progress(u64::try_from(n + 1).unwrap_or(u64::MAX), u64::try_from(wanted.len()).unwrap_or(u64::MAX));
-    }
-    note(node, name, |s| drop(s.last.insert("push".to_owned(), format!("{}, {kept} of {} events", now(node), wanted.len()))))?;
-    let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-    let exit = if problems.is_empty() { exit::OK } else { exit::PARTIAL };
-    Ok(Answer { value: json!({"pushed": kept, "offered": ours.len(), "wanted": wanted.len(), "problems": problems, "seconds": seconds}), bytes: None, exit })
-}
-
-fn number(value: Option<&Value>) -> Option<i64> {
+pub(super) fn number(value: Option<&Value>) -> Option<i64> {
     match value? {
         Value::Number(n) => n.as_i64(),
         Value::String(s) => s.parse().ok(),

@@ -1,0 +1,173 @@
+//! Taking back what was pushed to a MISP: the part stays there as a deleted one without what it said.
+//!
+//! The rule: nothing of what was withdrawn is sent again; only its UUID is, which the other side has.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::map::fields::{flag, text};
+
+/// What a MISP was sent of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pushed {
+    /// The UUID of who made the event, and what it is called.
+    pub orgc: (String, String),
+    /// Its day.
+    pub date: String,
+    /// Its parts by their UUIDs.
+    pub parts: BTreeMap<String, Part>,
+}
+
+/// A part of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// An attribute, of an object if one is named.
+    #[serde(rename = "a")]
+    Attribute(String),
+    /// An object, by its name.
+    #[serde(rename = "o")]
+    Object(String),
+    /// A report.
+    #[serde(rename = "r")]
+    Report,
+    /// It was withdrawn there.
+    #[serde(rename = "w")]
+    Withdrawn,
+}
+
+fn list<'e>(map: &'e Map<String, Value>, key: &str) -> impl Iterator<Item = &'e Map<String, Value>> {
+    map.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
+}
+
+/// The parts of an event that stand.
+fn parts(event: &Map<String, Value>) -> BTreeMap<String, Part> {
+    let mut all = BTreeMap::new();
+    let mut put = |one: &Map<String, Value>, part: Part| {
+        if !flag(one.get("deleted")) {
+            all.insert(text(one, "uuid").to_lowercase(), part);
+        }
+    };
+    for attribute in list(event, "Attribute") {
+        put(attribute, Part::Attribute(String::new()));
+    }
+    for object in list(event, "Object") {
+        put(object, Part::Object(text(object, "name").to_owned()));
+        for attribute in list(object, "Attribute") {
+            put(attribute, Part::Attribute(text(object, "uuid").to_lowercase()));
+        }
+    }
+    for report in list(event, "EventReport") {
+        put(report, Part::Report);
+    }
+    all
+}
+
+/// A part of which nothing is left but that it was there.
+fn stub(uuid: &str, now_s: i64) -> Map<String, Value> {
+    let told = json!({"uuid": uuid, "type": "text", "category": "Other", "value": format!("withdrawn {uuid}"), "to_ids": false, "comment": "", "deleted": true,
+        "distribution": "0", "disable_correlation": true, "timestamp": now_s.to_string()});
+    told.as_object().cloned().unwrap_or_default()
+}
+
+impl Pushed {
+    /// What an event that is sent now makes of it, and which parts that were sent before are withdrawn by it; those are put into the event as deleted.
+    pub fn next(&self, event: &mut Map<String, Value>, now_s: i64) -> (Self, Vec<String>) {
+        let mut now = parts(event);
+        let there = |event: &Map<String, Value>, uuid: &str| {
+            let within = list(event, "Object").flat_map(|o| list(o, "Attribute"));
+            list(event, "Attribute")
+                .chain(list(event, "Object"))
+                .chain(list(event, "EventReport"))
+                .chain(within)
+                .any(|p| text(p, "uuid").eq_ignore_ascii_case(uuid))
+        };
+        let missing: Vec<(String, Part)> =
+            self.parts.iter().filter(|(uuid, part)| **part != Part::Withdrawn && !there(event, uuid)).map(|(u, p)| (u.clone(), p.clone())).collect();
+        for (uuid, part) in &missing {
+            if let Part::Object(name) = part {
+                let object = json!({"uuid": uuid, "name": name, "meta-category": "misc", "description": "", "template_uuid": uuid, "template_version": "1",
+                    "deleted": true, "distribution": "0", "comment": "", "timestamp": now_s.to_string(), "Attribute": []});
+                push(event, "Object", object);
+            }
+        }
+        for (uuid, part) in &missing {
+            match part {
+                Part::Attribute(object) => {
+                    let stub = Value::Object(stub(uuid, now_s));
+                    let mut objects = event.get_mut("Object").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut);
+                    match objects.find(|o| !object.is_empty() && text(o, "uuid").eq_ignore_ascii_case(object)) {
+                        Some(object) => push(object, "Attribute", with_relation(stub)),
+                        None => push(event, "Attribute", stub),
+                    }
+                }
+                Part::Report => {
+                    let report =
+                        json!({"uuid": uuid, "name": "withdrawn", "content": "", "deleted": true, "distribution": "0", "timestamp": now_s.to_string()});
+                    push(event, "EventReport", report);
+                }
+                Part::Object(_) | Part::Withdrawn => {}
+            }
+        }
+        now.extend(self.parts.iter().filter(|(_, p)| **p == Part::Withdrawn).map(|(u, p)| (u.clone(), p.clone())));
+        let orgc = event.get("Orgc").and_then(Value::as_object).map(|o| (text(o, "uuid").to_owned(), text(o, "name").to_owned())).unwrap_or_default();
+        let state = Self { orgc, date: text(event, "date").to_owned(), parts: now };
+        (state, missing.into_iter().map(|(uuid, _)| uuid).collect())
+    }
+
+    /// An event of which nothing may be there any more.
+    #[must_use]
+    pub fn nothing(&self, uuid: &str, now_s: i64) -> Value {
+        let (orgc, name) = &self.orgc;
+        json!({"Event": {"uuid": uuid, "info": "withdrawn", "date": self.date, "analysis": "2", "threat_level_id": "4", "distribution": "0", "published": true,
+            "locked": true, "timestamp": now_s.to_string(), "publish_timestamp": now_s.to_string(), "Orgc": {"uuid": orgc, "name": name},
+            "Attribute": [], "Object": [], "EventReport": []}})
+    }
+
+    /// Those parts that still stand in what the other side has.
+    #[must_use]
+    pub fn standing(event: &Value, withdrawn: &[String]) -> Vec<String> {
+        let there = event.get("Event").and_then(Value::as_object).map(parts).unwrap_or_default();
+        withdrawn.iter().filter(|uuid| there.contains_key(&uuid.to_lowercase())).cloned().collect()
+    }
+}
+
+fn with_relation(mut stub: Value) -> Value {
+    if let Some(map) = stub.as_object_mut() {
+        map.insert("object_relation".to_owned(), "text".into());
+    }
+    stub
+}
+
+fn push(map: &mut Map<String, Value>, key: &str, value: Value) {
+    if let Some(list) = map.entry(key).or_insert_with(|| json!([])).as_array_mut() {
+        list.push(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_goes_as_deleted_and_says_nothing() {
+        let first = json!({"uuid": "e", "date": "2026-01-01", "Orgc": {"uuid": "c", "name": "n"}, "Attribute": [{"uuid": "a", "value": "secret"}, {"uuid": "b", "value": "kept"}],
+            "Object": [{"uuid": "o", "name": "file", "Attribute": [{"uuid": "x", "value": "secret"}]}], "EventReport": [{"uuid": "r", "content": "secret"}]});
+        let (state, none) = Pushed::default().next(&mut first.as_object().cloned().unwrap(), 7);
+        assert!(none.is_empty());
+        let mut second = json!({"uuid": "e", "Attribute": [{"uuid": "b", "value": "kept"}]}).as_object().cloned().unwrap();
+        let (after, mut gone) = state.next(&mut second, 9);
+        gone.sort();
+        assert_eq!(gone, ["a", "o", "r", "x"]);
+        let told = Value::Object(second).to_string();
+        assert!(!told.contains("secret"), "{told}");
+        assert_eq!(Pushed::standing(&serde_json::from_str(&format!("{{\"Event\":{told}}}")).unwrap(), &gone), Vec::<String>::new());
+        assert_eq!(after.parts.keys().collect::<Vec<_>>(), ["b"]);
+        let mut all = state.nothing("e", 9);
+        let (_, gone) = state.next(all["Event"].as_object_mut().unwrap(), 9);
+        assert_eq!(gone.len(), 5);
+        assert!(!all.to_string().contains("secret") && !all.to_string().contains("kept"), "{all}");
+    }
+}
