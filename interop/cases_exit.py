@@ -100,7 +100,7 @@ def _table(home):
         (("misp", "add", "m", nobody, "--key-file", secret, "--source", "feed"), 0), (("misp", "add", "m", nobody, "--key-file", secret, "--source", "feed"), 1),
         (("misp", "add", "m2", nobody, "--key-file", absent, "--source", "feed"), _FILE), (("misp", "add", "m2", nobody, "--key-file", secret, "--source", "nosuch"), 1),
         (("misp", "add", "m2", "http://192.0.2.1/", "--key-file", secret, "--source", "feed"), 2), (("misp", "add", "m2"), 2),
-        (("misp", "add", "m2", nobody, "--key-file", secret, "--source", "feed", "--to", "nosuch"), 1), (("misp", "status"), 0),
+        (("misp", "add", "m2", nobody, "--key-file", secret, "--source", "feed", "--to", "nosuch"), 1), (("misp", "status"), 0), (("misp", "library"), 0),
         (("misp", "test", "nosuch"), 1), (("misp", "pull", "nosuch"), 1), (("misp", "push", "m"), 2), (("misp", "pull", "m", "--watch", "0"), 2),
         (("misp", "feed", nobody, "--source", "nosuch"), 1), (("misp", "feed", "http://192.0.2.1/", "--source", "feed"), 2),
         (("misp", "remove", "m"), 0), (("misp", "remove", "m"), 1), (("misp", "audit", nobody), 2), (("misp",), 2),

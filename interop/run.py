@@ -22,6 +22,7 @@ import cases_kill
 import cases_ledger
 import cases_limits
 import cases_misp
+import cases_misp_beside
 import cases_misp_feed
 import cases_misp_sync
 import cases_misp_trip
@@ -87,6 +88,10 @@ def groups():
     found.append(("misp hostile server", cases_misp_sync.hostile, (), False))
     found.append(("misp feed, ours", cases_misp_feed.ours, (), False))
     found.append(("misp feed, theirs", cases_misp_feed.theirs, (), False))
+    found.append(("misp library", cases_misp_beside.words, (), False))
+    found.append(("misp clusters", cases_misp_beside.clusters, (), False))
+    found.append(("misp beside", cases_misp_beside.beside, (), False))
+    found.append(("misp withdrawn", cases_misp_beside.withdrawn, (), False))
     found.append(("misp in step", cases_misp_sync.in_step, (), False))
     misp = data.parent / "misp" if data else None
     if misp is None or not misp.is_dir():

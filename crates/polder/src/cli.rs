@@ -199,8 +199,10 @@ pub(crate) enum Misp {
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
         watch: Option<u64>,
     },
-    /// The MISPs, and how the last pull and push went.
+    /// The MISPs, how the last pull and push went, and what cannot be taken back there.
     Status,
+    /// What was read of object templates, taxonomies, galaxies and warninglists (`misp_library` in polder.toml).
+    Library,
 }
 
 #[derive(Debug, clap::Args)]

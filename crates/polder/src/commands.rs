@@ -51,6 +51,7 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::MispPush { name } => misp_push::push(node, by, &name, progress),
         Request::MispFeed { url, source, format, ca } => misp_feed::read(node, by, &misp_feed::Asked { url, source, format, ca }, progress),
         Request::MispStatus => misp_sync::status(node),
+        Request::MispLibrary => Ok(misp::library(node)),
         Request::Doctor => health::doctor(node),
         Request::ConfigShow => Ok(health::config_show(node)),
         other => people::run(node, by, other),

@@ -40,6 +40,7 @@ pub(crate) fn run(cli: &Cli, command: &Command) -> Result<u8, Failure> {
             watched(cli, &Request::MispFeed { url: url.clone(), source: source.clone(), format: format.name().to_owned(), ca }, *watch)
         }
         Command::Status => crate::ask(cli, &Request::MispStatus, &[]),
+        Command::Library => crate::ask(cli, &Request::MispLibrary, &[]),
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) enum Request {
     MispPull { name: String, full: bool },
     MispPush { name: String },
     MispStatus,
+    MispLibrary,
     MispFeed { url: String, source: String, format: String, ca: Option<String> },
     Doctor,
     ConfigShow,

@@ -17,6 +17,10 @@ pub struct Pushed {
     pub orgc: (String, String),
     /// Its day.
     pub date: String,
+    /// Its time as it was sent, seconds since 1970.
+    pub sent_s: i64,
+    /// Its time here then.
+    pub own_s: i64,
     /// Its parts by their UUIDs.
     pub parts: BTreeMap<String, Part>,
 }
@@ -73,8 +77,19 @@ fn stub(uuid: &str, now_s: i64) -> Map<String, Value> {
 }
 
 impl Pushed {
+    /// The time under which the other side has the event or is to have it: later than any that was sent before, if something has changed here since.
+    #[must_use]
+    pub fn offered_s(&self, own_s: i64) -> i64 {
+        if own_s == self.own_s { self.sent_s.max(own_s) } else { own_s.max(self.sent_s.saturating_add(i64::from(self.sent_s > 0))) }
+    }
+
+    /// Does something stand again that was withdrawn there, or stand there that is out of view?
+    pub fn differs(&self, is_seen: &dyn Fn(&str) -> bool) -> bool {
+        self.parts.iter().any(|(uuid, part)| is_seen(uuid) == (*part == Part::Withdrawn))
+    }
+
     /// What an event that is sent now makes of it, and which parts that were sent before are withdrawn by it; those are put into the event as deleted.
-    pub fn next(&self, event: &mut Map<String, Value>, now_s: i64) -> (Self, Vec<String>) {
+    pub fn next(&self, event: &mut Map<String, Value>, at_s: i64) -> (Self, Vec<String>) {
         let mut now = parts(event);
         let there = |event: &Map<String, Value>, uuid: &str| {
             let within = list(event, "Object").flat_map(|o| list(o, "Attribute"));
@@ -89,14 +104,14 @@ impl Pushed {
         for (uuid, part) in &missing {
             if let Part::Object(name) = part {
                 let object = json!({"uuid": uuid, "name": name, "meta-category": "misc", "description": "", "template_uuid": uuid, "template_version": "1",
-                    "deleted": true, "distribution": "0", "comment": "", "timestamp": now_s.to_string(), "Attribute": []});
+                    "deleted": true, "distribution": "0", "comment": "", "timestamp": at_s.to_string(), "Attribute": []});
                 push(event, "Object", object);
             }
         }
         for (uuid, part) in &missing {
             match part {
                 Part::Attribute(object) => {
-                    let stub = Value::Object(stub(uuid, now_s));
+                    let stub = Value::Object(stub(uuid, at_s));
                     let mut objects = event.get_mut("Object").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut);
                     match objects.find(|o| !object.is_empty() && text(o, "uuid").eq_ignore_ascii_case(object)) {
                         Some(object) => push(object, "Attribute", with_relation(stub)),
@@ -104,25 +119,35 @@ impl Pushed {
                     }
                 }
                 Part::Report => {
-                    let report =
-                        json!({"uuid": uuid, "name": "withdrawn", "content": "", "deleted": true, "distribution": "0", "timestamp": now_s.to_string()});
+                    let report = json!({"uuid": uuid, "name": "withdrawn", "content": "", "deleted": true, "distribution": "0", "timestamp": at_s.to_string()});
                     push(event, "EventReport", report);
                 }
                 Part::Object(_) | Part::Withdrawn => {}
             }
         }
-        now.extend(self.parts.iter().filter(|(_, p)| **p == Part::Withdrawn).map(|(u, p)| (u.clone(), p.clone())));
+        // What was withdrawn and stands again is newer than its withdrawal; what was deleted since stays so by itself.
+        for uuid in self.parts.iter().filter(|(_, part)| **part == Part::Withdrawn).map(|(uuid, _)| uuid) {
+            if now.contains_key(uuid) {
+                each(event, &mut |part| {
+                    if text(part, "uuid").eq_ignore_ascii_case(uuid) {
+                        part.insert("timestamp".to_owned(), at_s.to_string().into());
+                    }
+                });
+            } else if !there(event, uuid) {
+                now.insert(uuid.clone(), Part::Withdrawn);
+            }
+        }
         let orgc = event.get("Orgc").and_then(Value::as_object).map(|o| (text(o, "uuid").to_owned(), text(o, "name").to_owned())).unwrap_or_default();
-        let state = Self { orgc, date: text(event, "date").to_owned(), parts: now };
+        let state = Self { orgc, date: text(event, "date").to_owned(), sent_s: at_s, own_s: self.own_s, parts: now };
         (state, missing.into_iter().map(|(uuid, _)| uuid).collect())
     }
 
     /// An event of which nothing may be there any more.
     #[must_use]
-    pub fn nothing(&self, uuid: &str, now_s: i64) -> Value {
+    pub fn nothing(&self, uuid: &str, at_s: i64) -> Value {
         let (orgc, name) = &self.orgc;
         json!({"Event": {"uuid": uuid, "info": "withdrawn", "date": self.date, "analysis": "2", "threat_level_id": "4", "distribution": "0", "published": true,
-            "locked": true, "timestamp": now_s.to_string(), "publish_timestamp": now_s.to_string(), "Orgc": {"uuid": orgc, "name": name},
+            "locked": true, "timestamp": at_s.to_string(), "publish_timestamp": at_s.to_string(), "Orgc": {"uuid": orgc, "name": name},
             "Attribute": [], "Object": [], "EventReport": []}})
     }
 
@@ -131,6 +156,15 @@ impl Pushed {
     pub fn standing(event: &Value, withdrawn: &[String]) -> Vec<String> {
         let there = event.get("Event").and_then(Value::as_object).map(parts).unwrap_or_default();
         withdrawn.iter().filter(|uuid| there.contains_key(&uuid.to_lowercase())).cloned().collect()
+    }
+}
+
+fn each(event: &mut Map<String, Value>, change: &mut dyn FnMut(&mut Map<String, Value>)) {
+    for key in ["Attribute", "Object", "EventReport"] {
+        for part in event.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+            change(part);
+            part.get_mut("Attribute").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut).for_each(&mut *change);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The rule: what comes in goes through the same door as any other object, and what goes out is made of pages that passed the sink.
 
 use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View, Wanted};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::intake::{Document, Keep, Report, prepare_all};
 use super::lookup::page;
@@ -74,7 +74,7 @@ pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
     let mut out = b"{\"response\":[".to_vec();
     let mut count = 0usize;
     for head in view.events().map_err(failed)? {
-        let Some(uuid) = head.get("uuid").and_then(serde_json::Value::as_str) else { continue };
+        let Some(uuid) = head.get("uuid").and_then(Value::as_str) else { continue };
         if count > 0 {
             out.extend_from_slice(b",\n");
         }
@@ -89,4 +89,17 @@ pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
     out.extend_from_slice(b"]}\n");
     let exit = if damaged > 0 { exit::PARTIAL } else { exit::OK };
     Ok(Answer { value: json!({"events": count, "damaged": damaged}), bytes: Some(out), exit })
+}
+
+/// What was read of the folder that explains MISP's words.
+pub(super) fn library(node: &Node) -> Answer {
+    let library = node.library();
+    let clusters: usize = library.galaxies.iter().map(|g| g.clusters.len()).sum();
+    let values: usize = library.lists.iter().map(|l| l.count).sum();
+    let unread: Vec<Value> = library.unread.iter().map(|(file, why)| json!({"file": file, "why": why})).collect();
+    let exit = if unread.is_empty() { exit::OK } else { exit::PARTIAL };
+    let value = json!({"library": {"folder": node.config.misp_library, "object_templates": library.templates.len(), "taxonomies": library.taxonomies.len(),
+        "tags": library.entries().count(), "galaxies": library.galaxies.len(), "clusters": clusters, "warninglists": library.lists.len(), "values": values,
+        "unread": unread}});
+    Answer { value, bytes: None, exit }
 }

@@ -54,12 +54,14 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
     let mut view = View::new(&reader, &mut pages);
     let heads = view.events().map_err(unwritten)?;
-    let ours: Vec<Listed> =
-        heads.iter().filter_map(|h| Some(Listed { uuid: h.get("uuid")?.as_str()?.to_owned(), at_s: number(h.get("timestamp"))? })).collect();
+    let mut pushed = server.pushed.clone();
+    let own_s = |head: &serde_json::Map<String, Value>| Some((head.get("uuid")?.as_str()?.to_owned(), number(head.get("timestamp"))?));
+    let own: BTreeMap<String, i64> = heads.iter().filter_map(own_s).collect();
+    let offered_s = |uuid: &str, own_s: i64| pushed.get(uuid).map_or(own_s, |p| p.offered_s(own_s));
+    let ours: Vec<Listed> = own.iter().map(|(uuid, own_s)| Listed { uuid: uuid.clone(), at_s: offered_s(uuid, *own_s) }).collect();
     let wanted = if ours.is_empty() { Vec::new() } else { remote.wanted(&ours)? };
     // What a peer asks for beyond what was offered is not its business.
-    let mut wanted: Vec<String> = wanted.into_iter().filter(|u| ours.iter().any(|e| e.uuid == *u)).collect();
-    let mut pushed = server.pushed.clone();
+    let mut wanted: Vec<String> = wanted.into_iter().filter(|u| own.contains_key(u)).collect();
     let mut course = Course::default();
     // A part that went out of view does not make its event newer.
     let mut visible: HashSet<u128> = HashSet::new();
@@ -67,17 +69,16 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
         visible.insert(id.uuid);
         false
     })?;
-    let is_lost = |part: &String| Id::parse(&format!("x--{part}")).is_some_and(|id| !visible.contains(&id.uuid));
-    let narrower = |p: &Pushed| p.parts.iter().any(|(uuid, part)| *part != Part::Withdrawn && is_lost(uuid));
-    let lost: Vec<String> = pushed.iter().filter(|(_, p)| narrower(p)).map(|(uuid, _)| uuid.clone()).collect();
-    let (there, gone): (Vec<String>, Vec<String>) = lost.into_iter().partition(|uuid| ours.iter().any(|e| e.uuid == *uuid));
+    let is_seen = |part: &str| Id::parse(&format!("x--{part}")).is_some_and(|id| visible.contains(&id.uuid));
+    let changed: Vec<String> = pushed.iter().filter(|(_, p)| p.differs(&is_seen)).map(|(uuid, _)| uuid.clone()).collect();
+    let (there, gone): (Vec<String>, Vec<String>) = changed.into_iter().partition(|uuid| own.contains_key(uuid));
     wanted.extend(there.into_iter().filter(|uuid| !wanted.contains(uuid)).collect::<Vec<_>>());
     let total = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
     for (n, uuid) in wanted.iter().enumerate() {
         let mut out = Vec::new();
         let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
         if view.event(uuid, part, &mut out).map_err(unwritten)? {
-            one(node, &remote, uuid, &out, &mut pushed, &mut course)?;
+            one((node, &remote), (uuid, own.get(uuid).copied().unwrap_or_default()), &out, &mut pushed, &mut course)?;
         }
         progress(u64::try_from(n + 1).unwrap_or(u64::MAX), total);
     }
@@ -101,18 +102,27 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
 }
 
 /// Sends one event as it is now, without what may no longer be there.
-fn one(node: &Node, remote: &Remote, uuid: &str, written: &[u8], all: &mut BTreeMap<String, Pushed>, course: &mut Course) -> Result<(), Failure> {
+fn one(
+    (node, remote): (&Node, &Remote),
+    (uuid, own_s): (&str, i64),
+    written: &[u8],
+    all: &mut BTreeMap<String, Pushed>,
+    course: &mut Course,
+) -> Result<(), Failure> {
     let mut event: Value = serde_json::from_slice(written).unwrap_or_default();
     let before = all.get(uuid).cloned().unwrap_or_default();
-    let now_s = node.store.now_us() / 1_000_000;
     let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return Ok(()) };
     fields.insert("locked".to_owned(), true.into());
     fields.insert("published".to_owned(), true.into());
-    let (mut state, gone) = before.next(fields, now_s);
-    if !gone.is_empty() {
-        let at = number(fields.get("timestamp")).unwrap_or_default().max(now_s);
-        fields.insert("timestamp".to_owned(), at.to_string().into());
+    let differs = before.next(&mut fields.clone(), 0).0.parts != before.parts;
+    let mut at_s = before.offered_s(own_s);
+    // Only what takes something back, or gives it again, is newer there than here.
+    if differs && !before.parts.is_empty() && own_s == before.own_s {
+        at_s = at_s.saturating_add(1).max(node.store.now_us() / 1_000_000);
     }
+    let (mut state, gone) = before.next(fields, at_s);
+    state.own_s = own_s;
+    fields.insert("timestamp".to_owned(), at_s.to_string().into());
     match remote.send(uuid, &event)? {
         Sent::Kept => course.kept += 1,
         Sent::Narrowed(why) => course.problems.push(json!({"event": uuid, "what": "narrowed", "why": why})),
@@ -154,11 +164,11 @@ fn verify(remote: &Remote, uuid: &str, gone: &[String], before: &Pushed, state: 
 /// Takes back a whole event.
 fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String, Pushed>, course: &mut Course) -> Result<(), Failure> {
     let Some(known) = all.get_mut(uuid) else { return Ok(()) };
-    let now_s = node.store.now_us() / 1_000_000;
     let before = known.clone();
-    let mut event = before.nothing(uuid, now_s);
+    let at_s = before.sent_s.saturating_add(1).max(node.store.now_us() / 1_000_000);
+    let mut event = before.nothing(uuid, at_s);
     let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return Ok(()) };
-    let (mut state, gone) = before.next(fields, now_s);
+    let (mut state, gone) = before.next(fields, at_s);
     match remote.send(uuid, &event)? {
         Sent::Kept | Sent::Narrowed(_) => {
             verify(remote, uuid, &gone, &before, &mut state, course)?;

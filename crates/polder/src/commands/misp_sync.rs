@@ -131,10 +131,16 @@ pub(super) fn test(node: &Node, name: &str) -> Result<Answer, Failure> {
 pub(super) fn status(node: &Node) -> Result<Answer, Failure> {
     let told = |(name, s): (String, Server)| {
         let last = |what: &str| s.last.get(what).cloned().unwrap_or_default();
-        json!({"name": name, "url": s.url, "source": s.source, "to": s.to, "events": s.state.events.len(), "pulled": last("pull"), "pushed": last("push"),
-            "cannot_be_withdrawn": s.standing.iter().map(|(event, why)| json!({"event": event, "why": why})).collect::<Vec<_>>()})
+        json!({"name": name, "url": s.url, "source": s.source, "to": s.to, "events": s.state.events.len(), "pulled": last("pull"), "pushed": last("push")})
     };
-    Ok(Answer::ok(json!({"misps": servers(node)?.into_iter().map(told).collect::<Vec<_>>()})))
+    let all = servers(node)?;
+    let standing = all.iter().flat_map(|(name, s)| s.standing.iter().map(move |(event, why)| json!({"misp": name, "event": event, "why": why})));
+    let standing: Vec<Value> = standing.collect();
+    let mut answer = json!({"misps": all.into_iter().map(told).collect::<Vec<_>>()});
+    if let (false, Some(map)) = (standing.is_empty(), answer.as_object_mut()) {
+        map.insert("cannot_be_withdrawn".to_owned(), standing.into());
+    }
+    Ok(Answer::ok(answer))
 }
 
 pub(super) fn now(node: &Node) -> String {

@@ -1,0 +1,326 @@
+"""What goes between MISPs besides events, what is taken back there, and the library of words.
+
+Rule: what arrived is read from the other side; what may no longer be there is looked for in all the other side says.
+"""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import requests
+
+from cases_misp_worlds import _event
+from cases_pymisp import BRAVO, Counted, key_of, refused, same
+from harness import require
+from node import Node, temporary
+
+_CLUSTER = "5f0d0001-0000-4000-8000-00000000000"
+_GALAXY = {"uuid": "5f0d0002-0000-4000-8000-000000000001", "name": "Harbour Crew", "type": "harbour-crew", "namespace": "polder", "description": "Who calls at harbours.", "version": "1"}
+
+
+def _library(folder):
+    def put(path, value):
+        place = folder / path
+        place.parent.mkdir(parents=True)
+        place.write_text(json.dumps(value))
+
+    put("misp-objects/objects/berth/definition.json", {
+        "uuid": "5f0d0003-0000-4000-8000-000000000001", "name": "berth", "meta-category": "misc", "version": 2, "description": "A place to lie.", "requiredOneOf": ["name"],
+        "attributes": {"name": {"misp-attribute": "text", "ui-priority": 1, "description": "What it is called."}, "quay": {"misp-attribute": "text", "multiple": True}}})
+    put("misp-taxonomies/harbour/machinetag.json", {
+        "namespace": "harbour", "description": "Words of harbours.", "version": 3, "predicates": [{"value": "tide", "expanded": "Tide"}, {"value": "open", "expanded": "Open", "colour": "#00ff00"}],
+        "values": [{"predicate": "tide", "entry": [{"value": "high", "expanded": "High water", "numerical_value": 90}]}]})
+    put("misp-galaxy/galaxies/harbour-crew.json", _GALAXY)
+    put("misp-galaxy/clusters/harbour-crew.json", {
+        "uuid": "5f0d0002-0000-4000-8000-000000000002", "name": "Harbour Crew", "type": "harbour-crew", "version": 1, "authors": ["Alfa"], "source": "written here", "category": "crew",
+        "values": [{"uuid": "5f0d0002-0000-4000-8000-000000000003", "value": "Night Pilots", "description": "Come at night.", "meta": {"synonyms": ["NP", "Owls"], "country": "XA"}}]})
+    put("misp-warninglists/lists/ours/list.json", {
+        "name": "Our own hosts", "description": "Ours.", "version": 1, "type": "hostname", "matching_attributes": ["domain", "hostname", "url"], "list": ["own.example"]})
+    put("misp-warninglists/lists/nets/list.json", {"name": "Documentation nets", "version": 1, "type": "cidr", "list": ["192.0.2.0/24"]})
+    (folder / "misp-taxonomies" / "broken").mkdir()
+    (folder / "misp-taxonomies" / "broken" / "machinetag.json").write_text("{")
+
+
+def words(report):
+    """PyMISP over a library that the user has."""
+    with temporary() as home:
+        node = Node(home)
+        _library(home / "words")
+        with open(node.dir / "polder.toml", "a") as config:
+            config.write(f'\nmisp_library = "{home / "words"}"\n')
+        with report.case("misp library: the command says what was read and what could not be"):
+            told = node("misp", "library", "--json", ok=(5,)).json()["library"]
+            require([told[k] for k in ("object_templates", "taxonomies", "tags", "galaxies", "clusters", "warninglists")] == [1, 1, 2, 1, 1, 2], f"{told}")
+            require(len(told["unread"]) == 1 and "broken" in told["unread"][0]["file"], f"{told}")
+            shown = node("misp", "library", ok=(5,)).text
+            require("broken" in shown and "taxonomies" in shown, shown)
+        with node.serve() as served:
+            owner = Counted(served.ready["misp"], node.token)
+            with report.case("misp library: object templates"):
+                (template,) = owner.object_templates()
+                same((template.name, template.version), ("berth", "2"), "a template")
+                whole = _post(served, node.token, "/objectTemplates/view/5f0d0003-0000-4000-8000-000000000001", method="GET").json()
+                same(sorted(e["object_relation"] for e in whole["ObjectTemplateElement"]), ["name", "quay"], "its elements")
+                same(owner.get_raw_object_template("berth")["version"], 2, "the raw template")
+                refused(owner.get_object_template("no-such"), 404, "one that is not there")
+            with report.case("misp library: taxonomies"):
+                (taxonomy,) = owner.taxonomies()
+                same(taxonomy.namespace, "harbour", "a taxonomy")
+                whole = _post(served, node.token, f"/taxonomies/view/{taxonomy.id}", method="GET").json()
+                same([e["tag"] for e in whole["entries"]], ['harbour:tide="high"', "harbour:open"], "its tags")
+                same(whole["entries"][0]["expanded"], "Tide: High water", "in words")
+            with report.case("misp library: galaxies"):
+                (galaxy,) = owner.galaxies()
+                whole = _post(served, node.token, f"/galaxies/view/{galaxy.uuid}", method="GET").json()
+                (cluster,) = whole["GalaxyCluster"]
+                same((cluster["value"], cluster["tag_name"]), ("Night Pilots", 'misp-galaxy:harbour-crew="Night Pilots"'), "a cluster")
+                one = _post(served, node.token, "/galaxy_clusters/view/5f0d0002-0000-4000-8000-000000000003", method="GET").json()["GalaxyCluster"]
+                same(sorted((e["key"], e["value"]) for e in one["GalaxyElement"]), [("country", "XA"), ("synonyms", "NP"), ("synonyms", "Owls")], "what it says")
+            with report.case("misp library: warninglists, and what is on them"):
+                same(sorted(w.name for w in owner.warninglists()), ["Documentation nets", "Our own hosts"], "lists")
+                found = owner.values_in_warninglist(["192.0.2.9", "mail.own.example", "far.example"])
+                same({k: [h["name"] for h in v] for k, v in found.items()}, {"192.0.2.9": ["Documentation nets"], "mail.own.example": ["Our own hosts"]}, "values")
+                owner.add_event({"info": "warned", "Attribute": [{"type": "domain", "value": v} for v in ("mail.own.example", "far.example")] + [{"type": "ip-dst", "value": "192.0.2.77"}]})
+                same(sorted(a.value for a in owner.search("attributes", enforce_warninglist=True)), ["far.example"], "attributes on no list")
+                (event,) = owner.search("events", enforce_warninglist=True)
+                same([a.value for a in event.attributes], ["far.example"], "the event without them")
+                hit = _post(served, node.token, "/attributes/restSearch", {"value": "192.0.2.77", "includeWarninglistHits": 1}).json()["response"]["Attribute"][0]
+                same([w["warninglist_name"] for w in hit["warnings"]], ["Documentation nets"], "hits told")
+
+
+def _cluster(n, value, distribution, version=1780000000, **more):
+    return {"GalaxyCluster": {"uuid": f"{_CLUSTER}{n}", "type": _GALAXY["type"], "value": value, "tag_name": f'misp-galaxy:harbour-crew="{value}"', "description": f"about {value}",
+                              "source": "us", "authors": ["a"], "version": str(version), "distribution": str(distribution), "default": False, "published": True, "deleted": False,
+                              "GalaxyElement": [{"key": "synonyms", "value": f"also {value}"}], "GalaxyClusterRelation": [], "Galaxy": _GALAXY, **more}}
+
+
+def _post(served, key, path, body=None, method="POST"):
+    head = {"Authorization": key, "Accept": "application/json"}
+    return requests.request(method, served.ready["misp"].rstrip("/") + path, json=body, headers=head, timeout=30)
+
+
+def clusters(report):
+    """Custom clusters at one node, by who may have them."""
+    with temporary() as home:
+        alfa = Node(home)
+        alfa("member", "add", "bravo", "--uuid", BRAVO)
+        bravo = key_of(alfa, "bravo-misp", "bravo")
+        alfa("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp")
+        with alfa.serve() as served:
+            def seen(key, path="/galaxy_clusters/restSearch"):
+                return {c["GalaxyCluster"]["value"]: c["GalaxyCluster"] for c in _post(served, key, path, {"custom": 1}).json()["response"]}
+
+            with report.case("misp clusters: kept as they came, given to who may have them"):
+                secret_relation = {"referenced_galaxy_cluster_uuid": f"{_CLUSTER}9", "referenced_galaxy_cluster_type": "similar", "distribution": "0"}
+                sent = [_cluster(1, "Own", 0), _cluster(2, "All", 3), _cluster(3, "Draft", 3, published=False), _cluster(4, "Related", 3, GalaxyClusterRelation=[secret_relation])]
+                reply = _post(served, alfa.token, "/galaxies/pushCluster", sent)
+                require("4 imported" in reply.json()["message"], reply.text)
+                require(sorted(seen(alfa.token)) == ["All", "Draft", "Own", "Related"] and sorted(seen(bravo)) == ["All"], f"{sorted(seen(bravo))}")
+                got = seen(alfa.token)["All"]
+                lost = {k: v for k, v in sent[1]["GalaxyCluster"].items() if got.get(k) != v and k != "locked"}
+                require(not lost, f"{lost} became {got}")
+                for n, status in ((1, 404), (2, 200), (3, 404), (4, 404), (9, 404)):
+                    require(_post(served, bravo, f"/galaxy_clusters/view/{_CLUSTER}{n}", method="GET").status_code == status, f"{n}")
+            with report.case("misp clusters: nobody takes another's over (L15)"):
+                reply = _post(served, bravo, "/galaxies/pushCluster", [_cluster(2, "Taken", 3, 1790000000), _cluster(1, "Taken", 3, 1790000000), _cluster(5, "Bravo's", 3)])
+                require(reply.status_code == 200 and sorted(seen(alfa.token)) == ["All", "Bravo's", "Draft", "Own", "Related"], f"{reply.text} {sorted(seen(alfa.token))}")
+                require(_post(served, bravo, f"/galaxy_clusters/delete/{_CLUSTER}2", {}).status_code == 403, "another's was deleted")
+            with report.case("misp clusters: a newer version stands for the older one, an older one does not"):
+                _post(served, alfa.token, "/galaxies/pushCluster", [_cluster(2, "All anew", 3, 1780000100)])
+                reply = _post(served, alfa.token, "/galaxies/pushCluster", [_cluster(2, "All", 3)])
+                require("0 imported, 1 ignored" in reply.json()["message"] and "All anew" in seen(bravo), f"{reply.text} {sorted(seen(bravo))}")
+                require(_post(served, alfa.token, f"/galaxy_clusters/delete/{_CLUSTER}2", {}).status_code == 200 and "All anew" not in seen(bravo), "it stands")
+
+
+def _events(served, key, **filters):
+    return _post(served, key, "/events/restSearch", filters).json()["response"]
+
+
+def _note(uuid, text, level):
+    from pymisp import MISPNote
+
+    note = MISPNote()
+    note.object_uuid, note.object_type, note.note, note.distribution = uuid, "Event", text, level
+    return note
+
+
+def _pair(home):
+    """Bravo pushes to alfa's node; what alfa has is read with alfa's own key."""
+    alfa, bravo = Node(home), Node(home, "bravo", "Bravo CSIRT", BRAVO)
+    alfa("member", "add", "bravo", "--uuid", BRAVO)
+    key = key_of(alfa, "bravo-misp", "bravo")
+    alfa("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp")
+    own = next(m for m in alfa("member", "list", "--json").json()["members"] if m["id"] == "alfa")["identity"].removeprefix("identity--")
+    bravo("member", "add", "alfa", "--uuid", own)
+    bravo("source", "add", "from-alfa", "--kind", "member", "--member", "alfa")
+    key_of(bravo, "alfa-misp", "alfa")
+    (home / "k").write_text(key + "\n")
+    return alfa, bravo
+
+
+def beside(report):
+    """Sightings, proposals, notes and clusters go with a push, and come with a pull."""
+    with temporary() as home:
+        alfa, bravo = _pair(home)
+        event = "5f0d0010-0000-4000-8000-000000000001"
+        made_by = {"Orgc": {"uuid": BRAVO, "name": "Bravo CSIRT"}}
+        document = _event(event, "one", [("one.example", 5), ("own.example", 0)], **made_by)
+        (home / "a.json").write_text(json.dumps(document))
+        bravo.importing(home / "a.json")
+        attribute, hidden = (a["uuid"] for a in document["Event"]["Attribute"])
+        with alfa.serve() as served, bravo.serve() as own:
+            bravo("misp", "add", "alfa", served.ready["misp"], "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+            bravo("misp", "push", "alfa")
+            writer = Counted(own.ready["misp"], bravo.token)
+            writer.add_sighting({"uuid": attribute, "source": "gate"}, attribute)
+            writer.add_sighting({"uuid": hidden}, hidden)
+            for level, text in ((3, "for all"), (0, "for us")):
+                writer.add_note(_note(event, text, level))
+            require(_post(own, bravo.token, "/galaxies/pushCluster", [_cluster(1, "Own", 0), _cluster(2, "All", 3)]).status_code == 200, "not kept")
+            with report.case("misp beside: what is said goes with a push, and no more than may"):
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["beside"] == {"analyst_data": 1, "clusters": 1, "sightings": 1} and not told["problems"], f"{told}")
+                reader = Counted(served.ready["misp"], alfa.token)
+                (there,) = _events(served, alfa.token, uuid=event)
+                (one,) = there["Event"]["Attribute"]
+                same([s["source"] for s in one["Sighting"]], ["gate"], "sightings")
+                same([n["note"] for n in there["Event"]["Note"]], ["for all"], "notes")
+                same([c["GalaxyCluster"]["value"] for c in _post(served, alfa.token, "/galaxy_clusters/restSearch", {}).json()["response"]], ["All"], "clusters")
+            with report.case("misp beside: nothing goes twice (S9: no sighting is doubled)"):
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(not any(told["beside"].values()) and told["pushed"] == 0, f"{told}")
+                same(len(reader.sightings(attribute)), 1, "sightings")
+            with report.case("misp beside: many sightings go in bounded batches and arrive once (S9)"):
+                many = [{"uuid": f"5f0d0011-0000-4000-8000-{n:012}", "attribute_uuid": attribute, "date_sighting": str(1780000000 + n), "type": "0", "source": f"s{n}"} for n in range(1200)]
+                require(_post(own, bravo.token, f"/sightings/bulkSaveSightings/{event}", many).status_code == 200, "not kept")
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["beside"]["sightings"] == 1200, f"{told}")
+                same(len(reader.sightings(attribute)), 1201, "sightings")
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(not any(told["beside"].values()), f"a second time: {told}")
+            with report.case("misp beside: a proposal goes to whose event it is"):
+                theirs = reader.add_event({"info": "alfa's", "distribution": 3, "published": True, "Attribute": [{"type": "domain", "value": "wrong.example"}]})
+                reader.publish(theirs)
+                bravo("misp", "pull", "alfa")
+                writer.add_attribute_proposal(theirs.uuid, {"type": "domain", "value": "right.example"})
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["beside"].get("proposals") == 1, f"{told}")
+                same([p.value for p in reader.attribute_proposals(theirs)], ["right.example"], "proposals")
+            with report.case("misp beside: clusters come with a pull"):
+                require(_post(served, alfa.token, "/galaxies/pushCluster", [_cluster(6, "Alfa's", 3), _cluster(7, "Alfa's own", 0)]).status_code == 200, "not kept")
+                bravo("misp", "pull", "alfa")
+                names = [c["GalaxyCluster"]["value"] for c in _post(own, bravo.token, "/galaxy_clusters/restSearch", {}).json()["response"]]
+                require("Alfa's" in names and "Alfa's own" not in names, f"{names}")
+                told = bravo("misp", "pull", "alfa", "--json").json()
+                require(told["new"] == 0, f"a second time: {told}")
+
+
+class _Stubborn:
+    """A MISP that says yes to everything and keeps what it has."""
+
+    def __init__(self):
+        self.held = {}
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    import gzip
+
+                    body = gzip.decompress(body)
+                found = outer.reply(self.path, json.loads(body or b"null"))
+                raw = json.dumps(found[1]).encode()
+                self.send_response(found[0])
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(raw)
+
+            do_GET = do_POST = do_HEAD = _answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def reply(self, path, body):
+        if path.startswith("/servers/getVersion"):
+            return 200, {"version": "2.5.1", "perm_sync": True, "request_encoding": ["gzip"]}
+        if path.startswith("/users/view"):
+            return 200, {"User": {"email": "sync@s.example"}, "Organisation": {"name": "S", "uuid": BRAVO}}
+        if path.startswith("/events/filterEventIdsForPush"):
+            return 200, [e["Event"]["uuid"] for e in body]
+        if path.startswith("/events/view/"):
+            held = self.held.get(path.split("/")[3])
+            return (200, held) if held else (404, {})
+        if path.startswith(("/events/add", "/events/edit")):
+            self.held.setdefault(body["Event"]["uuid"], body)
+            return 200, self.held[body["Event"]["uuid"]]
+        return 404, {}
+
+
+def withdrawn(report):
+    """What may no longer be at another MISP is taken back there; what cannot be is told (S1)."""
+    with temporary() as home:
+        alfa, bravo = _pair(home)
+        event, gone = "5f0d0020-0000-4000-8000-000000000001", "5f0d0020-0000-4000-8000-000000000002"
+        made_by = {"Orgc": {"uuid": BRAVO, "name": "Bravo CSIRT"}}
+        documents = [_event(event, "stays", [("stays.example", 5), ("secret.example", 5)], **made_by), _event(gone, "secret affair", [("affair.example", 5)], **made_by)]
+        documents[0]["Event"]["Object"] = [{"uuid": "5f0d0020-0000-4000-8000-0000000000a1", "name": "domain-ip", "meta-category": "network", "template_uuid": "43b3b146-77eb-4931-b4cc-b66c60f28734",
+                                            "template_version": "1", "description": "", "timestamp": "1780000000", "distribution": "5", "comment": "", "deleted": False, "ObjectReference": [], "Attribute": [
+                                                {"uuid": "5f0d0020-0000-4000-8000-0000000000a2", "type": "domain", "category": "Network activity", "object_relation": "domain", "value": "hull.example",
+                                                 "to_ids": True, "distribution": "5", "timestamp": "1780000000", "comment": "", "deleted": False}]}]
+        (home / "a.json").write_text(json.dumps(documents))
+        bravo.importing(home / "a.json")
+        stubborn = _Stubborn()
+
+        def again(change):
+            later = json.loads(json.dumps(documents))
+            change(later)
+            for one in later:
+                one["Event"]["timestamp"] = "1780000500"
+            (home / "b.json").write_text(json.dumps(later))
+            bravo.importing(home / "b.json")
+
+        def narrowed(later):
+            part, inner = later[0]["Event"]["Attribute"][1], later[0]["Event"]["Object"][0]
+            for one in (part, inner, later[1]["Event"]):
+                one.update({"distribution": "0", "timestamp": "1780000500"})
+
+        with alfa.serve() as served:
+            for name, url in (("alfa", served.ready["misp"]), ("stubborn", stubborn.url)):
+                bravo("misp", "add", name, url, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+                told = bravo("misp", "push", name, "--json").json()
+                require(told["pushed"] == 2 and told["withdrawn"] == 0, f"{told}")
+            before = json.dumps(_events(served, alfa.token))
+            require(all(v in before for v in ("secret.example", "affair.example", "hull.example")), "not there to begin with")
+            again(narrowed)
+            with report.case("misp withdrawn: parts and events go from another MISP, and what they said with them (S1)"):
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["withdrawn"] == 4 and not told["problems"], f"{told}")
+                there = json.dumps(_events(served, alfa.token, deleted=[0, 1]))
+                require(all(v not in there for v in ("secret.example", "affair.example", "hull.example", "secret affair")), there[:2000])
+                require("stays.example" in there, there[:500])
+                (standing,) = [e["Event"] for e in _events(served, alfa.token, uuid=event)]
+                same([a["value"] for a in standing["Attribute"]], ["stays.example"], "what stands")
+            with report.case("misp withdrawn: it is done once"):
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["withdrawn"] == 0 and told["pushed"] == 0, f"{told}")
+            with report.case("misp withdrawn: what cannot be is told, by the push and by status"):
+                done = bravo("misp", "push", "stubborn", "--json", ok=None)
+                told = done.json()
+                require(done.code == 5 and sorted(p["event"] for p in told["problems"] if p["what"] == "cannot be withdrawn") == [event, gone], f"{done.code} {told}")
+                standing = bravo("misp", "status", "--json").json()["cannot_be_withdrawn"]
+                require(sorted((s["misp"], s["event"]) for s in standing) == [("stubborn", event), ("stubborn", gone)], f"{standing}")
+                shown = bravo("misp", "status").text
+                require("cannot_be_withdrawn" in shown and event in shown, shown)
+            with report.case("misp withdrawn: what a reader may have again comes again"):
+                again(lambda later: [p.update({"timestamp": "1780000900"}) for p in later[0]["Event"]["Attribute"]])
+                bravo("misp", "push", "alfa", "--json")
+                there = json.dumps(_events(served, alfa.token))
+                require("secret.example" in there, there[:1500])
+        stubborn.server.shutdown()
