@@ -324,3 +324,96 @@ def withdrawn(report):
                 there = json.dumps(_events(served, alfa.token))
                 require("secret.example" in there, there[:1500])
         stubborn.server.shutdown()
+
+
+def rules(report):
+    """What is signed, what is of one's own house, and what is long: L12, S8, S10, S11."""
+    with temporary() as home:
+        alfa, bravo = _pair(home)
+        own = next(m for m in alfa("member", "list", "--json").json()["members"] if m["id"] == "alfa")["identity"].removeprefix("identity--")
+        made_by = {"Orgc": {"uuid": own, "name": "Alfa CSIRT"}}
+        guarded, near = "5f0d0030-0000-4000-8000-000000000001", "5f0d0030-0000-4000-8000-000000000002"
+
+        def give(at, *values, **more):
+            keys = {"protected": True, "CryptographicKey": [{"uuid": "5f0d0030-0000-4000-8000-0000000000f1", "type": "pgp", "key_data": "none", "fingerprint": "00"}]}
+            documents = [_event(guarded, "guarded", [(v, 5) for v in values], timestamp=str(at), **keys, **made_by), _event(near, "near", [("near.example", 5)], timestamp=str(at), **made_by, **more)]
+            for document in documents:
+                for attribute in document["Event"]["Attribute"]:
+                    attribute["timestamp"] = str(at)
+            (home / "g.json").write_text(json.dumps(documents))
+            alfa.importing(home / "g.json")
+
+        def held(node):
+            done = node("export", "--to", node.member, "--format", "misp", ok=(0, 1))
+            return {e["Event"]["info"]: e["Event"] for e in json.loads(done.out)["response"]} if done.out.strip() else {}
+
+        give(1780000000, "first.example")
+        with alfa.serve() as served:
+            key = alfa.token
+            (home / "own").write_text(key + "\n")
+            bravo("misp", "add", "alfa", served.ready["misp"], "--key-file", home / "k", "--source", "from-alfa")
+            bravo("misp", "pull", "alfa")
+            with report.case("misp L12: a protected event is not changed by what nobody has checked a signature of"):
+                require([a["value"] for a in held(bravo)["guarded"]["Attribute"]] == ["first.example"] and held(bravo)["guarded"]["protected"], f"{held(bravo)}")
+                give(1780000100, "second.example")
+                done = bravo("misp", "pull", "alfa", "--json", ok=(5,)).json()
+                require(any("protected" in r["reason"] for r in done["refused"]), f"{done['refused']}")
+                require([a["value"] for a in held(bravo)["guarded"]["Attribute"]] == ["first.example"], f"{held(bravo)['guarded']}")
+                require(held(bravo)["near"]["timestamp"] == "1780000100", "the others did not go on")
+            with report.case("misp S10: a MISP of one's own is not narrowed on the way in, another's is"):
+                lone = Node(home, "lone", "Alfa CSIRT", own)
+                lone("source", "add", "house", "--kind", "own")
+                lone("misp", "add", "house", served.ready["misp"], "--key-file", home / "own", "--source", "house")
+                give(1780000200, "second.example", distribution="1", Tag=[{"name": "tlp:green"}, {"name": "only:here", "local": True}])
+                lone("misp", "pull", "house")
+                got = held(lone)["near"]
+                require((got["distribution"], [t["name"] for t in got["Tag"]]) == ("1", ["tlp:green", "only:here"]), f"{got}")
+                bravo("misp", "pull", "alfa", ok=(0, 5))
+                require("only:here" not in json.dumps(held(bravo)), "a local tag came")
+            with report.case("misp S11: a change of local tags alone moves nothing for others, and comes by a full pull at home"):
+                before = _post(served, bravo_key(home), "/events/index", {"minimal": 1}).json()
+                give(1780000200, "second.example", distribution="1", Tag=[{"name": "tlp:green"}, {"name": "also:here", "local": True}])
+                require(_post(served, bravo_key(home), "/events/index", {"minimal": 1}).json() == before, "the index moved")
+                lone("misp", "pull", "house", "--full")
+                require([t["name"] for t in held(lone)["near"]["Tag"]] == ["tlp:green", "also:here"], f"{held(lone)['near']['Tag']}")
+
+
+def bravo_key(home):
+    return (home / "k").read_text().strip()
+
+
+def long_event(report, count=160_000):
+    """An event longer than MISP's own can be sent and read, in bounded memory (S8)."""
+    with temporary() as home:
+        node = Node(home)
+        uuid = "5f0d0040-0000-4000-8000-000000000001"
+
+        def pieces():
+            head = _event(uuid, "long", [])["Event"]
+            head.pop("Attribute")
+            yield ('{"Event":' + json.dumps(head)[:-1] + ',"Attribute":[').encode()
+            for n in range(0, count, 1000):
+                part = [{"uuid": f"5f0d0041-0000-4000-8000-{i:012}", "type": "domain", "category": "Network activity", "value": f"h{i}.example", "to_ids": True, "distribution": "5",
+                         "timestamp": "1780000000", "comment": "a host of a long event"} for i in range(n, n + 1000)]
+                yield (("," if n else "") + json.dumps(part)[1:-1]).encode()
+            yield b"]}}"
+
+        with node.serve() as served:
+            with report.case(f"misp S8: an event of {count:,} attributes comes in over HTTP, whole"):
+                head = {"Authorization": node.token, "Accept": "application/json", "Content-Type": "application/json"}
+                reply = requests.post(served.ready["misp"].rstrip("/") + "/events/add/metadata:1", data=pieces(), headers=head, timeout=300)
+                require(reply.status_code == 200 and reply.json()["Event"]["uuid"] == uuid, f"{reply.status_code} {reply.text[:300]}")
+            for packing in ("identity", "gzip"):
+                with report.case(f"misp S8: and goes out whole, {packing}"):
+                    reply = requests.get(served.ready["misp"].rstrip("/") + f"/events/view/{uuid}", headers={**head, "Accept-Encoding": packing}, timeout=300)
+                    require(reply.status_code == 200 and len(reply.json()["Event"]["Attribute"]) == count, f"{reply.status_code} {len(reply.content)}")
+            with report.case("misp S8: what is not whole is refused, and leaves nothing behind"):
+                def broken():
+                    for n, piece in enumerate(pieces()):
+                        if n > 100:
+                            return
+                        yield piece.replace(b"5f0d004", b"5f0d005")
+
+                reply = requests.post(served.ready["misp"].rstrip("/") + "/events/add", data=broken(), headers=head, timeout=300)
+                require(reply.status_code == 400, f"{reply.status_code} {reply.text[:300]}")
+                require(_post(served, node.token, "/events/view/5f0d0050-0000-4000-8000-000000000001", method="GET").status_code == 404, "part of it is there")

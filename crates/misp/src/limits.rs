@@ -20,6 +20,8 @@ pub const FEED_VALUES_MAX: usize = 1_000_000;
 pub const HELD_BYTES_MAX: usize = 1 << 20;
 /// Bytes of such a part.
 pub const PART_BYTES: usize = 1 << 18;
+/// Bytes of a request that are held in memory before a long event is laid on disk.
+pub const BODY_HELD_BYTES_MAX: usize = 8 << 20;
 /// Parts that are made ahead of who reads them.
 pub const PARTS_AHEAD: usize = 4;
 /// Bytes of a request that is sent unpacked.

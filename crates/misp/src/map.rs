@@ -19,6 +19,8 @@ pub use held::held;
 pub use marks::{Folk, LOCAL, group_id};
 pub use reader::Reader;
 pub use scan::is_misp;
+pub(crate) use scan::{Part, heads};
+pub(crate) use take::Fit;
 pub(crate) use take::KINDS;
 pub use take::{Offer, Stopped, Taken, Taker};
 pub use terms::Peer;

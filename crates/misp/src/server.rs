@@ -9,6 +9,7 @@ mod clusters;
 mod filter;
 mod find;
 mod groups;
+mod inbound;
 mod kinds;
 mod knowledge;
 mod parts;
@@ -25,14 +26,14 @@ use std::time::Instant;
 
 use axum::Router;
 #[expect(clippy::disallowed_types, reason = "the body that comes in")]
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use polder_release::{Policy, Recipient};
 use polder_store::Store;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
@@ -41,6 +42,7 @@ use crate::library::Library;
 use crate::limits;
 use call::Call;
 pub use groups::Group;
+use inbound::{Inbound, Laid, receive};
 pub use people::{Change, Organisation, User};
 use sink::{Piece, Reply, Way};
 
@@ -131,6 +133,8 @@ struct Asked<'a> {
     policy: Policy,
     me: Recipient,
     known: Option<String>,
+    /// A long event that was sent: of it only the head is in the call.
+    laid: Option<Laid>,
     way: &'a Way,
 }
 
@@ -175,7 +179,8 @@ async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Res
     let policy = app.access.policy().ok_or_else(|| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "The policy cannot be read.", &path))?;
     let me = policy.recipients.iter().find(|r| r.id == caller.recipient && r.active).cloned().ok_or_else(denied)?;
     let too_large = |_| Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large, or ended before its end.", &path);
-    let bytes = to_bytes(body, app.body_bytes_max).await.map_err(too_large)?;
+    let lays = path.trim_start_matches('/').starts_with("events/add");
+    let inbound = receive(body, app.body_bytes_max, lays).await.map_err(too_large)?;
     let known = parts.headers.get(IF_NONE_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let app = Arc::clone(app);
     let url = path.clone();
@@ -183,16 +188,29 @@ async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Res
     let way = Way::new(sender);
     tokio::task::spawn_blocking(move || {
         let result = (|| {
-            let body = if bytes.iter().all(u8::is_ascii_whitespace) { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
-            drop(bytes);
-            let body = body.map_err(|e| Reply::error(StatusCode::BAD_REQUEST, &format!("The request is no JSON: {e}"), &url))?;
+            let (body, laid) = read(inbound).map_err(|why| Reply::error(StatusCode::BAD_REQUEST, &why, &url))?;
             let call = Call::of(parts.method, &path, body);
-            let asked = Asked { app: &app, caller, call, policy, me, known, way: &way };
+            let asked = Asked { app: &app, caller, call, policy, me, known, laid, way: &way };
             catch_unwind(AssertUnwindSafe(|| routes::dispatch(&asked))).unwrap_or_else(|_| Err(asked.internal()))
         })();
         way.end(result);
     });
     Ok(pieces)
+}
+
+/// What a body says; of a long event its head.
+fn read(inbound: Inbound) -> Result<(Value, Option<Laid>), String> {
+    match inbound {
+        Inbound::Held(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => Ok((Value::Null, None)),
+        Inbound::Held(bytes) => Ok((serde_json::from_slice(&bytes).map_err(|e| format!("The request is no JSON: {e}"))?, None)),
+        Inbound::Laid(laid) => {
+            let heads = laid.open().map_err(|e| e.to_string()).and_then(|r| crate::map::heads(r).map_err(|e| e.to_string()));
+            match heads.map_err(|e| format!("The event cannot be read: {e}"))?.as_slice() {
+                [Some(head)] => Ok((json!({"Event": head}), Some(laid))),
+                _ => Err("Please send one event.".to_owned()),
+            }
+        }
+    }
 }
 
 /// The key as MISP's clients send it; two of them are two claims, and neither is taken.

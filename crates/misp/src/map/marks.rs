@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use polder_release::{Alliance, Level, Pap, meaning_of_content};
 use polder_stix::ext;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ids::{derived, uuid};
 use crate::model::{SharingGroup, Tag};
@@ -51,17 +51,18 @@ pub const LOCAL: &str = "misp-local";
 pub(crate) struct Marks<'f> {
     folk: &'f Folk,
     made: BTreeSet<String>,
-    fresh: Vec<String>,
+    fresh: HashMap<String, String>,
 }
 
 impl<'f> Marks<'f> {
     pub(crate) fn new(folk: &'f Folk) -> Self {
-        Self { folk, made: BTreeSet::new(), fresh: Vec::new() }
+        Self { folk, made: BTreeSet::new(), fresh: HashMap::new() }
     }
 
-    /// The definitions made since the last time, as STIX objects.
-    pub(crate) fn take_definitions(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.fresh)
+    /// The definitions that an object is marked with and that nobody has taken yet, as STIX objects.
+    pub(crate) fn definitions_of(&mut self, object: &Map<String, Value>) -> Vec<String> {
+        let named = object.get("object_marking_refs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        named.filter_map(|id| self.fresh.remove(id)).collect()
     }
 
     /// Only the holder's own organisation.
@@ -179,7 +180,7 @@ impl<'f> Marks<'f> {
             if let (Some(object), Value::Object(content)) = (object.as_object_mut(), content) {
                 object.extend(content);
             }
-            self.fresh.push(object.to_string());
+            self.fresh.insert(id.clone(), object.to_string());
         }
         id
     }

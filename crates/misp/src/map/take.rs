@@ -76,7 +76,12 @@ pub struct Taker<'t, E> {
     twins: HashMap<u128, u32>,
     taken: Taken,
     raises_only: bool,
+    unsigned: bool,
+    fit: Option<Fit<'t>>,
 }
+
+/// Fits an event (without its parts) or one of its parts before it is taken; says why it cannot be.
+pub(crate) type Fit<'t> = &'t mut dyn FnMut(Option<Part>, &mut Map<String, Value>) -> Result<(), String>;
 
 impl<E> std::fmt::Debug for Taker<'_, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -107,6 +112,8 @@ impl<'t, E> Taker<'t, E> {
             twins,
             taken: Taken::default(),
             raises_only: false,
+            unsigned: false,
+            fit: None,
         }
     }
 
@@ -144,6 +151,20 @@ impl<'t, E> Taker<'t, E> {
     #[must_use]
     pub(crate) fn raising_only(mut self) -> Self {
         self.raises_only = true;
+        self
+    }
+
+    /// Nobody has checked a signature of what comes: a protected event that is held is not changed by it.
+    #[must_use]
+    pub fn unsigned(mut self) -> Self {
+        self.unsigned = true;
+        self
+    }
+
+    /// What is left out is filled in on the way.
+    #[must_use]
+    pub(crate) fn fitted(mut self, fit: Fit<'t>) -> Self {
+        self.fit = Some(fit);
         self
     }
 
@@ -230,9 +251,13 @@ impl<'t, E> Taker<'t, E> {
         Ok(())
     }
 
-    fn head(&mut self, n: usize, head: Map<String, Value>) -> Result<Option<Reading>, Stopped<E>> {
+    fn head(&mut self, n: usize, mut head: Map<String, Value>) -> Result<Option<Reading>, Stopped<E>> {
         self.taken.events += 1;
         let at = format!("event {}", n + 1);
+        if let Some(Err(reason)) = self.fit.as_mut().map(|fit| fit(None, &mut head)) {
+            self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
+            return Ok(None);
+        }
         let (rows, place) = match rows::event(head, &mut self.marks) {
             Ok(found) => found,
             Err(e) => {
@@ -240,7 +265,14 @@ impl<'t, E> Taker<'t, E> {
                 return Ok(None);
             }
         };
-        let whose = self.latest(&place.event)?.is_none_or(|held| held.get("created_by_ref").and_then(Value::as_str) == place.author.as_deref());
+        let held = self.latest(&place.event)?;
+        let protected = held.as_ref().and_then(|held| new_of(held.as_object()?, "fields")?.get("protected")).is_some_and(|p| flag(Some(p)));
+        if self.unsigned && protected {
+            let reason = format!("event {} is protected, and no signature of this change was checked", place.uuid);
+            self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
+            return Ok(None);
+        }
+        let whose = held.is_none_or(|held| held.get("created_by_ref").and_then(Value::as_str) == place.author.as_deref());
         if !whose {
             let reason = format!("event {} is held as made by another organisation", place.uuid);
             self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
@@ -250,7 +282,7 @@ impl<'t, E> Taker<'t, E> {
         Ok(Some(Reading { place, seen: [0; 3] }))
     }
 
-    fn part(&mut self, n: usize, event: &mut Reading, part: Part, value: Value, references: &mut Vec<(String, Value, Place)>) -> Result<(), Stopped<E>> {
+    fn part(&mut self, n: usize, event: &mut Reading, part: Part, mut value: Value, references: &mut Vec<(String, Value, Place)>) -> Result<(), Stopped<E>> {
         let [attributes, objects, reports] = &mut event.seen;
         let counter = match part {
             Part::Attribute => attributes,
@@ -261,6 +293,11 @@ impl<'t, E> Taker<'t, E> {
         let nth = *counter;
         let at = format!("event {}, {} {nth}", n + 1, format!("{part:?}").to_ascii_lowercase());
         let place = &event.place;
+        let fitted = self.fit.as_mut().zip(value.as_object_mut()).map_or(Ok(()), |(fit, value)| fit(Some(part), value));
+        if let Err(reason) = fitted {
+            self.refuse(&at, &Unkept { element: "part".to_owned(), reason });
+            return Ok(());
+        }
         match part {
             Part::Attribute => {
                 let twin = self.twin(&value);
@@ -314,9 +351,6 @@ impl<'t, E> Taker<'t, E> {
 
     /// Offers the rows of an element to the keeper, as far as they say something new.
     fn offer(&mut self, at: &str, rows: Result<Vec<Row>, Unkept>) -> Result<(), Stopped<E>> {
-        for definition in self.marks.take_definitions() {
-            self.push(at, String::new(), definition)?;
-        }
         let rows = match rows {
             Ok(rows) => rows,
             Err(e) => {
@@ -348,6 +382,10 @@ impl<'t, E> Taker<'t, E> {
                         let moved = moved(was, &id, &object);
                         let former = text(&moved, "id").to_owned();
                         self.push(at, former, Value::Object(moved).to_string())?;
+                    }
+                    // A definition is kept with the first that is marked with it.
+                    for definition in self.marks.definitions_of(&object) {
+                        self.push(at, String::new(), definition)?;
                     }
                     self.push(at, id, Value::Object(object).to_string())?;
                 }

@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use polder_release::{Form, Outbound, Page, Refused};
 use polder_store::{Query, Store};
 use serde_json::{Value, json};
@@ -166,6 +167,7 @@ pub(crate) async fn response(mut pieces: Receiver<Piece>, head: bool) -> (Respon
         Some(Piece::Part(part)) => part,
         Some(Piece::End) | None => return (broken().into_response(), 0),
     };
+    // What packs an answer asks once more after its end.
     let rest = futures_util::stream::unfold(Some((pieces, Some(first))), |state| async move {
         let (mut pieces, first) = state?;
         if let Some(first) = first {
@@ -176,7 +178,8 @@ pub(crate) async fn response(mut pieces: Receiver<Piece>, head: bool) -> (Respon
             Some(Piece::End) => None,
             _ => Some((Err(io::Error::other("the answer broke off")), None)),
         }
-    });
+    })
+    .fuse();
     let reply = Reply::bytes(Vec::new(), "application/json; charset=UTF-8");
     let mut response = reply.into_response();
     *response.body_mut() = Body::from_stream(rest);

@@ -7,13 +7,14 @@ use polder_stix::Id;
 use polder_store::prepare;
 use serde_json::{Map, Value, json};
 
+use super::inbound::Laid;
 use super::sink::Reply;
 use super::{Asked, kinds};
 use crate::map::fields::{flag, number, text};
 use crate::map::ids::uuid;
 use crate::map::marks::organisation_of;
 use crate::map::rows::STATE;
-use crate::map::{Folk, Offer, Stopped, Taken, Taker, Wanted, held};
+use crate::map::{Fit, Folk, Offer, Part, Stopped, Taken, Taker, Wanted, held};
 
 /// What a second event of a UUID hears; MISP's pusher goes on to the place it names.
 const THERE: &str = "Event already exists, if you would like to edit it, use the url in the location header.";
@@ -55,15 +56,40 @@ impl Asked<'_> {
         };
         let bytes = document.to_string().into_bytes();
         let blind = !self.is_visible(uuid)?;
-        self.taking_as(&source, blind, &mut |taker| taker.take(&|| Ok(Box::new(std::io::Cursor::new(bytes.as_slice())))))
+        self.taking_as(&source, blind, None, &mut |taker| taker.take(&|| Ok(Box::new(std::io::Cursor::new(bytes.as_slice())))))
+    }
+
+    /// Takes a long event as it is read from disk, each part filled in on the way.
+    fn take_laid(&self, laid: &Laid, uuid: &str, head: &Map<String, Value>) -> Result<Taken, Reply> {
+        let source = self.source()?;
+        let now_s = self.now_s();
+        let why = |reply: Reply| {
+            let said: Value = serde_json::from_slice(&reply.bytes).unwrap_or_default();
+            let errors = said.get("errors").map(Value::to_string);
+            errors.unwrap_or_else(|| said.get("message").and_then(Value::as_str).unwrap_or_default().to_owned())
+        };
+        let mut fit = |part: Option<Part>, fields: &mut Map<String, Value>| {
+            match part {
+                None => {
+                    fields.clone_from(head);
+                    Ok(())
+                }
+                Some(Part::Attribute) => self.complete_attribute(fields, now_s),
+                Some(Part::Object) => self.complete_object(fields, now_s),
+                Some(Part::Report) => self.complete_report(fields, now_s),
+            }
+            .map_err(why)
+        };
+        let blind = !self.is_visible(uuid)?;
+        self.taking_as(&source, blind, Some(&mut fit), &mut |taker| taker.take(&|| laid.open()))
     }
 
     /// Has something taken into a source.
     pub(crate) fn taking(&self, source: &str, take: &mut Taking<'_>) -> Result<Taken, Reply> {
-        self.taking_as(source, false, take)
+        self.taking_as(source, false, None, take)
     }
 
-    fn taking_as(&self, source: &str, blind: bool, take: &mut Taking<'_>) -> Result<Taken, Reply> {
+    fn taking_as(&self, source: &str, blind: bool, fit: Option<Fit<'_>>, take: &mut Taking<'_>) -> Result<Taken, Reply> {
         let folk = Folk::of(&self.policy.alliance);
         let store = &*self.app.store;
         let mut refused = Vec::new();
@@ -78,6 +104,12 @@ impl Asked<'_> {
             store.ingest(source, None, batch).map(drop)
         };
         let taker = Taker::new(store, source, &folk, &mut keep);
+        // People who work here answer for what they change; what another MISP sends would have to be signed.
+        let taker = if self.reader().peer.is_of_house() { taker } else { taker.unsigned() };
+        let taker = match fit {
+            Some(fit) => taker.fitted(fit),
+            None => taker,
+        };
         let taken = take(&mut if blind { taker.raising_only() } else { taker });
         let mut taken = taken.map_err(|e| match e {
             Stopped::Unread(why) => self.bad(&format!("The event cannot be read: {why}")),
@@ -90,7 +122,8 @@ impl Asked<'_> {
     /// The event as an answer to who sent it: what that caller may read of it, or what it said of itself.
     pub(crate) fn answered(&self, uuid: &str, sent: &Map<String, Value>) -> Result<Reply, Reply> {
         let mut out = Vec::new();
-        let metadata = self.call.flag("metadata").unwrap_or(false);
+        // What was too long to be held on its way in is not held on its way back.
+        let metadata = self.call.flag("metadata").unwrap_or(false) || self.laid.is_some();
         let wanted = Wanted { parts: !metadata, deleted: false, ..Wanted::ALL };
         if self.view(|view| view.event(uuid, wanted, &mut out))? {
             return Ok(Reply::bytes(out, "application/json; charset=UTF-8"));
@@ -168,9 +201,7 @@ impl Asked<'_> {
             self.complete_object(object, now_s)?;
         }
         for report in reports.iter_mut().filter_map(Value::as_object_mut) {
-            let id = random_uuid().ok_or_else(|| self.internal())?;
-            fill(report, [("uuid", id.into()), ("timestamp", now_s.to_string().into()), ("distribution", "5".into()), ("deleted", false.into())]);
-            self.group_into(report)?;
+            self.complete_report(report, now_s)?;
         }
         for (key, list) in [("Attribute", attributes), ("Object", objects), ("EventReport", reports)] {
             if !list.is_empty() {
@@ -178,6 +209,12 @@ impl Asked<'_> {
             }
         }
         Ok(())
+    }
+
+    fn complete_report(&self, report: &mut Map<String, Value>, now_s: i64) -> Result<(), Reply> {
+        let id = random_uuid().ok_or_else(|| self.internal())?;
+        fill(report, [("uuid", id.into()), ("timestamp", now_s.to_string().into()), ("distribution", "5".into()), ("deleted", false.into())]);
+        self.group_into(report)
     }
 
     pub(crate) fn complete_object(&self, object: &mut Map<String, Value>, now_s: i64) -> Result<(), Reply> {
@@ -272,7 +309,10 @@ pub(crate) fn add(asked: &Asked<'_>) -> Result<Reply, Reply> {
         let place = format!("/events/{}", asked.reader().number(&uuid));
         return Err(asked.not_found(THERE).located(place));
     }
-    let taken = asked.take(&uuid, &json!({"Event": event}))?;
+    let taken = match &asked.laid {
+        Some(laid) => asked.take_laid(laid, &uuid, &event)?,
+        None => asked.take(&uuid, &json!({"Event": event}))?,
+    };
     // Parts that cannot be kept do not keep the others out; an event that cannot be is not there.
     if !asked.is_own(&uuid)? {
         return Err(asked.refusal(&taken).unwrap_or_else(|| asked.internal()));
