@@ -9,12 +9,14 @@ Rule: what is measured is the node's; each figure names the command or request i
 """
 
 import argparse
+import http.client
 import json
 import resource
 import sys
 import time
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 
@@ -80,6 +82,33 @@ def large(count):
         return found
 
 
+def sent(count):
+    """The same event over HTTP, as it is made."""
+
+    def pieces():
+        yield ('{"Event":' + json.dumps(head("large"))[:-1] + ',"Attribute":[').encode()
+        for n in range(0, count, 1000):
+            part = json.dumps([attribute(k) for k in range(n, min(n + 1000, count))])
+            yield (("," if n else "") + part[1:-1]).encode()
+        yield b"]}}"
+
+    with temporary() as home:
+        node = Node(home, uuid=_ALFA)
+        config = node.dir / "polder.toml"
+        kept = [line for line in config.read_text().splitlines() if not line.startswith("content_bytes_max")]
+        config.write_text("\n".join([*kept, "content_bytes_max = 4294967296"]) + "\n")
+        with node.serve() as served:
+            place = urlsplit(served.ready["misp"])
+            start = time.perf_counter()
+            line = http.client.HTTPConnection(place.hostname, place.port, timeout=3600)
+            headers = {"Authorization": node.token, "Accept": "application/json", "Content-Type": "application/json"}
+            line.request("POST", place.path.rstrip("/") + "/events/add/metadata:1", body=pieces(), headers=headers, encode_chunked=True)
+            reply = line.getresponse()
+            assert reply.status == 200, reply.read()[:300]
+            seconds = time.perf_counter() - start
+            return {"http_s": round(seconds, 2), "http_attributes_per_s": round(count / seconds), "http_peak_mib": peak_mib(served.child.pid)}
+
+
 def step(count):
     with temporary() as home:
         alfa, bravo = Node(home, uuid=_ALFA), Node(home, "bravo", "Bravo CSIRT", BRAVO)
@@ -126,9 +155,9 @@ def main(argv):
     parser.add_argument("--events", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     plan = parser.parse_args(argv)
-    found = {"attributes": plan.attributes, "large": large(plan.attributes), "step": step(plan.events), "misp_stix": misp_stix()}
+    found = {"attributes": plan.attributes, "large": large(plan.attributes), "sent": sent(plan.attributes), "step": step(plan.events), "misp_stix": misp_stix()}
     if not plan.json:
-        for part in ("large", "step", "misp_stix"):
+        for part in ("large", "sent", "step", "misp_stix"):
             for name, value in (found[part] or {"not installed": ""}).items():
                 print(f"{part:10} {name:28} {value}")
     print(json.dumps(found))

@@ -74,6 +74,11 @@ def _routes(uuid, hidden):
         yield from (("POST", "/sightings/listSightings", {"context": "event", "id": name}), ("POST", f"/shadowAttributes/accept/{name}", {}), ("POST", f"/analyst_data/edit/Note/{name}", {}))
     yield from (("GET", "/attributes/index", None), ("GET", "/sightings/index", None), ("GET", "/shadow_attributes/index/all:1/timestamp:0/limit:10/page:1.json", None))
     yield from (("GET", "/roles/index", None), ("GET", "/admin/users/index", None), ("GET", f"/organisations/view/{_ALFA}", None), ("GET", f"/sharing_groups/view/{hidden}", None))
+    for path in ("objectTemplates", "taxonomies", "galaxies", "warninglists"):
+        yield from (("GET", f"/{path}/index", None), ("GET", f"/{path}/view/{hidden}", None))
+    yield from (("POST", "/galaxy_clusters/restSearch", {}), ("POST", "/galaxy_clusters/restSearch", {"uuid": [hidden], "custom": 1}), ("GET", f"/galaxy_clusters/view/{hidden}", None))
+    yield from (("POST", f"/galaxy_clusters/delete/{hidden}", {}), ("GET", f"/galaxy_clusters/index/{hidden}", None), ("POST", "/warninglists/checkValue", ["hidden.example"]))
+    yield from (("POST", "/attributes/restSearch", {"enforceWarninglist": 1, "includeWarninglistHits": 1}), ("GET", "/objectTemplates/getRaw/hidden", None))
     yield from (("POST", "/objects/restSearch", {"value": "hidden.example"}), ("POST", "/attributes/restSearch", {"value": ["hidden.example", "seen.example"], "includeCorrelations": 1}))
     yield from (("POST", "/events/restSearch", {"quickFilter": "%hidden%"}), ("POST", "/events/restSearch", {"value": "%hidden%", "searchall": 1}), ("POST", "/events/restSearch", {"sharinggroup": hidden}))
     yield from (("POST", "/events/restSearch", {"returnFormat": "csv", "includeContext": 1}), ("POST", "/events/index", {"sort": "timestamp", "desc": 1, "timestamp": 1}))
@@ -104,6 +109,10 @@ def worlds(report):
         answers = []
         for node in (first, second):
             with node.serve() as served:
+                if node is second:
+                    cluster = {"uuid": _HIDDEN_EVENT, "value": "hidden.example", "type": "hidden", "version": "1780000000", "distribution": "0", "published": True}
+                    kept = ask(served.ready["misp"], base.token, "POST", "/galaxies/pushCluster", [{"GalaxyCluster": cluster}])
+                    require(b"1 imported" in kept[2], f"{kept}")
                 answers.append([(route, ask(served.ready["misp"], key, *route)) for route in _routes(_EVENT, _HIDDEN_EVENT)])
         with report.case(f"misp two worlds: {len(answers[0])} requests are answered alike"):
             named = re.compile(rb"hidden\.example|Hidden Org|" + _HIDDEN_EVENT.encode())
