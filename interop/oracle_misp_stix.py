@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """misp-stix as an oracle: it reads the STIX a node makes of MISP's events, and must find the attributes that went in.
 
-usage: oracle_misp_stix.py FOLDER... (with `pip install misp-stix pymisp`; POLDER_BIN names the program)
+usage: oracle_misp_stix.py [FOLDER...] (without one: the events of ../shared/data/misp, if they are there; with `pip install misp-stix pymisp`; POLDER_BIN names the program)
 Compared are sets of (type, value, to_ids) of the types that STIX has a word for, and of tags by their levels; types that STIX does not tell
 apart count as one.
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from cases_misp_trip import events
 from harness import Failure
 from node import Node, temporary
+from stixfiles import data_dir
 
 # Values in quotation marks, which are of no form that STIX has; a node leaves them custom objects.
 _ODD = "escaped_values"
@@ -53,6 +54,11 @@ def _read(bundle):
 
 
 def main(folders):
+    data = data_dir()
+    if not folders and data is None:
+        print("skipped: no folder ../shared/data and no POLDER_DATA")
+        return 0
+    folders = folders or [data.parent / "misp" / name for name in ("misp-stix-events", "misc", "eset-misp-events")]
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     counted, missing = collections.Counter(), collections.Counter()

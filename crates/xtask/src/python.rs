@@ -11,7 +11,9 @@ use crate::tasks::run;
 
 /// The environment's Python, with the packages of `requirements` installed.
 pub(crate) fn ensure(target: &Path, requirements: &Path) -> Result<PathBuf> {
-    let dir = target.join("interop-venv");
+    // An environment for each list, named after it.
+    let name = requirements.file_stem().unwrap_or_default().to_string_lossy().replace("requirements", "interop-venv");
+    let dir = target.join(name);
     let python = dir.join("bin/python");
     let stamp = dir.join("polder-stamp");
     let wanted = stamp_text(requirements)?;

@@ -58,6 +58,9 @@ pub(crate) fn nightly() -> Result<()> {
     let mut steps = Steps::default();
     steps.step("tools of this machine", || tools::ensure(tools::FOR_TESTS))?;
     steps.step("cargo test, long sizes", || place.cargo(&["test", "--release", "--workspace", "--", "--include-ignored"], &sizes))?;
+    steps.step("release build", || place.cargo(&["build", "--release", "--package", "polder"], &[]))?;
+    let venv = steps.step("python environment of the oracle", || python::ensure(&place.target, &place.root.join("interop/requirements-oracle.txt")))?;
+    steps.step("misp-stix as oracle", || place.program(&venv, &place.root.join("interop/oracle_misp_stix.py")))?;
     steps.summary();
     Ok(())
 }
