@@ -301,12 +301,23 @@ impl Filter {
         !tagged && !self.warned(attribute) && self.to_ids.is_none_or(|t| t == flag(attribute.get("to_ids")))
     }
 
-    /// An event without the attributes that are asked not to be in it, as MISP answers: of others it shows the whole event.
-    pub(crate) fn trimmed(&self, event: Vec<u8>) -> Vec<u8> {
-        if self.tags.iter().all(|t| t.no.is_empty()) && self.to_ids.is_none() && self.lists.is_none() {
-            return event;
+    /// Are attributes left out of the events that are shown?
+    pub(crate) fn trims(&self) -> bool {
+        self.tags.iter().any(|t| !t.no.is_empty()) || self.to_ids.is_some() || self.lists.is_some()
+    }
+
+    /// How many of what is found are left out first, and after how many the list ends.
+    pub(crate) fn window(&self) -> (usize, usize) {
+        match self.limit {
+            Some(limit) => (self.page.saturating_sub(1).saturating_mul(limit), self.page.saturating_mul(limit)),
+            None if self.page > 1 => (0, 0),
+            None => (0, usize::MAX),
         }
-        let Ok(mut whole) = serde_json::from_slice::<Value>(&event) else { return Vec::new() };
+    }
+
+    /// An event without the attributes that are asked not to be in it, as MISP answers: of others it shows the whole event.
+    pub(crate) fn trimmed(&self, event: &[u8]) -> Vec<u8> {
+        let Ok(mut whole) = serde_json::from_slice::<Value>(event) else { return Vec::new() };
         let stays = |attribute: &Value| attribute.as_object().is_none_or(|a| self.lists(a));
         if let Some(map) = whole.get_mut("Event").and_then(Value::as_object_mut) {
             let mut lists: Vec<&mut Vec<Value>> = Vec::new();

@@ -3,6 +3,7 @@
 //! The rule: what is searched is what the reader would be given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 use polder_release::Form;
 use polder_stix::Id;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Asked;
 use super::filter::{Filter, searchable};
 use super::read::tag_names;
-use super::sink::{Reply, page};
+use super::sink::{Reply, Spill, page};
 use crate::limits;
 use crate::map::Pair;
 use crate::map::fields::{flag, number, text};
@@ -35,15 +36,19 @@ pub(crate) fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let found = filter.cut(found);
     match filter.format.as_str() {
         "json" => {
-            let mut body = b"{\"response\":[".to_vec();
-            for (n, head) in found.iter().enumerate() {
-                let mut out = Vec::new();
-                asked.view(|view| view.event(text(head, "uuid"), asked.wanted(), &mut out))?;
-                body.extend_from_slice(if n > 0 { b"," } else { b"" });
-                body.extend_from_slice(&filter.trimmed(out));
+            let mut list = Listing::of(asked, "{\"response\":[")?;
+            for head in &found {
+                let uuid = text(head, "uuid");
+                if filter.trims() {
+                    let mut out = Vec::new();
+                    asked.view(|view| view.event(uuid, asked.wanted(), &mut out))?;
+                    list.write_all(&filter.trimmed(&out)).map_err(|e| asked.failed(&e))?;
+                } else {
+                    asked.view(|view| view.event(uuid, asked.wanted(), &mut list))?;
+                }
+                list.next();
             }
-            body.extend_from_slice(b"]}");
-            Ok(Reply::bytes(body, "application/json; charset=UTF-8"))
+            list.end(asked, "]}")
         }
         "stix2" => asked.bundle(found.iter().map(|head| text(head, "uuid").to_owned())),
         _ => {
@@ -67,11 +72,77 @@ pub(crate) fn attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
         rows.extend(found.into_iter().filter(|(a, head)| filter.takes_event(head) && filter.takes_attribute(a, head)));
         return filter.answered(asked, rows);
     }
+    let correlates = asked.call.flag("includeCorrelations").unwrap_or(false);
+    if filter.format == "json" && !correlates {
+        return listed(asked, &filter);
+    }
     for head in asked.heads()?.into_iter().filter(|head| filter.takes_event(head)) {
         let uuid = text(&head, "uuid").to_owned();
         rows.extend(asked.whole(&uuid)?.into_iter().filter(|a| filter.takes_attribute(a, &head)).map(|a| (a, head.clone())));
     }
     filter.answered(asked, rows)
+}
+
+/// Attributes as they are found, event by event.
+fn listed(asked: &Asked<'_>, filter: &Filter) -> Result<Reply, Reply> {
+    let mut list = Listing::of(asked, "{\"response\":{\"Attribute\":[")?;
+    let (skip, most) = filter.window();
+    let mut seen = 0usize;
+    for head in asked.heads()?.into_iter().filter(|head| filter.takes_event(head)) {
+        if seen >= most {
+            break;
+        }
+        for attribute in asked.whole(text(&head, "uuid"))?.into_iter().filter(|a| filter.takes_attribute(a, &head)) {
+            seen += 1;
+            if seen > skip && seen <= most {
+                serde_json::to_writer(&mut list, &asked.in_list(attribute, &head)).map_err(|e| asked.failed(&e))?;
+                list.next();
+            }
+        }
+    }
+    list.end(asked, "]}}")
+}
+
+/// A list of JSON that goes out while it is written.
+struct Listing<'w> {
+    out: Spill<'w>,
+    /// Something stands before what is written next.
+    follows: bool,
+    begun: bool,
+}
+
+impl<'w> Listing<'w> {
+    fn of(asked: &Asked<'w>, head: &str) -> Result<Self, Reply> {
+        let mut out = Spill::new(asked.way);
+        out.write_all(head.as_bytes()).map_err(|e| asked.failed(&e))?;
+        Ok(Self { out, follows: false, begun: false })
+    }
+
+    /// What is written from here on is the next of the list.
+    fn next(&mut self) {
+        self.follows |= self.begun;
+        self.begun = false;
+    }
+
+    fn end(mut self, asked: &Asked<'_>, tail: &str) -> Result<Reply, Reply> {
+        self.out.write_all(tail.as_bytes()).and_then(|()| self.out.finish()).map_err(|e| asked.failed(&e))
+    }
+}
+
+impl Write for Listing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.begun && !bytes.is_empty() {
+            self.begun = true;
+            if self.follows {
+                self.out.write_all(b",")?;
+            }
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Objects with an attribute that is looked for, each whole.
@@ -126,28 +197,34 @@ fn with_event(mut attribute: Map<String, Value>, head: &Map<String, Value>) -> V
     attribute.into()
 }
 
+impl Asked<'_> {
+    /// An attribute of a list, with as much around it as was asked for.
+    fn in_list(&self, mut attribute: Map<String, Value>, head: &Map<String, Value>) -> Value {
+        let warned = self.call.flag("includeWarninglistHits").unwrap_or(false);
+        let warnings = if warned { self.warnings(&attribute) } else { Vec::new() };
+        if !warnings.is_empty() {
+            attribute.insert("warnings".to_owned(), warnings.into());
+        }
+        if self.call.flag("includeEventTags").unwrap_or(false) {
+            attribute.entry("Tag").or_insert_with(|| json!([])).as_array_mut().into_iter().for_each(|list| list.extend(tags_of(head)));
+        }
+        with_event(attribute, head)
+    }
+}
+
 impl Filter {
     fn answered(&self, asked: &Asked<'_>, rows: Vec<Pair>) -> Result<Reply, Reply> {
         let rows = self.cut(rows);
         match self.format.as_str() {
             "json" => {
                 let mut related = if asked.call.flag("includeCorrelations").unwrap_or(false) { asked.related(&rows)? } else { BTreeMap::new() };
-                let warned = asked.call.flag("includeWarninglistHits").unwrap_or(false);
-                let with_tags = asked.call.flag("includeEventTags").unwrap_or(false);
                 let found: Vec<Value> = rows
                     .into_iter()
                     .map(|(mut attribute, head)| {
                         if let Some(others) = related.remove(text(&attribute, "uuid")) {
                             attribute.insert("RelatedAttribute".to_owned(), others.into());
                         }
-                        let warnings = if warned { asked.warnings(&attribute) } else { Vec::new() };
-                        if !warnings.is_empty() {
-                            attribute.insert("warnings".to_owned(), warnings.into());
-                        }
-                        if with_tags {
-                            attribute.entry("Tag").or_insert_with(|| json!([])).as_array_mut().into_iter().for_each(|list| list.extend(tags_of(&head)));
-                        }
-                        with_event(attribute, &head)
+                        asked.in_list(attribute, &head)
                     })
                     .collect();
                 Ok(Reply::json(&json!({"response": {"Attribute": found}})))
