@@ -267,6 +267,7 @@ def withdrawn(report):
     """What may no longer be at another MISP is taken back there; what cannot be is told (S1)."""
     with temporary() as home:
         alfa, bravo = _pair(home)
+        empty = "5f0d0020-0000-4000-8000-000000000003"
         event, gone = "5f0d0020-0000-4000-8000-000000000001", "5f0d0020-0000-4000-8000-000000000002"
         made_by = {"Orgc": {"uuid": BRAVO, "name": "Bravo CSIRT"}}
         documents = [_event(event, "stays", [("stays.example", 5), ("secret.example", 5)], **made_by), _event(gone, "secret affair", [("affair.example", 5)], **made_by)]
@@ -274,6 +275,7 @@ def withdrawn(report):
                                             "template_version": "1", "description": "", "timestamp": "1780000000", "distribution": "5", "comment": "", "deleted": False, "ObjectReference": [], "Attribute": [
                                                 {"uuid": "5f0d0020-0000-4000-8000-0000000000a2", "type": "domain", "category": "Network activity", "object_relation": "domain", "value": "hull.example",
                                                  "to_ids": True, "distribution": "5", "timestamp": "1780000000", "comment": "", "deleted": False}]}]
+        documents.append(_event("5f0d0020-0000-4000-8000-000000000003", "secret emptiness", [], **made_by))
         (home / "a.json").write_text(json.dumps(documents))
         bravo.importing(home / "a.json")
         stubborn = _Stubborn()
@@ -288,14 +290,14 @@ def withdrawn(report):
 
         def narrowed(later):
             part, inner = later[0]["Event"]["Attribute"][1], later[0]["Event"]["Object"][0]
-            for one in (part, inner, later[1]["Event"]):
+            for one in (part, inner, later[1]["Event"], later[2]["Event"]):
                 one.update({"distribution": "0", "timestamp": "1780000500"})
 
         with alfa.serve() as served:
             for name, url in (("alfa", served.ready["misp"]), ("stubborn", stubborn.url)):
                 bravo("misp", "add", name, url, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
                 told = bravo("misp", "push", name, "--json").json()
-                require(told["pushed"] == 2 and told["withdrawn"] == 0, f"{told}")
+                require(told["pushed"] == 3 and told["withdrawn"] == 0, f"{told}")
             before = json.dumps(_events(served, alfa.token))
             require(all(v in before for v in ("secret.example", "affair.example", "hull.example")), "not there to begin with")
             again(narrowed)
@@ -303,7 +305,7 @@ def withdrawn(report):
                 told = bravo("misp", "push", "alfa", "--json").json()
                 require(told["withdrawn"] == 4 and not told["problems"], f"{told}")
                 there = json.dumps(_events(served, alfa.token, deleted=[0, 1]))
-                require(all(v not in there for v in ("secret.example", "affair.example", "hull.example", "secret affair")), there[:2000])
+                require(all(v not in there for v in ("secret.example", "affair.example", "hull.example", "secret affair", "secret emptiness")), there[:2000])
                 require("stays.example" in there, there[:500])
                 (standing,) = [e["Event"] for e in _events(served, alfa.token, uuid=event)]
                 same([a["value"] for a in standing["Attribute"]], ["stays.example"], "what stands")
@@ -313,9 +315,9 @@ def withdrawn(report):
             with report.case("misp withdrawn: what cannot be is told, by the push and by status"):
                 done = bravo("misp", "push", "stubborn", "--json", ok=None)
                 told = done.json()
-                require(done.code == 5 and sorted(p["event"] for p in told["problems"] if p["what"] == "cannot be withdrawn") == [event, gone], f"{done.code} {told}")
+                require(done.code == 5 and sorted(p["event"] for p in told["problems"] if p["what"] == "cannot be withdrawn") == [event, gone, empty], f"{done.code} {told}")
                 standing = bravo("misp", "status", "--json").json()["cannot_be_withdrawn"]
-                require(sorted((s["misp"], s["event"]) for s in standing) == [("stubborn", event), ("stubborn", gone)], f"{standing}")
+                require(sorted((s["misp"], s["event"]) for s in standing) == [("stubborn", e) for e in (event, gone, empty)], f"{standing}")
                 shown = bravo("misp", "status").text
                 require("cannot_be_withdrawn" in shown and event in shown, shown)
             with report.case("misp withdrawn: what a reader may have again comes again"):

@@ -21,7 +21,7 @@ use crate::map::aside::ANALYST_DATA;
 use crate::map::fields::{flag, number, stays, text};
 use crate::map::ids::uuid;
 pub use beside::Beside;
-pub use withdraw::{Part, Pushed};
+pub use withdraw::{Part, Pushed, WITHDRAWN};
 
 /// How an event is asked for: whole, withdrawn parts too, without what only means something there.
 const WHOLE: &str = "deleted[]:0/deleted[]:1/excludeGalaxy:1/includeEventCorrelations:0/includeFeedCorrelations:0/includeWarninglistHits:0/excludeLocalTags:";

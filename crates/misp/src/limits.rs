@@ -40,6 +40,8 @@ pub const SIGHTED_EVENTS_MAX: usize = 100;
 pub const PROPOSALS_ASKED: usize = 1_000;
 /// How often that is done in one pull.
 pub const PROPOSAL_PAGES_MAX: usize = 1_000;
+/// Custom clusters of another MISP that are looked at in one pull.
+pub const CLUSTERS_ASKED: usize = 100_000;
 /// Sightings that are sent to another MISP at once.
 pub const SIGHTINGS_SENT: usize = 500;
 /// Notes, opinions or relationships that are asked of another MISP at once.

@@ -40,7 +40,7 @@ impl Remote {
     /// [`Error`].
     pub fn clusters(&self, known: &BTreeMap<String, i64>) -> Result<Vec<Value>, Error> {
         let mut all = Vec::new();
-        for (id, version) in self.clusters_there(&[])? {
+        for (id, version) in self.clusters_there(&[])?.into_iter().take(limits::CLUSTERS_ASKED) {
             if known.get(&id).is_some_and(|k| *k >= version) {
                 continue;
             }

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::map::fields::{flag, text};
 
+/// What is left of the title of an event that was withdrawn.
+pub const WITHDRAWN: &str = "withdrawn";
+
 /// What a MISP was sent of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,6 +26,8 @@ pub struct Pushed {
     pub own_s: i64,
     /// Its parts by their UUIDs.
     pub parts: BTreeMap<String, Part>,
+    /// All of it was withdrawn there.
+    pub gone: bool,
 }
 
 /// A part of an event.
@@ -138,7 +143,7 @@ impl Pushed {
             }
         }
         let orgc = event.get("Orgc").and_then(Value::as_object).map(|o| (text(o, "uuid").to_owned(), text(o, "name").to_owned())).unwrap_or_default();
-        let state = Self { orgc, date: text(event, "date").to_owned(), sent_s: at_s, own_s: self.own_s, parts: now };
+        let state = Self { orgc, date: text(event, "date").to_owned(), sent_s: at_s, own_s: self.own_s, parts: now, gone: false };
         (state, missing.into_iter().map(|(uuid, _)| uuid).collect())
     }
 
@@ -146,7 +151,7 @@ impl Pushed {
     #[must_use]
     pub fn nothing(&self, uuid: &str, at_s: i64) -> Value {
         let (orgc, name) = &self.orgc;
-        json!({"Event": {"uuid": uuid, "info": "withdrawn", "date": self.date, "analysis": "2", "threat_level_id": "4", "distribution": "0", "published": true,
+        json!({"Event": {"uuid": uuid, "info": WITHDRAWN, "date": self.date, "analysis": "2", "threat_level_id": "4", "distribution": "0", "published": true,
             "locked": true, "timestamp": at_s.to_string(), "publish_timestamp": at_s.to_string(), "Orgc": {"uuid": orgc, "name": name},
             "Attribute": [], "Object": [], "EventReport": []}})
     }

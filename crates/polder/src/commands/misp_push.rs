@@ -2,16 +2,16 @@
 //!
 //! The rule: what goes is the view of the recipient the operator named; what that recipient may no longer have is withdrawn, and what cannot be is told.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Instant;
 
-use polder_misp::client::{Beside, Listed, Local, Part, Pushed, Remote, Sent};
+use polder_misp::client::{Beside, Listed, Local, Part, Pushed, Remote, Sent, WITHDRAWN};
 use polder_misp::map::{Peer, Reader, Said, Unwritten, View, Wanted};
 use polder_stix::Id;
 use serde_json::{Value, json};
 
 use super::lookup::page;
-use super::misp_sync::{note, now, number, remote, server};
+use super::misp_sync::{NOTED_EACH, note, now, number, remote, server};
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -61,7 +61,7 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     let ours: Vec<Listed> = own.iter().map(|(uuid, own_s)| Listed { uuid: uuid.clone(), at_s: offered_s(uuid, *own_s) }).collect();
     let wanted = if ours.is_empty() { Vec::new() } else { remote.wanted(&ours)? };
     // What a peer asks for beyond what was offered is not its business.
-    let mut wanted: Vec<String> = wanted.into_iter().filter(|u| own.contains_key(u)).collect();
+    let mut wanted: BTreeSet<String> = wanted.into_iter().filter(|u| own.contains_key(u)).collect();
     let mut course = Course::default();
     // A part that went out of view does not make its event newer.
     let mut visible: HashSet<u128> = HashSet::new();
@@ -70,27 +70,35 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
         false
     })?;
     let is_seen = |part: &str| Id::parse(&format!("x--{part}")).is_some_and(|id| visible.contains(&id.uuid));
-    let changed: Vec<String> = pushed.iter().filter(|(_, p)| p.differs(&is_seen)).map(|(uuid, _)| uuid.clone()).collect();
+    let differs = |uuid: &str, p: &Pushed| p.gone == own.contains_key(uuid) || (!p.gone && p.differs(&is_seen));
+    let changed: Vec<String> = pushed.iter().filter(|(uuid, p)| differs(uuid, p)).map(|(uuid, _)| uuid.clone()).collect();
     let (there, gone): (Vec<String>, Vec<String>) = changed.into_iter().partition(|uuid| own.contains_key(uuid));
-    wanted.extend(there.into_iter().filter(|uuid| !wanted.contains(uuid)).collect::<Vec<_>>());
+    wanted.extend(there);
     let total = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
-    for (n, uuid) in wanted.iter().enumerate() {
-        let mut out = Vec::new();
-        let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
-        if view.event(uuid, part, &mut out).map_err(unwritten)? {
-            one((node, &remote), (uuid, own.get(uuid).copied().unwrap_or_default()), &out, &mut pushed, &mut course)?;
+    let mut noted = Instant::now();
+    let went = (|| {
+        for (n, uuid) in wanted.iter().enumerate() {
+            let mut out = Vec::new();
+            let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
+            if view.event(uuid, part, &mut out).map_err(unwritten)? {
+                one((node, &remote), (uuid, own.get(uuid).copied().unwrap_or_default()), &out, &mut pushed, &mut course)?;
+            }
+            if noted.elapsed() > NOTED_EACH {
+                noted = Instant::now();
+                note(node, name, |s| s.pushed.clone_from(&pushed))?;
+            }
+            progress(u64::try_from(n + 1).unwrap_or(u64::MAX), total);
         }
-        progress(u64::try_from(n + 1).unwrap_or(u64::MAX), total);
-    }
-    for uuid in gone {
-        withdraw(node, &remote, &uuid, &mut pushed, &mut course)?;
-    }
+        gone.iter().try_for_each(|uuid| withdraw(node, &remote, uuid, &mut pushed, &mut course))
+    })();
+    // Whatever became of the rest, what is there by our hand is not forgotten.
+    note(node, name, |s| s.pushed.clone_from(&pushed))?;
+    went?;
     let said = view.said_all().map_err(unwritten)?;
     let beside = beside(&remote, said, &mut course.problems)?;
     let Course { kept, withdrawn, problems, standing } = course;
     let of = wanted.len();
     note(node, name, |s| {
-        s.pushed = pushed;
         s.standing = standing.clone();
         s.last.insert("push".to_owned(), format!("{}, {kept} of {of} events", now(node)));
     })?;
@@ -172,6 +180,12 @@ fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String,
     match remote.send(uuid, &event)? {
         Sent::Kept | Sent::Narrowed(_) => {
             verify(remote, uuid, &gone, &before, &mut state, course)?;
+            state.gone = is_withdrawn(remote, uuid)? && !course.standing.contains_key(uuid);
+            if !state.gone && !course.standing.contains_key(uuid) {
+                let why = "the event still stands there".to_owned();
+                course.problems.push(json!({"event": uuid, "what": "cannot be withdrawn", "why": why}));
+                course.standing.insert(uuid.to_owned(), why);
+            }
             *known = state;
         }
         Sent::Refused(why) => {
@@ -180,6 +194,12 @@ fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String,
         }
     }
     Ok(())
+}
+
+/// Does the other side have nothing of what the event said?
+fn is_withdrawn(remote: &Remote, uuid: &str) -> Result<bool, Failure> {
+    let back = remote.event(uuid, Local::Left)?;
+    Ok(back.is_none_or(|e| e.get("Event").and_then(|e| e.get("info")).and_then(Value::as_str) == Some(WITHDRAWN)))
 }
 
 /// Sends what is said besides: clusters, sightings, proposals, what analysts wrote.

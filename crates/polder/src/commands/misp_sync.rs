@@ -273,7 +273,7 @@ fn stopped(why: Stopped<Failure>) -> Failure {
 }
 
 /// How long a pull goes on before it notes where it stands.
-const NOTED_EACH: std::time::Duration = std::time::Duration::from_secs(3);
+pub(super) const NOTED_EACH: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Takes events together, for the disk's sake; one by one where one of them cannot be read.
 fn take_all(node: &Node, source: &str, mut documents: Vec<Value>, report: &mut Report) -> Result<usize, Failure> {
