@@ -113,17 +113,18 @@ def clusters(report):
             with report.case("misp clusters: kept as they came, given to who may have them"):
                 secret_relation = {"referenced_galaxy_cluster_uuid": f"{_CLUSTER}9", "referenced_galaxy_cluster_type": "similar", "distribution": "0"}
                 sent = [_cluster(1, "Own", 0), _cluster(2, "All", 3), _cluster(3, "Draft", 3, published=False), _cluster(4, "Related", 3, GalaxyClusterRelation=[secret_relation])]
+                sent += [_cluster(6, "Red", 3, Tag=[{"name": "tlp:red"}]), _cluster(7, "Odd", 3, GalaxyClusterRelation={"distribution": "0"}), _cluster(8, "Unreadable", 9)]
                 reply = _post(served, alfa.token, "/galaxies/pushCluster", sent)
-                require("4 imported" in reply.json()["message"], reply.text)
-                require(sorted(seen(alfa.token)) == ["All", "Draft", "Own", "Related"] and sorted(seen(bravo)) == ["All"], f"{sorted(seen(bravo))}")
+                require("7 imported" in reply.json()["message"], reply.text)
+                require(sorted(seen(alfa.token)) == ["All", "Draft", "Odd", "Own", "Red", "Related", "Unreadable"] and sorted(seen(bravo)) == ["All"], f"{sorted(seen(bravo))}")
                 got = seen(alfa.token)["All"]
                 lost = {k: v for k, v in sent[1]["GalaxyCluster"].items() if got.get(k) != v and k != "locked"}
                 require(not lost, f"{lost} became {got}")
-                for n, status in ((1, 404), (2, 200), (3, 404), (4, 404), (9, 404)):
+                for n, status in ((1, 404), (2, 200), (3, 404), (4, 404), (6, 404), (7, 404), (8, 404), (9, 404)):
                     require(_post(served, bravo, f"/galaxy_clusters/view/{_CLUSTER}{n}", method="GET").status_code == status, f"{n}")
             with report.case("misp clusters: nobody takes another's over (L15)"):
                 reply = _post(served, bravo, "/galaxies/pushCluster", [_cluster(2, "Taken", 3, 1790000000), _cluster(1, "Taken", 3, 1790000000), _cluster(5, "Bravo's", 3)])
-                require(reply.status_code == 200 and sorted(seen(alfa.token)) == ["All", "Bravo's", "Draft", "Own", "Related"], f"{reply.text} {sorted(seen(alfa.token))}")
+                require(reply.status_code == 200 and sorted(seen(alfa.token)) == ["All", "Bravo's", "Draft", "Odd", "Own", "Red", "Related", "Unreadable"], f"{reply.text} {sorted(seen(alfa.token))}")
                 require(_post(served, bravo, f"/galaxy_clusters/delete/{_CLUSTER}2", {}).status_code == 403, "another's was deleted")
             with report.case("misp clusters: a newer version stands for the older one, an older one does not"):
                 _post(served, alfa.token, "/galaxies/pushCluster", [_cluster(2, "All anew", 3, 1780000100)])

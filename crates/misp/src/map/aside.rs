@@ -107,6 +107,12 @@ impl Aside {
     /// Whatever a cluster or one of its relations is marked with holds for all of it; one that is still being written stays in the house.
     fn of_cluster(&self, marks: &mut Marks<'_>) -> Vec<String> {
         let mut all = self.stated(marks);
+        all.extend(marks.of_tags(&tags(&self.fields)));
+        // What a relation of another shape says nobody here can tell.
+        let relations = self.fields.get("GalaxyClusterRelation").filter(|r| !r.is_null());
+        if relations.is_some_and(|r| r.as_array().is_none_or(|list| !list.iter().all(Value::is_object))) {
+            all.push(marks.holder());
+        }
         for relation in self.fields.get("GalaxyClusterRelation").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object) {
             let group = relation.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
             all.extend(marks.of_distribution(number(relation.get("distribution")), group.as_ref()));
