@@ -4,13 +4,13 @@ Rule: what arrived is read from the other side; what may no longer be there is l
 """
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 
+from cases_misp_sync import Answering
 from cases_misp_worlds import _event
 from cases_pymisp import BRAVO, Counted, key_of, refused, same
+from cases_pymisp_house import _post
 from harness import require
 from node import Node, temporary
 
@@ -92,11 +92,6 @@ def _cluster(n, value, distribution, version=1780000000, **more):
     return {"GalaxyCluster": {"uuid": f"{_CLUSTER}{n}", "type": _GALAXY["type"], "value": value, "tag_name": f'misp-galaxy:harbour-crew="{value}"', "description": f"about {value}",
                               "source": "us", "authors": ["a"], "version": str(version), "distribution": str(distribution), "default": False, "published": True, "deleted": False,
                               "GalaxyElement": [{"key": "synonyms", "value": f"also {value}"}], "GalaxyClusterRelation": [], "Galaxy": _GALAXY, **more}}
-
-
-def _post(served, key, path, body=None, method="POST"):
-    head = {"Authorization": key, "Accept": "application/json"}
-    return requests.request(method, served.ready["misp"].rstrip("/") + path, json=body, headers=head, timeout=30)
 
 
 def clusters(report):
@@ -216,37 +211,143 @@ def beside(report):
                 require(told["new"] == 0, f"a second time: {told}")
 
 
-class _Stubborn:
+def unsaid(report):
+    """What was said besides events is taken back too; what MISP has no words for is told (S1)."""
+    with temporary() as home:
+        alfa, bravo = _pair(home)
+        event = "5f0d0030-0000-4000-8000-000000000001"
+        made_by = {"Orgc": {"uuid": BRAVO, "name": "Bravo CSIRT"}}
+        document = _event(event, "one", [("one.example", 5)], Tag=[{"name": "case:open"}, {"name": "case:secret"}], **made_by)
+        (home / "a.json").write_text(json.dumps(document))
+        bravo.importing(home / "a.json")
+        attribute = document["Event"]["Attribute"][0]["uuid"]
+        stubborn = _Stubborn()
+        with alfa.serve() as served, bravo.serve() as own:
+            bravo("misp", "add", "alfa", served.ready["misp"], "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+            bravo("misp", "add", "stubborn", stubborn.url, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+            writer, reader = Counted(own.ready["misp"], bravo.token), Counted(served.ready["misp"], alfa.token)
+            bravo("misp", "push", "alfa")
+            writer.add_sighting({"uuid": attribute, "source": "gate"}, attribute)
+            note = writer.add_note(_note(event, "a secret note", 3))
+            cluster = _cluster(3, "secret cluster", 3)
+            require(_post(own, bravo.token, "/galaxies/pushCluster", [cluster]).status_code == 200, "not kept")
+            theirs = reader.add_event({"info": "alfa's", "distribution": 3, "published": True, "Attribute": [{"type": "domain", "value": "wrong.example"}]})
+            reader.publish(theirs)
+            bravo("misp", "pull", "alfa")
+            proposal = writer.add_attribute_proposal(theirs.uuid, {"type": "domain", "value": "secret.example"})
+            bravo("misp", "push", "alfa")
+            bravo("misp", "push", "stubborn", ok=None)
+            before = json.dumps(_events(served, alfa.token)) + _post(served, alfa.token, "/galaxy_clusters/restSearch", {}).text
+            require(all(v in before for v in ("a secret note", "secret cluster", "secret.example", "case:secret")), f"not there to begin with: {before}")
+            writer.delete_note(note)
+            writer.discard_attribute_proposal(proposal)
+            sighting = reader.sightings(attribute)[0]
+            writer.delete_sighting(sighting.uuid)
+            require(_post(own, bravo.token, f"/galaxy_clusters/delete/{cluster['GalaxyCluster']['uuid']}", {}).status_code == 200, "not deleted")
+            with report.case("misp unsaid: notes, clusters and proposals go from another MISP; a sighting is told as one that stays (S1)"):
+                done = bravo("misp", "push", "alfa", "--json", ok=None)
+                told = done.json()
+                there = json.dumps(_events(served, alfa.token, deleted=[0, 1])) + _post(served, alfa.token, "/galaxy_clusters/restSearch", {}).text
+                require(not any(v in there for v in ("a secret note", "secret cluster", "secret.example")), f"{told} {there}")
+                same(told["withdrawn"], 3, "what was taken back")
+                require(done.code == 5 and [p["event"] for p in told["problems"]] == [sighting.uuid], f"{done.code} {told}")
+            with report.case("misp unsaid: it is done once, and told once; status goes on saying it"):
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(told["withdrawn"] == 0 and not told["problems"], f"{told}")
+                require([s["event"] for s in bravo("misp", "status", "--json").json()["cannot_be_withdrawn"] if s["misp"] == "alfa"] == [sighting.uuid], "not told")
+            with report.case("misp unsaid: a tag that MISP does not take off is told"):
+                document["Event"]["Tag"].pop()
+                document["Event"]["timestamp"] = "1780000500"
+                (home / "b.json").write_text(json.dumps(document))
+                bravo.importing(home / "b.json")
+                told = bravo("misp", "push", "alfa", "--json").json()
+                require(not told["problems"] and "case:secret" not in json.dumps(_events(served, alfa.token)), f"{told}")
+                told = bravo("misp", "push", "stubborn", "--json", ok=None).json()
+                require(any("case:secret" in p["why"] for p in told["problems"]), f"{told}")
+            with report.case("misp unsaid: whoever is suspended is sent nothing, and what it had is taken back"):
+                bravo("recipient", "suspend", "alfa-misp")
+                done = bravo("misp", "push", "alfa", "--json", ok=None)
+                told = done.json()
+                require(done.code == 5 and told["pushed"] == 0 and told["withdrawn"] >= 1 and [p["what"] for p in told["problems"]] == ["not pushed"], f"{done.code} {told}")
+                require("one.example" not in json.dumps(_events(served, alfa.token, deleted=[0, 1])), "it is still there")
+        stubborn.close()
+
+
+def left(report):
+    """A MISP that pulls is told what it may no longer have, in its own words (S1, S3)."""
+    with temporary() as home:
+        node = Node(home)
+        node("member", "add", "bravo", "--uuid", BRAVO)
+        node("member", "add", "delta", "--uuid", BRAVO[:-1] + "9")
+        key, other = key_of(node, "bravo-misp", "bravo"), key_of(node, "delta-misp", "delta")
+        event, second = "5f0d0040-0000-4000-8000-000000000001", "5f0d0040-0000-4000-8000-000000000002"
+        document = _event(event, "stays", [("stays.example", 5), ("secret.example", 5)])
+        document["Event"]["Object"] = [{"uuid": "5f0d0040-0000-4000-8000-0000000000a1", "name": "domain-ip", "timestamp": "1780000000", "distribution": "5", "Attribute": [
+            {"uuid": "5f0d0040-0000-4000-8000-0000000000a2", "type": "domain", "category": "Network activity", "object_relation": "domain", "value": "hull.example", "distribution": "5", "timestamp": "1780000000"}]}]
+        document["Event"]["EventReport"] = [{"uuid": "5f0d0040-0000-4000-8000-0000000000b1", "name": "secret report", "content": "secret", "timestamp": "1780000000", "distribution": "5"}]
+        affair = _event(second, "secret affair", [("affair.example", 5)])
+        view = "/deleted[]:0/deleted[]:1/excludeGalaxy:1/includeEventCorrelations:0/includeFeedCorrelations:0/includeWarninglistHits:0/excludeLocalTags:1"
+
+        def bring(name):
+            (home / f"{name}.json").write_text(json.dumps([document, affair]))
+            node.importing(home / f"{name}.json")
+
+        bring("a")
+        with node.serve() as served:
+            def index(key=key):
+                return {e["uuid"]: e["timestamp"] for e in _post(served, key, "/events/index", {"minimal": 1, "published": 1}).json()}
+
+            def pulled(uuid, key=key):
+                return _post(served, key, f"/events/view/{uuid}{view}", method="GET")
+
+            before = index()
+            require("secret.example" in pulled(event).text and "affair.example" in pulled(second).text, "not there to begin with")
+            for one in (document["Event"], document["Event"]["Attribute"][1], document["Event"]["Object"][0], document["Event"]["EventReport"][0], affair["Event"]):
+                one.update({"distribution": "0", "timestamp": "1780000400"})
+            document["Event"]["distribution"] = "3"
+            bring("b")
+            after = index()
+            with report.case("misp left: the times move at once, also within a second (S3)"):
+                require(after[event] > before[event] and after[second] > before[second], f"{before} {after}")
+            with report.case("misp left: a part goes as deleted and says nothing (S1)"):
+                told = pulled(event).json()["Event"]
+                require(not any(v in json.dumps(told) for v in ("secret", "hull.example", "domain-ip")), json.dumps(told))
+                gone = [a["uuid"] for a in told["Attribute"] if a["deleted"]], [o["uuid"] for o in told["Object"] if o["deleted"]], [r["uuid"] for r in told["EventReport"] if r["deleted"]]
+                same(gone, ([document["Event"]["Attribute"][1]["uuid"]], ["5f0d0040-0000-4000-8000-0000000000a1"], ["5f0d0040-0000-4000-8000-0000000000b1"]), "deleted")
+                require(all(int(a["timestamp"]) > 1780000000 for a in told["Attribute"] if a["deleted"]), f"{told['Attribute']}")
+                same([a["uuid"] for a in told["Object"][0]["Attribute"]], ["5f0d0040-0000-4000-8000-0000000000a2"], "within")
+                same(told["attribute_count"], "1", "count")
+            with report.case("misp left: a whole event goes, all its parts deleted, and is not there for who does not ask what was withdrawn"):
+                told = pulled(second).json()["Event"]
+                require(told["info"] == "withdrawn" and [a["deleted"] for a in told["Attribute"]] == [True] and "affair" not in json.dumps(told), f"{told}")
+                require(_post(served, key, f"/events/view/{second}", method="GET").status_code == 404, "it is shown")
+                require(_post(served, key, f"/events/view/{second}", method="HEAD").status_code == 404, "it is there")
+            with report.case("misp left: who never had it hears nothing of it"):
+                require(second not in index(other) and pulled(second, other).status_code == 404, "it hears")
+                require(not [a for a in pulled(event, other).json()["Event"]["Attribute"] if a["deleted"]], "it hears of parts")
+            with report.case("misp left: at home nothing is left of it"):
+                require("withdrawn" not in pulled(second, node.token).text, "it is shown at home")
+            stood = index()
+        with node.serve() as served:
+            with report.case("misp left: a restart forgets none of it"):
+                same(index(), stood, "times")
+                require(pulled(second).json()["Event"]["info"] == "withdrawn", "forgotten")
+            with report.case("misp left: what comes into view again stands again"):
+                affair["Event"].update({"distribution": "3", "timestamp": "1780000900"})
+                bring("c")
+                require(pulled(second).json()["Event"]["info"] == "secret affair" and index()[second] > stood[second], f"{pulled(second).text}")
+
+
+class _Stubborn(Answering):
     """A MISP that says yes to everything and keeps what it has."""
 
     def __init__(self):
         self.held = {}
-        outer = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    import gzip
-
-                    body = gzip.decompress(body)
-                found = outer.reply(self.path, json.loads(body or b"null"))
-                raw = json.dumps(found[1]).encode()
-                self.send_response(found[0])
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(raw)
-
-            do_GET = do_POST = do_HEAD = _answer
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def answer(self, method, path, body, headers):
+        status, said = self.reply(path, json.loads(body or b"null"))
+        return status, {"Content-Type": "application/json"}, json.dumps(said).encode()
 
     def reply(self, path, body):
         if path.startswith("/servers/getVersion"):
@@ -326,7 +427,7 @@ def withdrawn(report):
                 bravo("misp", "push", "alfa", "--json")
                 there = json.dumps(_events(served, alfa.token))
                 require("secret.example" in there, there[:1500])
-        stubborn.server.shutdown()
+        stubborn.close()
 
 
 def rules(report):

@@ -24,13 +24,10 @@ def _normal(path):
     return re.sub(r"/users/view/me\.json", "/users/view/me", path)
 
 
-class Recorded:
-    """A server that replays a stretch of the recordings: the last answer of each method and path."""
+class Answering:
+    """An HTTP server on this machine; `answer(method, path, body, headers)` gives status, headers and bytes."""
 
-    def __init__(self, exchanges):
-        self.known, self.asked, self.beyond, self.bodies, self.more = {}, [], [], [], {}
-        for one in exchanges:
-            self.known.setdefault((one["method"], _normal(one["path"])), []).append(one)
+    def __init__(self):
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -58,6 +55,19 @@ class Recorded:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def close(self):
+        self.server.shutdown()
+
+
+class Recorded(Answering):
+    """A server that replays a stretch of the recordings: the last answer of each method and path."""
+
+    def __init__(self, exchanges):
+        self.known, self.asked, self.beyond, self.bodies, self.more = {}, [], [], [], {}
+        for one in exchanges:
+            self.known.setdefault((one["method"], _normal(one["path"])), []).append(one)
+        super().__init__()
+
     def answer(self, method, path, body, headers):
         self.asked.append((method, _normal(path)))
         self.bodies.append((method, path, body))
@@ -77,8 +87,6 @@ class Recorded:
             return 304, etag, b""
         return one["status"], etag, (one["resp_body"] or "").encode()
 
-    def close(self):
-        self.server.shutdown()
 
 
 def _node(home, name="bravo"):

@@ -78,6 +78,9 @@ def _routes(uuid, hidden):
         yield from (("GET", f"/{path}/index", None), ("GET", f"/{path}/view/{hidden}", None))
     yield from (("POST", "/galaxy_clusters/restSearch", {}), ("POST", "/galaxy_clusters/restSearch", {"uuid": [hidden], "custom": 1}), ("GET", f"/galaxy_clusters/view/{hidden}", None))
     yield from (("POST", f"/galaxy_clusters/delete/{hidden}", {}), ("GET", f"/galaxy_clusters/index/{hidden}", None), ("POST", "/warninglists/checkValue", ["hidden.example"]))
+    yield ("POST", "/galaxies/pushCluster", [{"GalaxyCluster": {"uuid": hidden, "value": "mine", "version": "1790000000", "distribution": "3", "published": True}}])
+    # Its own answers name what the reader has called so itself.
+    yield from (("POST", "/galaxy_clusters/restSearch", {"custom": 1, "uuid": [hidden]}), ("GET", f"/galaxy_clusters/view/{hidden}", None))
     yield from (("POST", "/attributes/restSearch", {"enforceWarninglist": 1, "includeWarninglistHits": 1}), ("GET", "/objectTemplates/getRaw/hidden", None))
     yield from (("POST", "/objects/restSearch", {"value": "hidden.example"}), ("POST", "/attributes/restSearch", {"value": ["hidden.example", "seen.example"], "includeCorrelations": 1}))
     yield from (("POST", "/events/restSearch", {"quickFilter": "%hidden%"}), ("POST", "/events/restSearch", {"value": "%hidden%", "searchall": 1}), ("POST", "/events/restSearch", {"sharinggroup": hidden}))

@@ -15,7 +15,7 @@ from node import Node, temporary
 
 def _post(served, key, path, body=None, method="POST"):
     head = {"Authorization": key, "Accept": "application/json"}
-    return requests.request(method, served.ready["misp"] + path, json=body, headers=head, timeout=30)
+    return requests.request(method, served.ready["misp"].rstrip("/") + "/" + path.lstrip("/"), json=body, headers=head, timeout=30)
 
 
 def _people(report, served, node):

@@ -92,6 +92,8 @@ def groups():
     found.append(("misp clusters", cases_misp_beside.clusters, (), False))
     found.append(("misp beside", cases_misp_beside.beside, (), False))
     found.append(("misp withdrawn", cases_misp_beside.withdrawn, (), False))
+    found.append(("misp unsaid", cases_misp_beside.unsaid, (), False))
+    found.append(("misp left", cases_misp_beside.left, (), False))
     found.append(("misp rules", cases_misp_beside.rules, (), False))
     found.append(("misp long event", cases_misp_beside.long_event, (), False))
     found.append(("misp in step", cases_misp_sync.in_step, (), False))

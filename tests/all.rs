@@ -18,6 +18,8 @@ mod laws;
 mod misp_leaks;
 mod misp_map;
 #[cfg(test)]
+mod misp_puller;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod scripts;

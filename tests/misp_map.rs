@@ -3,13 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tools of tests")]
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
 use polder_misp::map::{Folk, Offer, Peer, Reader, Taken, Taker, View, Wanted};
 use polder_release::{Alliance, DefaultLabel, Form, Kind, Member, Origin, Outbound, Page, Policy, Recipient};
-use polder_store::{ManualClock, Query, Setup, Source, Store, Versions, prepare};
+use polder_store::{Act, Clock as _, ManualClock, Query, Setup, Source, Store, Versions, prepare};
 use serde_json::{Value, json};
 
 const NOW_US: i64 = 1_790_000_000_000_000;
@@ -46,7 +47,9 @@ fn policy() -> Policy {
 pub(crate) struct Node {
     _dir: tempfile::TempDir,
     store: Store,
-    policy: Policy,
+    policy: RefCell<Policy>,
+    sources: Vec<Source>,
+    clock: Arc<ManualClock>,
 }
 
 impl Node {
@@ -55,13 +58,25 @@ impl Node {
         let source = |name: &str, origin| Source { name: name.into(), origin, default: DefaultLabel::default() };
         let sources =
             vec![source("own", Origin::Own), source("bravo", Origin::Member("bravo".into())), source("feed", Origin::Feed), source("feed-b", Origin::Feed)];
-        let setup = Setup { policy: policy(), sources, clock: Arc::new(ManualClock::at(NOW_US)), accept_clock: false };
-        Self { store: Store::open(dir.path(), setup).unwrap(), _dir: dir, policy: policy() }
+        let clock = Arc::new(ManualClock::at(NOW_US));
+        let setup = Setup { policy: policy(), sources: sources.clone(), clock: clock.clone(), accept_clock: false };
+        Self { store: Store::open(dir.path(), setup).unwrap(), _dir: dir, policy: policy().into(), sources, clock }
+    }
+
+    /// A member leaves the alliance, or comes again.
+    pub(crate) fn in_alliance(&self, member: &str, inside: bool) {
+        let mut policy = self.policy.borrow_mut();
+        policy.alliance.members.get_mut(member).unwrap().in_alliance = inside;
+        self.store.act(Act::Policy(policy.clone(), self.sources.clone()), "policy").unwrap();
+    }
+
+    pub(crate) fn wait(&self, us: i64) {
+        self.clock.set(self.clock.now_us() + us);
     }
 
     pub(crate) fn take(&self, source: &str, document: &Value) -> Taken {
         let bytes = document.to_string();
-        let folk = Folk::of(&self.policy.alliance);
+        let folk = Folk::of(&self.policy.borrow().alliance);
         let mut keep = |offers: Vec<Offer>| {
             let batch: Vec<_> = offers.iter().map(|o| prepare(&o.text, NOW_US).unwrap()).collect();
             self.store.ingest(source, None, batch).map(drop)
@@ -71,7 +86,7 @@ impl Node {
 
     /// Takes something that another MISP lists apart from its events.
     pub(crate) fn list(&self, source: &str, name: &str, fields: &Value) {
-        let folk = Folk::of(&self.policy.alliance);
+        let folk = Folk::of(&self.policy.borrow().alliance);
         let mut keep = |offers: Vec<Offer>| {
             let batch: Vec<_> = offers.iter().map(|o| prepare(&o.text, NOW_US).unwrap()).collect();
             self.store.ingest(source, None, batch).map(drop)
@@ -87,10 +102,32 @@ impl Node {
 
     /// The events a recipient reads, as MISP's JSON.
     pub(crate) fn events(&self, recipient: &str) -> Vec<Value> {
-        let entry = self.policy.recipients.iter().find(|r| &*r.id == recipient).unwrap();
-        let reader = Reader { store: &self.store, peer: Peer::of(entry, &self.policy.alliance), alliance: &self.policy.alliance, secret: &SECRET, recipient };
+        self.viewed(recipient, Self::read_all)
+    }
+
+    fn viewed<T>(&self, recipient: &str, look: impl FnOnce(&mut View<'_, String>) -> T) -> T {
+        let policy = self.policy.borrow();
+        let entry = policy.recipients.iter().find(|r| &*r.id == recipient).unwrap();
+        let reader = Reader { store: &self.store, peer: Peer::of(entry, &policy.alliance), alliance: &policy.alliance, secret: &SECRET, recipient };
         let mut pages = |query: &Query, form| self.page(recipient, query, form);
-        let mut view = View::new(&reader, &mut pages);
+        look(&mut View::new(&reader, &mut pages))
+    }
+
+    /// The events a MISP that pulls is told of, with their times; also those that it may no longer have.
+    pub(crate) fn listed(&self, recipient: &str) -> Vec<(String, i64)> {
+        let all = self.viewed(recipient, |view| [view.events().unwrap(), view.left_events().unwrap()].concat());
+        all.iter().map(|e| (e["uuid"].as_str().unwrap().to_owned(), e["timestamp"].as_str().unwrap().parse().unwrap())).collect()
+    }
+
+    /// An event as a MISP that pulls asks for it.
+    pub(crate) fn pulled(&self, recipient: &str, uuid: &str) -> Option<Value> {
+        let mut out = Vec::new();
+        let wanted = Wanted { left: true, local_tags: false, galaxies: false, ..Wanted::ALL };
+        let there = self.viewed(recipient, |view| view.event(uuid, wanted, &mut out).unwrap());
+        there.then(|| serde_json::from_slice::<Value>(&out).unwrap()["Event"].clone())
+    }
+
+    fn read_all(view: &mut View<'_, String>) -> Vec<Value> {
         let heads = view.events().unwrap();
         let mut read = |head: &serde_json::Map<String, Value>| {
             let uuid = head["uuid"].as_str().unwrap();

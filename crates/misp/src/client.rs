@@ -3,6 +3,7 @@
 //! The rule: what it answers is an attacker's; it is bounded, and an answer of the wrong shape is the peer's fault, told with its place.
 
 mod beside;
+mod unsaid;
 mod withdraw;
 
 use std::collections::BTreeMap;
@@ -20,8 +21,10 @@ use crate::limits;
 use crate::map::aside::ANALYST_DATA;
 use crate::map::fields::{flag, number, stays, text};
 use crate::map::ids::uuid;
+pub use crate::map::left::WITHDRAWN;
 pub use beside::Beside;
-pub use withdraw::{Part, Pushed, WITHDRAWN};
+pub use unsaid::There;
+pub use withdraw::{Part, Pushed};
 
 /// How an event is asked for: whole, withdrawn parts too, without what only means something there.
 const WHOLE: &str = "deleted[]:0/deleted[]:1/excludeGalaxy:1/includeEventCorrelations:0/includeFeedCorrelations:0/includeWarninglistHits:0/excludeLocalTags:";
@@ -335,6 +338,13 @@ impl Remote {
             _ => Sent::Kept,
         })
     }
+}
+
+/// Does a document say of its event that it was withdrawn, and nothing more?
+#[must_use]
+pub fn is_withdrawn(document: &Value) -> bool {
+    let Some(event) = document.get("Event").and_then(Value::as_object) else { return false };
+    text(event, "info") == WITHDRAWN && withdraw::parts(event).is_empty()
 }
 
 /// What a MISP that pulls does to an event: the levels go one down, local tags go, and it is locked.

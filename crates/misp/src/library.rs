@@ -213,7 +213,8 @@ impl Library {
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
-            if path.is_dir() {
+            // A link to a folder may lead in circles.
+            if entry.file_type().is_ok_and(|t| t.is_dir()) {
                 self.gather(&path, depth + 1, files);
             } else if files.len() < limits::FILES_MAX && path.extension().is_some_and(|e| e == "json") {
                 files.push(path);

@@ -33,6 +33,7 @@ pub use engine::Act;
 pub use error::Error;
 pub use ingest::{Outcome, Prepared, Refusal, prepare};
 pub use look::{Explained, RowView, Sharing};
+pub use moved::Left;
 pub use page::{Query, Versions};
 pub use rehearse::{Effect, Rehearsal};
 pub use search::{Candidates, Find};

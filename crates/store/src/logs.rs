@@ -5,10 +5,16 @@ use std::collections::BTreeSet;
 use crate::backend::{LedgerRecord, Record};
 use crate::engine::Engine;
 use crate::limits::LOG_CHUNK_ENTRIES;
-use crate::viewlog::{Ground, LogEntry, ViewLog};
+use crate::viewlog::{Ground, Kept, LogEntry, ViewLog};
 
 const GONE: u8 = 1;
 const REMOVES: u8 = 2;
+/// The act that took it out follows.
+const LEFT: u8 = 4;
+/// The act that began with it follows.
+const BEGINS: u8 = 8;
+/// Date, row, flags, what is removed, the act that took it out, the act that began with it.
+const ENTRY_BYTES_MAX: usize = 8 + 4 + 1 + 8 + 4 + 4;
 
 /// The records of what changed in a log since it was last written; returns the chunks, which are to be marked again if writing fails.
 /// Only the writing thread calls this, so that an older chunk cannot follow a newer one to disk.
@@ -22,9 +28,16 @@ pub(crate) fn write(recipient: &str, log: &mut ViewLog, records: &mut Vec<Record
             let fingerprint = u32::try_from(start + n).map_or(0, |p| log.fingerprint(p));
             packed.extend_from_slice(&entry.date_us.to_le_bytes());
             packed.extend_from_slice(&entry.row.to_le_bytes());
-            packed.push(if entry.gone { GONE } else { 0 } | if fingerprint == 0 { 0 } else { REMOVES });
+            let position = u32::try_from(start + n).unwrap_or(u32::MAX);
+            let left = log.left_at(entry.row, position);
+            let begins = log.act_begins(position);
+            let flags = [(entry.gone, GONE), (fingerprint != 0, REMOVES), (left.is_some(), LEFT), (begins.is_some(), BEGINS)];
+            packed.push(flags.into_iter().filter(|(on, _)| *on).fold(0, |all, (_, flag)| all | flag));
             if fingerprint != 0 {
                 packed.extend_from_slice(&fingerprint.to_le_bytes());
+            }
+            for act in [left, begins].into_iter().flatten() {
+                packed.extend_from_slice(&act.to_le_bytes());
             }
         }
         // Compressing into memory cannot fail; an empty chunk would be noticed as damage at the next start.
@@ -35,25 +48,26 @@ pub(crate) fn write(recipient: &str, log: &mut ViewLog, records: &mut Vec<Record
     chunks
 }
 
-fn unpack(bytes: &[u8]) -> Option<Vec<(LogEntry, u64)>> {
-    let packed = zstd::bulk::decompress(bytes, LOG_CHUNK_ENTRIES * 21).ok()?;
+fn unpack(bytes: &[u8]) -> Option<Vec<Kept>> {
+    let packed = zstd::bulk::decompress(bytes, LOG_CHUNK_ENTRIES * ENTRY_BYTES_MAX).ok()?;
     let mut rest = packed.as_slice();
     let mut out = Vec::new();
     while !rest.is_empty() {
-        let (date, tail) = rest.split_at_checked(8)?;
-        let (row, tail) = tail.split_at_checked(4)?;
-        let (flags, mut tail) = tail.split_first()?;
-        let mut fingerprint = 0;
-        if flags & REMOVES != 0 {
-            let (bytes, after) = tail.split_at_checked(8)?;
-            fingerprint = u64::from_le_bytes(bytes.try_into().ok()?);
-            tail = after;
-        }
-        let entry = LogEntry { date_us: i64::from_le_bytes(date.try_into().ok()?), row: u32::from_le_bytes(row.try_into().ok()?), gone: flags & GONE != 0 };
-        out.push((entry, fingerprint));
-        rest = tail;
+        let date_us = i64::from_le_bytes(take(&mut rest)?);
+        let row = u32::from_le_bytes(take(&mut rest)?);
+        let [flags] = take(&mut rest)?;
+        let fingerprint = if flags & REMOVES == 0 { 0 } else { u64::from_le_bytes(take(&mut rest)?) };
+        let left = if flags & LEFT == 0 { None } else { Some(u32::from_le_bytes(take(&mut rest)?)) };
+        let begins = if flags & BEGINS == 0 { None } else { Some(u32::from_le_bytes(take(&mut rest)?)) };
+        out.push(Kept { entry: LogEntry { date_us, row, gone: flags & GONE != 0 }, fingerprint, left, begins });
     }
     Some(out)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*bytes)
 }
 
 /// Puts the logs and the ledger back. A log that cannot be read starts anew, from now on, so that nothing is dated before what was served.
@@ -78,7 +92,7 @@ pub(crate) fn restore(engine: &mut Engine, rest: Vec<Record>) {
                 let in_order = *expected == chunk;
                 *expected += 1;
                 match (log_of(engine, &recipient), unpack(&bytes).filter(|_| in_order)) {
-                    (Some(log), Some(entries)) => entries.into_iter().for_each(|(e, f)| log.restore(e, f)),
+                    (Some(log), Some(entries)) => entries.into_iter().for_each(|kept| log.restore(kept)),
                     (Some(_), None) => {
                         broken.insert(recipient);
                     }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use crate::Error;
 use crate::backend::{Backend, LedgerRecord, Reader, Record, RowRecord};
 
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 const SCHEMA: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB, checksum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE kind(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum INTEGER NOT NULL);
@@ -63,6 +63,8 @@ impl Sqlite {
         match format {
             0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;"))?,
             FORMAT => {}
+            // Format 1 did not keep when something left a view; what it wrote is read as it is.
+            1 => connection.execute_batch(&format!("PRAGMA user_version={FORMAT};"))?,
             found => return Err(Error::Newer { found, known: FORMAT }),
         }
         connection.set_prepared_statement_cache_capacity(64);

@@ -3,7 +3,7 @@
 //! INVARIANT (exact history): a log extended late is the log that would have been had it been extended after every commit. Commits are
 //! processed one by one as of their horizon; whatever changes decisions about rows already there first brings every log up to date.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use polder_release::{Judge, LabelCache, Policy};
 use polder_stix::time::Version;
@@ -16,6 +16,18 @@ pub(crate) struct LogEntry {
     pub(crate) date_us: i64,
     pub(crate) row: u32,
     pub(crate) gone: bool,
+}
+
+/// An entry as it is kept on disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) entry: LogEntry,
+    /// Of what is removed; zero if that is nothing.
+    pub(crate) fingerprint: u64,
+    /// The act that took it out.
+    pub(crate) left: Option<u32>,
+    /// The act that began with it.
+    pub(crate) begins: Option<u32>,
 }
 
 /// A set of numbers, one bit each.
@@ -89,6 +101,11 @@ pub(crate) struct ViewLog {
     pub(crate) entries: Vec<LogEntry>,
     pub(crate) fingerprints: HashMap<u32, u64>,
     positions: Positions,
+    /// The act that took each gone entry out, by row and position.
+    left: BTreeMap<(u32, u32), u32>,
+    /// The first position of each act that entered something, and the act's number: what a commit, a decision or a window changed at once.
+    acts: Vec<(u32, u32)>,
+    last_act: u32,
     holdable: Bits,
     pub(crate) last_date_us: i64,
     /// Nothing is dated earlier.
@@ -125,6 +142,33 @@ impl ViewLog {
     /// Rows in view.
     pub(crate) fn in_view(&self) -> usize {
         self.positions.count
+    }
+
+    /// Positions that a row had before it was taken out of the view, with the act that did it; oldest first.
+    pub(crate) fn left(&self, row: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.left.range((row, 0)..=(row, u32::MAX)).map(|((_, position), act)| (*position, *act))
+    }
+
+    /// The act that took out what was at a position, if one did.
+    pub(crate) fn left_at(&self, row: u32, position: u32) -> Option<u32> {
+        self.left.get(&(row, position)).copied()
+    }
+
+    /// Rows that were ever taken out of the view.
+    pub(crate) fn all_left(&self) -> impl Iterator<Item = u32> + '_ {
+        let mut last = None;
+        self.left.keys().map(|(row, _)| *row).filter(move |row| last.replace(*row) != Some(*row))
+    }
+
+    /// The act that entered what is at a position.
+    pub(crate) fn act_at(&self, position: u32) -> u32 {
+        let after = self.acts.partition_point(|(start, _)| *start <= position);
+        after.checked_sub(1).and_then(|n| self.acts.get(n)).map_or(0, |(_, act)| *act)
+    }
+
+    /// The act that began with what is at a position, if one did.
+    pub(crate) fn act_begins(&self, position: u32) -> Option<u32> {
+        self.acts.binary_search_by_key(&position, |(start, _)| *start).ok().and_then(|n| self.acts.get(n)).map(|(_, act)| *act)
     }
 
     pub(crate) fn fingerprint(&self, position: u32) -> u64 {
@@ -187,6 +231,7 @@ impl ViewLog {
         let mut visited = HashSet::with_capacity(dirty.len());
         let mut work = dirty;
         let mut entering: Vec<(u32, u64)> = Vec::new();
+        let act_number = self.last_act.saturating_add(1);
         while let Some(object) = work.pop() {
             if !visited.insert(object) {
                 continue;
@@ -205,9 +250,12 @@ impl ViewLog {
                 let rows = ground.columns.referrers(object).filter(|r| *r < horizon);
                 work.extend(rows.filter_map(|r| ground.columns.row(r).map(|x| x.object)));
             }
-            self.show(ground.columns, object, &permitted, &mut entering);
+            self.show(ground.columns, object, &permitted, act_number, &mut entering);
         }
         entering.sort_unstable();
+        if !entering.is_empty() {
+            self.begin(act_number);
+        }
         for (row, fingerprint) in entering {
             self.enter(row, fingerprint, stamp_us);
         }
@@ -230,7 +278,7 @@ impl ViewLog {
     }
 
     /// Chooses what is shown of an object, marks gone what no longer is, and collects what enters.
-    fn show(&mut self, columns: &Columns, object: u32, permitted: &[(u32, u64)], entering: &mut Vec<(u32, u64)>) {
+    fn show(&mut self, columns: &Columns, object: u32, permitted: &[(u32, u64)], act: u32, entering: &mut Vec<(u32, u64)>) {
         let shown = self.choose(columns, permitted);
         let leaving: Vec<(u32, u32)> = columns
             .rows_of(object)
@@ -243,6 +291,7 @@ impl ViewLog {
             }
             self.dirty_chunks.insert(position / chunk_entries());
             self.positions.remove(row);
+            self.take_leave(row, position, act);
         }
         entering.extend(shown.into_iter().filter(|(row, _)| self.position(*row).is_none()));
     }
@@ -270,6 +319,17 @@ impl ViewLog {
         ranked.into_iter().filter(keep).collect()
     }
 
+    fn take_leave(&mut self, row: u32, position: u32, act: u32) {
+        self.last_act = self.last_act.max(act);
+        self.left.insert((row, position), act);
+    }
+
+    /// What enters from now on does so by that act.
+    fn begin(&mut self, act: u32) {
+        self.last_act = self.last_act.max(act);
+        self.acts.push((u32::try_from(self.entries.len()).unwrap_or(u32::MAX), act));
+    }
+
     fn enter(&mut self, row: u32, fingerprint: u64, stamp_us: i64) {
         let date_us = stamp_us.max(self.floor_us).max(self.last_date_us.saturating_add(1));
         let position = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
@@ -283,9 +343,15 @@ impl ViewLog {
     }
 
     /// Puts back entries read from disk, in order.
-    pub(crate) fn restore(&mut self, entry: LogEntry, fingerprint: u64) {
+    pub(crate) fn restore(&mut self, kept: Kept) {
+        let Kept { entry, fingerprint, left, begins } = kept;
         let position = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        if !entry.gone {
+        if let Some(act) = begins {
+            self.begin(act);
+        }
+        if entry.gone {
+            self.take_leave(entry.row, position, left.unwrap_or_default());
+        } else {
             self.positions.insert(entry.row, position);
         }
         if fingerprint != 0 {

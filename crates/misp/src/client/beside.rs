@@ -1,6 +1,6 @@
 //! What goes between MISPs besides events: custom clusters, sightings, proposals, and what analysts write.
 //!
-//! The rule: the other side is asked what it lacks, and is sent that alone; a MISP that does not take something is told of, and the rest goes on.
+//! The rule: the other side is asked what it lacks where it can say so, and is sent that alone; what it does not take is told, and the rest goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Remote, odd};
 use crate::limits;
 use crate::map::Said;
-use crate::map::aside::ANALYST_DATA;
+use crate::map::aside::{ANALYST_DATA, custom_cluster};
 use crate::map::fields::{number, text};
 use crate::map::ids::uuid;
 
@@ -19,13 +19,14 @@ use crate::map::ids::uuid;
 pub struct Beside {
     /// How many the other side took.
     pub sent: usize,
+    /// The UUIDs of those that were sent and not refused.
+    pub named: Vec<String>,
     /// What it said where it took none.
     pub refused: Vec<String>,
 }
 
 /// Fields that mean something only here, or name a person.
-const HERE: &[&str] =
-    &["id", "org_id", "orgc_id", "event_id", "attribute_id", "old_id", "galaxy_id", "sharing_group_id", "_canEdit", "email", "timestamp_said"];
+const HERE: &[&str] = &["id", "org_id", "orgc_id", "event_id", "attribute_id", "old_id", "galaxy_id", "sharing_group_id", "_canEdit", "email"];
 
 fn leaving(said: &Said) -> Map<String, Value> {
     let mut fields = said.fields.clone();
@@ -33,12 +34,25 @@ fn leaving(said: &Said) -> Map<String, Value> {
     fields
 }
 
+/// The UUIDs in what is sent: of a list, or of one thing under its name.
+fn named(body: &Value) -> Vec<String> {
+    let one = |value: &Value| {
+        let inner = value.get("GalaxyCluster").unwrap_or(value);
+        Some(inner.get("uuid")?.as_str()?.to_owned())
+    };
+    match body {
+        Value::Array(list) => list.iter().filter_map(one).collect(),
+        Value::Object(map) => map.values().filter_map(one).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Remote {
     /// Custom clusters that are new or have a newer version, by the versions that are known.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn clusters(&self, known: &BTreeMap<String, i64>) -> Result<Vec<Value>, Error> {
+    pub fn clusters(&self, known: &BTreeMap<String, i64>) -> Result<Vec<Map<String, Value>>, Error> {
         let mut all = Vec::new();
         for (id, version) in self.clusters_there(&[])?.into_iter().take(limits::CLUSTERS_ASKED) {
             if known.get(&id).is_some_and(|k| *k >= version) {
@@ -50,17 +64,7 @@ impl Remote {
                 continue;
             }
             let read: Value = serde_json::from_slice(&answer.body).map_err(|e| odd(&path, e))?;
-            let mut cluster = read.get("GalaxyCluster").cloned().unwrap_or_else(|| read.clone());
-            // MISP lists some parts beside the cluster, and some in it.
-            if let Some(fields) = cluster.as_object_mut() {
-                for beside in ["Galaxy", "Orgc", "Org", "SharingGroup", "GalaxyElement", "GalaxyClusterRelation"] {
-                    if let Some(value) = read.get(beside) {
-                        fields.entry(beside).or_insert_with(|| value.clone());
-                    }
-                }
-            }
-            let is_it = cluster.get("uuid").and_then(Value::as_str).is_some_and(|u| u.eq_ignore_ascii_case(&id));
-            all.extend(is_it.then_some(cluster));
+            all.extend(custom_cluster(&read).filter(|cluster| text(cluster, "uuid") == id));
         }
         Ok(all)
     }
@@ -171,13 +175,17 @@ impl Remote {
         Ok(beside)
     }
 
-    fn offer(&self, path: &str, body: &Value, count: usize, beside: &mut Beside) -> Result<(), Error> {
+    pub(super) fn offer(&self, path: &str, body: &Value, count: usize, beside: &mut Beside) -> Result<(), Error> {
         let answer = self.ask("POST", path, Some(body), &[], &[200, 400, 403, 404, 405])?;
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status == 200 {
             let taken = said.get("counter").or_else(|| said.get("saved")).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
             let none = said.get("success") == Some(&Value::Bool(false)) || said.get("saved") == Some(&Value::Bool(false));
-            beside.sent += if none { 0 } else { taken.unwrap_or(count).min(count) };
+            let taken = if none { 0 } else { taken.unwrap_or(count).min(count) };
+            beside.sent += taken;
+            if taken > 0 {
+                beside.named.extend(named(body));
+            }
         } else {
             let why = said.get("message").and_then(Value::as_str).unwrap_or_default();
             beside.refused.push(clip(&format!("{} {why}", answer.status)));

@@ -1,16 +1,15 @@
 //! Taking back what was pushed to a MISP: the part stays there as a deleted one without what it said.
 //!
-//! The rule: nothing of what was withdrawn is sent again; only its UUID is, which the other side has.
+//! The rule: no value, comment, title or text of what was withdrawn is sent again; what names it there is: UUIDs, an object's kind, an event's day and maker.
+//! It is made of what was sent before, so no page of the store is opened for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::map::fields::{flag, text};
-
-/// What is left of the title of an event that was withdrawn.
-pub const WITHDRAWN: &str = "withdrawn";
+use crate::map::left;
 
 /// What a MISP was sent of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +25,8 @@ pub struct Pushed {
     pub own_s: i64,
     /// Its parts by their UUIDs.
     pub parts: BTreeMap<String, Part>,
+    /// Its tags, those of a part after the part's UUID and a space.
+    pub tags: BTreeSet<String>,
     /// All of it was withdrawn there.
     pub gone: bool,
 }
@@ -52,7 +53,7 @@ fn list<'e>(map: &'e Map<String, Value>, key: &str) -> impl Iterator<Item = &'e 
 }
 
 /// The parts of an event that stand.
-fn parts(event: &Map<String, Value>) -> BTreeMap<String, Part> {
+pub(super) fn parts(event: &Map<String, Value>) -> BTreeMap<String, Part> {
     let mut all = BTreeMap::new();
     let mut put = |one: &Map<String, Value>, part: Part| {
         if !flag(one.get("deleted")) {
@@ -74,18 +75,43 @@ fn parts(event: &Map<String, Value>) -> BTreeMap<String, Part> {
     all
 }
 
-/// A part of which nothing is left but that it was there.
-fn stub(uuid: &str, now_s: i64) -> Map<String, Value> {
-    let told = json!({"uuid": uuid, "type": "text", "category": "Other", "value": format!("withdrawn {uuid}"), "to_ids": false, "comment": "", "deleted": true,
-        "distribution": "0", "disable_correlation": true, "timestamp": now_s.to_string()});
-    told.as_object().cloned().unwrap_or_default()
+/// The tags of an event and of its parts that stand.
+fn tags_of(event: &Map<String, Value>) -> BTreeSet<String> {
+    let names = |one: &Map<String, Value>| list(one, "Tag").map(|tag| text(tag, "name").to_owned()).collect::<Vec<_>>();
+    let mut all: BTreeSet<String> = names(event).into_iter().collect();
+    let within = list(event, "Object").flat_map(|o| list(o, "Attribute"));
+    for part in list(event, "Attribute").chain(within).chain(list(event, "EventReport")).filter(|p| !flag(p.get("deleted"))) {
+        let own = text(part, "uuid").to_lowercase();
+        all.extend(names(part).into_iter().map(|name| format!("{own} {name}")));
+    }
+    all
 }
 
 impl Pushed {
+    /// Tags that were sent before and are not now, if what the other side has shows them still.
+    #[must_use]
+    pub fn tags_standing(&self, now: &Self, back: &Value) -> Vec<String> {
+        let there = back.get("Event").and_then(Value::as_object).map(tags_of).unwrap_or_default();
+        self.tags.difference(&now.tags).filter(|tag| there.contains(*tag)).cloned().collect()
+    }
+
+    /// Were tags taken off since?
+    #[must_use]
+    pub fn has_fewer_tags(&self, now: &Self) -> bool {
+        self.tags.difference(&now.tags).next().is_some()
+    }
+
     /// The time under which the other side has the event or is to have it: later than any that was sent before, if something has changed here since.
     #[must_use]
     pub fn offered_s(&self, own_s: i64) -> i64 {
         if own_s == self.own_s { self.sent_s.max(own_s) } else { own_s.max(self.sent_s.saturating_add(i64::from(self.sent_s > 0))) }
+    }
+
+    /// Has an event the parts that were sent of it, no more and no less?
+    #[must_use]
+    pub fn is_as_sent(&self, event: &Map<String, Value>) -> bool {
+        let sent = self.parts.iter().filter(|(_, part)| **part != Part::Withdrawn);
+        parts(event).iter().eq(sent)
     }
 
     /// Does something stand again that was withdrawn there, or stand there that is out of view?
@@ -108,25 +134,19 @@ impl Pushed {
             self.parts.iter().filter(|(uuid, part)| **part != Part::Withdrawn && !there(event, uuid)).map(|(u, p)| (u.clone(), p.clone())).collect();
         for (uuid, part) in &missing {
             if let Part::Object(name) = part {
-                let object = json!({"uuid": uuid, "name": name, "meta-category": "misc", "description": "", "template_uuid": uuid, "template_version": "1",
-                    "deleted": true, "distribution": "0", "comment": "", "timestamp": at_s.to_string(), "Attribute": []});
-                push(event, "Object", object);
+                push(event, "Object", left::object(uuid, name, at_s));
             }
         }
         for (uuid, part) in &missing {
             match part {
                 Part::Attribute(object) => {
-                    let stub = Value::Object(stub(uuid, at_s));
                     let mut objects = event.get_mut("Object").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut);
                     match objects.find(|o| !object.is_empty() && text(o, "uuid").eq_ignore_ascii_case(object)) {
-                        Some(object) => push(object, "Attribute", with_relation(stub)),
-                        None => push(event, "Attribute", stub),
+                        Some(object) => push(object, "Attribute", left::within(uuid, at_s).into()),
+                        None => push(event, "Attribute", left::attribute(uuid, at_s).into()),
                     }
                 }
-                Part::Report => {
-                    let report = json!({"uuid": uuid, "name": "withdrawn", "content": "", "deleted": true, "distribution": "0", "timestamp": at_s.to_string()});
-                    push(event, "EventReport", report);
-                }
+                Part::Report => push(event, "EventReport", left::report(uuid, at_s)),
                 Part::Object(_) | Part::Withdrawn => {}
             }
         }
@@ -143,7 +163,8 @@ impl Pushed {
             }
         }
         let orgc = event.get("Orgc").and_then(Value::as_object).map(|o| (text(o, "uuid").to_owned(), text(o, "name").to_owned())).unwrap_or_default();
-        let state = Self { orgc, date: text(event, "date").to_owned(), sent_s: at_s, own_s: self.own_s, parts: now, gone: false };
+        let (date, tags) = (text(event, "date").to_owned(), tags_of(event));
+        let state = Self { orgc, date, sent_s: at_s, own_s: self.own_s, parts: now, tags, gone: false };
         (state, missing.into_iter().map(|(uuid, _)| uuid).collect())
     }
 
@@ -151,9 +172,9 @@ impl Pushed {
     #[must_use]
     pub fn nothing(&self, uuid: &str, at_s: i64) -> Value {
         let (orgc, name) = &self.orgc;
-        json!({"Event": {"uuid": uuid, "info": WITHDRAWN, "date": self.date, "analysis": "2", "threat_level_id": "4", "distribution": "0", "published": true,
-            "locked": true, "timestamp": at_s.to_string(), "publish_timestamp": at_s.to_string(), "Orgc": {"uuid": orgc, "name": name},
-            "Attribute": [], "Object": [], "EventReport": []}})
+        let mut event = left::event(uuid, &self.date, (orgc, name), at_s);
+        event.extend(["Attribute", "Object", "EventReport"].map(|list| (list.to_owned(), json!([]))));
+        json!({"Event": event})
     }
 
     /// Those parts that still stand in what the other side has.
@@ -171,13 +192,6 @@ fn each(event: &mut Map<String, Value>, change: &mut dyn FnMut(&mut Map<String, 
             part.get_mut("Attribute").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut).for_each(&mut *change);
         }
     }
-}
-
-fn with_relation(mut stub: Value) -> Value {
-    if let Some(map) = stub.as_object_mut() {
-        map.insert("object_relation".to_owned(), "text".into());
-    }
-    stub
 }
 
 fn push(map: &mut Map<String, Value>, key: &str, value: Value) {

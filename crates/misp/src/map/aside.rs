@@ -130,6 +130,18 @@ impl Aside {
     }
 }
 
+/// A custom cluster as MISP writes it, some of its parts in it and some beside it; none if it is of the common ones, or names nothing.
+pub(crate) fn custom_cluster(given: &Value) -> Option<Map<String, Value>> {
+    let mut fields = given.get("GalaxyCluster").unwrap_or(given).as_object()?.clone();
+    for beside in ["Galaxy", "Orgc", "Org", "SharingGroup", "GalaxyElement", "GalaxyClusterRelation"] {
+        if let Some(value) = given.get(beside) {
+            fields.entry(beside).or_insert_with(|| value.clone());
+        }
+    }
+    fields.insert("uuid".to_owned(), uuid(text(&fields, "uuid"))?.into());
+    (!flag(fields.get("default")) && !text(&fields, "value").is_empty()).then_some(fields)
+}
+
 /// What another MISP lists apart from its events, about what a source has of it; none if the source has nothing of that.
 pub(crate) fn listed(store: &Store, source: &str, name: &str, fields: Map<String, Value>) -> Result<Option<Aside>, polder_store::Error> {
     let read = |id: &str| -> Result<Option<Value>, polder_store::Error> {

@@ -92,8 +92,13 @@ impl<E> std::fmt::Debug for Taker<'_, E> {
 /// An event of the document, as far as it was read.
 struct Reading {
     place: Place,
+    /// Its own rows, until its first part comes: so an event and its parts are kept by one commit, if they are not many.
+    rows: Option<Vec<Row>>,
     seen: [usize; 3],
 }
+
+/// A reference to be: where it was, what it says, and where it stands.
+type Reference = (String, Value, Place);
 
 impl<'t, E> Taker<'t, E> {
     /// For a source of a store; `keep` is given batches of objects.
@@ -176,16 +181,17 @@ impl<'t, E> Taker<'t, E> {
         let heads = scan::heads(open()?)?;
         let mut events: Vec<Option<Reading>> = Vec::with_capacity(heads.len());
         for (n, head) in heads.into_iter().enumerate() {
-            events.push(match head {
-                Some(head) => self.head(n, head)?,
-                None => None,
-            });
+            events.push(head.and_then(|head| self.head(n, head)));
         }
         let mut references = Vec::new();
+        let mut entered = 0;
         let mut stopped = None;
         let result = scan::parts(open()?, &mut |n, part, value| {
-            let Some(Some(event)) = events.get_mut(n) else { return true };
-            match self.part(n, event, part, value, &mut references) {
+            let taken = self.enter(&mut events, &mut entered, n + 1, &mut references).and_then(|()| match events.get_mut(n) {
+                Some(Some(event)) => self.part(n, event, part, value, &mut references),
+                _ => Ok(()),
+            });
+            match taken {
                 Ok(()) => true,
                 Err(e) => {
                     stopped = Some(e);
@@ -197,17 +203,9 @@ impl<'t, E> Taker<'t, E> {
             Some(e) => return Err(e),
             None => result?,
         }
-        for (n, (at, value, place)) in references.into_iter().enumerate() {
-            let kinds = &self.kinds;
-            let objects = &self.objects;
-            let find = |uuid: &str| {
-                let id = Id::parse(&format!("x--{uuid}"))?.uuid;
-                let kind = kinds.get(&id).copied().or_else(|| objects.contains(&id).then_some("x-misp-object"))?;
-                Some(format!("{kind}--{uuid}"))
-            };
-            let row = rows::reference(value, &place, n, &find);
-            self.offer(&at, row.map(|row| vec![row]))?;
-        }
+        let all = events.len();
+        self.enter(&mut events, &mut entered, all, &mut references)?;
+        self.refer(&mut references)?;
         // Of a document that could not be read in full, nobody knows what is missing.
         if let Some(seen) = self.seen.take().filter(|_| self.taken.refused.is_empty()) {
             for event in events.into_iter().flatten() {
@@ -251,38 +249,71 @@ impl<'t, E> Taker<'t, E> {
         Ok(())
     }
 
-    fn head(&mut self, n: usize, mut head: Map<String, Value>) -> Result<Option<Reading>, Stopped<E>> {
+    fn head(&mut self, n: usize, mut head: Map<String, Value>) -> Option<Reading> {
         self.taken.events += 1;
-        let at = format!("event {}", n + 1);
-        if let Some(Err(reason)) = self.fit.as_mut().map(|fit| fit(None, &mut head)) {
-            self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
-            return Ok(None);
-        }
-        let (rows, place) = match rows::event(head, &mut self.marks) {
-            Ok(found) => found,
+        let fitted = self.fit.as_mut().map_or(Ok(()), |fit| fit(None, &mut head)).map_err(|reason| Unkept { element: "event".to_owned(), reason });
+        match fitted.and_then(|()| rows::event(head, &mut self.marks)) {
+            Ok((rows, place)) => Some(Reading { place, rows: Some(rows), seen: [0; 3] }),
             Err(e) => {
-                self.refuse(&at, &e);
-                return Ok(None);
+                self.refuse(&format!("event {}", n + 1), &e);
+                None
             }
-        };
+        }
+    }
+
+    /// Enters the events up to one, as far as that was not done; none is left of one that may not come in.
+    fn enter(&mut self, events: &mut [Option<Reading>], entered: &mut usize, to: usize, references: &mut Vec<Reference>) -> Result<(), Stopped<E>> {
+        for (n, slot) in events.iter_mut().enumerate().take(to).skip(*entered) {
+            self.refer(references)?;
+            if self.batch.len() > limits::BATCH_OBJECTS / 2 {
+                self.flush()?;
+            }
+            let Some(event) = slot else { continue };
+            let at = format!("event {}", n + 1);
+            let rows = event.rows.take().unwrap_or_default();
+            match self.admits(&event.place)? {
+                Ok(()) => self.offer(&at, Ok(rows))?,
+                Err(reason) => {
+                    self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
+                    *slot = None;
+                }
+            }
+        }
+        *entered = to.max(*entered);
+        Ok(())
+    }
+
+    /// May an event come in from here, by what is held of it?
+    fn admits(&mut self, place: &Place) -> Result<Result<(), String>, Stopped<E>> {
+        if self.waiting.contains(&place.event) {
+            self.flush()?;
+        }
         let held = self.latest(&place.event)?;
         let protected = held.as_ref().and_then(|held| new_of(held.as_object()?, "fields")?.get("protected")).is_some_and(|p| flag(Some(p)));
         if self.unsigned && protected {
-            let reason = format!("event {} is protected, and no signature of this change was checked", place.uuid);
-            self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
-            return Ok(None);
+            return Ok(Err(format!("event {} is protected, and no signature of this change was checked", place.uuid)));
         }
         let whose = held.is_none_or(|held| held.get("created_by_ref").and_then(Value::as_str) == place.author.as_deref());
-        if !whose {
-            let reason = format!("event {} is held as made by another organisation", place.uuid);
-            self.refuse(&at, &Unkept { element: "event".to_owned(), reason });
-            return Ok(None);
-        }
-        self.offer(&at, Ok(rows))?;
-        Ok(Some(Reading { place, seen: [0; 3] }))
+        Ok(if whose { Ok(()) } else { Err(format!("event {} is held as made by another organisation", place.uuid)) })
     }
 
-    fn part(&mut self, n: usize, event: &mut Reading, part: Part, mut value: Value, references: &mut Vec<(String, Value, Place)>) -> Result<(), Stopped<E>> {
+    /// Offers the references between the parts of the last event, of which all parts are known now.
+    fn refer(&mut self, references: &mut Vec<Reference>) -> Result<(), Stopped<E>> {
+        for (n, (at, value, place)) in references.drain(..).enumerate() {
+            let kinds = &self.kinds;
+            let objects = &self.objects;
+            let find = |uuid: &str| {
+                let id = Id::parse(&format!("x--{uuid}"))?.uuid;
+                let kind = kinds.get(&id).copied().or_else(|| objects.contains(&id).then_some("x-misp-object"))?;
+                Some(format!("{kind}--{uuid}"))
+            };
+            let row = rows::reference(value, &place, n, &find);
+            self.offer(&at, row.map(|row| vec![row]))?;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, n: usize, event: &mut Reading, part: Part, mut value: Value, references: &mut Vec<Reference>) -> Result<(), Stopped<E>> {
         let [attributes, objects, reports] = &mut event.seen;
         let counter = match part {
             Part::Attribute => attributes,
@@ -312,7 +343,7 @@ impl<'t, E> Taker<'t, E> {
         }
     }
 
-    fn object(&mut self, at: &str, mut value: Value, place: &Place, nth: usize, references: &mut Vec<(String, Value, Place)>) -> Result<(), Stopped<E>> {
+    fn object(&mut self, at: &str, mut value: Value, place: &Place, nth: usize, references: &mut Vec<Reference>) -> Result<(), Stopped<E>> {
         let mut list = |key: &str| match value.as_object_mut().and_then(|map| map.shift_remove(key)) {
             Some(Value::Array(list)) => list,
             _ => Vec::new(),

@@ -11,11 +11,13 @@ use polder_store::{Query, Versions};
 use serde_json::{Map, Value};
 
 use super::aside::{ANALYST, CLUSTER, PROPOSAL};
-use super::fields::{flag, put_local, stays, text};
+use super::fields::{flag, put_local, text};
+use super::left;
 use super::reader::{Element, Reader};
 use super::rows::STATE;
 use super::take::KINDS;
 use super::terms::{self, Onward};
+use super::wanted::Wanted;
 use crate::limits;
 
 /// Why a view could not be written.
@@ -30,43 +32,6 @@ pub enum Unwritten<E> {
     /// The store does not say.
     #[error(transparent)]
     Store(#[from] polder_store::Error),
-}
-
-/// How much of an event is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// Parts that were withdrawn.
-    pub deleted: bool,
-    /// Parts that stand.
-    pub standing: bool,
-    /// Tags that stay here; only the holder's people have them at all.
-    pub local_tags: bool,
-    /// Galaxies, besides the tags that name their clusters.
-    pub galaxies: bool,
-    /// Its attributes, objects and reports.
-    pub parts: bool,
-    /// Sightings under their attributes.
-    pub sightings: bool,
-}
-
-impl Wanted {
-    /// Everything.
-    pub const ALL: Self = Self { deleted: true, standing: true, local_tags: true, galaxies: true, parts: true, sightings: true };
-
-    fn takes(self, fields: &Map<String, Value>) -> bool {
-        if flag(fields.get("deleted")) { self.deleted } else { self.standing }
-    }
-
-    fn trim(self, fields: &mut Map<String, Value>) {
-        if !self.local_tags
-            && let Some(list) = fields.get_mut("Tag").and_then(Value::as_array_mut)
-        {
-            list.retain(|tag| !tag.as_object().is_some_and(stays));
-        }
-        if !self.galaxies {
-            fields.shift_remove("Galaxy");
-        }
-    }
 }
 
 /// A reader's view, read page by page.
@@ -104,6 +69,14 @@ pub struct Said {
     pub fields: Map<String, Value>,
 }
 
+impl Said {
+    /// Is it marked as deleted?
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        flag(self.fields.get("deleted"))
+    }
+}
+
 /// An attribute and its event, without parts.
 pub type Pair = (Map<String, Value>, Map<String, Value>);
 
@@ -130,6 +103,7 @@ struct Parts {
     said: HashMap<String, Vec<(String, Value)>>,
     attributes: usize,
     states: HashMap<String, Map<String, Value>>,
+    left: left::Laid,
 }
 
 impl<'v, E> View<'v, E> {
@@ -221,7 +195,7 @@ impl<'v, E> View<'v, E> {
     /// # Errors
     /// [`Unwritten`].
     pub fn event(&mut self, uuid: &str, wanted: Wanted, out: &mut dyn Write) -> Result<bool, Unwritten<E>> {
-        let Some(event) = self.head(uuid)? else { return Ok(false) };
+        let Some(event) = self.head(uuid)? else { return if wanted.left { self.left_event(uuid, wanted, out) } else { Ok(false) } };
         let (mut fields, onward, level) = self.dressed(&event, None)?;
         let of = self.reader.number(uuid).to_string();
         let around = Around { event: &of, object: None, onward: &onward, level, wanted };
@@ -248,6 +222,26 @@ impl<'v, E> View<'v, E> {
         Ok(true)
     }
 
+    /// The events the reader was sent and may no longer have, without their parts.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub fn left_events(&mut self) -> Result<Vec<Map<String, Value>>, Unwritten<E>> {
+        Ok(self.reader.left_events()?.into_iter().map(|event| event.fields).collect())
+    }
+
+    /// Writes an event that left the view: that it was there, and which parts it had.
+    fn left_event(&mut self, uuid: &str, wanted: Wanted, out: &mut dyn Write) -> Result<bool, Unwritten<E>> {
+        let found = self.reader.left_events()?.into_iter().find(|event| text(&event.fields, "uuid") == uuid);
+        let Some(left::Event { mut fields, id, origin }) = found else { return Ok(false) };
+        if wanted.parts {
+            let laid = self.reader.left(&id, &origin)?.laid(&|_| false);
+            fields.extend([("Attribute", laid.attributes), ("Object", laid.objects), ("EventReport", laid.reports)].map(|(k, v)| (k.to_owned(), v.into())));
+        }
+        serde_json::to_writer(out, &serde_json::json!({"Event": fields})).map_err(io::Error::from)?;
+        Ok(true)
+    }
+
     /// Its own times and counts, for those who have it from nobody else.
     fn state(&mut self, event: &Element, parts: &mut Parts) -> Result<(), Unwritten<E>> {
         if !self.reader.owns(&event.origin) {
@@ -271,6 +265,7 @@ impl<'v, E> View<'v, E> {
         self.state(event, parts)?;
         self.asides(event, around.wanted, parts)?;
         let mut objects = Vec::new();
+        let mut left = if around.wanted.left { reader.left(&event.stix, &event.origin)? } else { left::Parts::default() };
         let own = Query {
             refers_to: Some(event.stix.clone()),
             origin: Some(event.origin.clone()),
@@ -280,6 +275,7 @@ impl<'v, E> View<'v, E> {
             ..Query::default()
         };
         self.each(own, &mut |mut element| {
+            left.stands(&mut element);
             // What lost its way to the event in this reader's copy is not of the event for this reader.
             if text(&element.ours, "event_ref") != event.id || !around.wanted.takes(&element.fields) {
                 return Ok(());
@@ -307,6 +303,10 @@ impl<'v, E> View<'v, E> {
             Ok(())
         })?;
         let mut alone = parts.attributes;
+        let mut laid = left.laid(&|object| objects.iter().any(|o: &Element| o.id == object));
+        let (left_alone, left_objects, left_reports) =
+            (std::mem::take(&mut laid.attributes), std::mem::take(&mut laid.objects), std::mem::take(&mut laid.reports));
+        parts.left = laid;
         for element in objects {
             let whole = object(reader, element, around, parts);
             append(&mut parts.objects, &whole)?;
@@ -318,6 +318,14 @@ impl<'v, E> View<'v, E> {
             alone += 1;
             serde_json::to_writer(&mut *out, &attribute(reader, element, around, parts)).map_err(io::Error::from)?;
         }
+        for told in &left_alone {
+            let comma: &[u8] = if alone > 0 { b"," } else { b"" };
+            out.write_all(comma)?;
+            alone += 1;
+            serde_json::to_writer(&mut *out, told).map_err(io::Error::from)?;
+        }
+        left_objects.iter().try_for_each(|told| append(&mut parts.objects, told))?;
+        left_reports.iter().try_for_each(|told| append(&mut parts.reports, told))?;
         Ok(())
     }
 
@@ -585,11 +593,13 @@ fn object(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts:
     let onward = terms::onward(&element.label, &element.origin, &reader.peer, reader.alliance);
     let inside = Around { event: around.event, object: Some(&id), onward: &onward, level: around.level, wanted: around.wanted };
     let held = parts.within.remove(&element.id).unwrap_or_default();
-    let attributes: Vec<Value> = held.into_iter().map(|a| attribute(reader, a, &inside, parts)).collect();
+    let mut attributes: Vec<Value> = held.into_iter().map(|a| attribute(reader, a, &inside, parts)).collect();
+    attributes.extend(parts.left.within.remove(&element.id).into_iter().flatten());
     fields.insert("Attribute".to_owned(), attributes.into());
     own_state(&mut fields, element.uuid(), around, parts);
     attach(&mut fields, element.uuid(), parts);
-    let references = parts.references.remove(&element.id).unwrap_or_default();
+    let mut references = parts.references.remove(&element.id).unwrap_or_default();
+    references.extend(parts.left.references.remove(&element.id).into_iter().flatten());
     fields.insert("ObjectReference".to_owned(), references.into());
     fields.into()
 }

@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 use super::sink::Reply;
 use super::{Asked, knowledge};
 use crate::map::Said;
-use crate::map::aside::{CLUSTER, Kind};
+use crate::map::aside::{CLUSTER, Kind, custom_cluster};
 use crate::map::fields::{flag, number, text};
-use crate::map::ids::uuid;
 
 impl Asked<'_> {
     fn clusters(&self) -> Result<Vec<Said>, Reply> {
@@ -32,22 +31,14 @@ pub(crate) fn keep(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let sent = asked.call.body.as_array().map_or(one.as_slice(), Vec::as_slice);
     let (mut kept, mut ignored) = (0usize, 0usize);
     for given in sent {
-        let mut fields = given.get("GalaxyCluster").unwrap_or(given).as_object().cloned().unwrap_or_default();
-        for beside in ["Galaxy", "Orgc", "Org", "SharingGroup", "GalaxyElement", "GalaxyClusterRelation"] {
-            if let Some(value) = given.get(beside).filter(|_| given.get("GalaxyCluster").is_some()) {
-                fields.entry(beside).or_insert_with(|| value.clone());
-            }
-        }
-        let Some(own) = uuid(text(&fields, "uuid")) else {
+        let stale = |fields: &Map<String, Value>| {
+            let known = held.get(text(fields, "uuid"));
+            known.is_some_and(|(mine, version)| !mine || number(fields.get("version")) <= *version)
+        };
+        let Some(mut fields) = custom_cluster(given).filter(|fields| !stale(fields)) else {
             ignored += 1;
             continue;
         };
-        let stale = held.get(&own).is_some_and(|(mine, version)| !mine || number(fields.get("version")) <= *version);
-        if stale || flag(fields.get("default")) || text(&fields, "value").is_empty() {
-            ignored += 1;
-            continue;
-        }
-        fields.insert("uuid".to_owned(), own.into());
         fields.insert("locked".to_owned(), true.into());
         asked.say(Kind::Cluster, (None, None), fields)?;
         kept += 1;

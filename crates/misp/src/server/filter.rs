@@ -183,7 +183,7 @@ pub(crate) struct Filter {
     pub(crate) format: String,
     pub(crate) headerless: bool,
     /// The lists of which an attribute may be on none.
-    lists: Option<Arc<Library>>,
+    library: Option<Arc<Library>>,
     limit: Option<usize>,
     page: usize,
 }
@@ -238,7 +238,7 @@ impl Filter {
             was_published: range("publish_timestamp").or(range("last")),
             format: call.text("returnFormat").unwrap_or_else(|| "json".to_owned()),
             headerless: call.flag("headerless").unwrap_or(false),
-            lists: call.flag("enforceWarninglist").filter(|e| *e).map(|_| asked.app.access.library()),
+            library: call.flag("enforceWarninglist").filter(|e| *e).map(|_| asked.app.access.library()),
             limit: call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0),
             page: call.number("page").and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1),
         })
@@ -291,7 +291,7 @@ impl Filter {
     }
 
     fn warned(&self, attribute: &Map<String, Value>) -> bool {
-        self.lists.as_ref().is_some_and(|l| !l.warnings(text(attribute, "type"), text(attribute, "value")).is_empty())
+        self.library.as_ref().is_some_and(|l| !l.warnings(text(attribute, "type"), text(attribute, "value")).is_empty())
     }
 
     /// Is an attribute shown with its event, which matches?
@@ -303,7 +303,7 @@ impl Filter {
 
     /// Are attributes left out of the events that are shown?
     pub(crate) fn trims(&self) -> bool {
-        self.tags.iter().any(|t| !t.no.is_empty()) || self.to_ids.is_some() || self.lists.is_some()
+        self.tags.iter().any(|t| !t.no.is_empty()) || self.to_ids.is_some() || self.library.is_some()
     }
 
     /// How many of what is found are left out first, and after how many the list ends.
@@ -359,11 +359,8 @@ impl Filter {
     }
 
     pub(crate) fn cut<T>(&self, found: Vec<T>) -> Vec<T> {
-        match self.limit {
-            Some(limit) => found.into_iter().skip(self.page.saturating_sub(1).saturating_mul(limit)).take(limit).collect(),
-            None if self.page > 1 => Vec::new(),
-            None => found,
-        }
+        let (skip, most) = self.window();
+        found.into_iter().take(most).skip(skip).collect()
     }
 }
 

@@ -72,6 +72,11 @@ pub(crate) fn tags(asked: &Asked<'_>) -> Result<Reply, Reply> {
 /// The list of events, for a pull (`minimal`) or a search.
 pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let mut heads = asked.heads()?;
+    let minimal = asked.call.flag("minimal").unwrap_or(false);
+    // A MISP that pulls deletes nothing that is no longer listed.
+    if minimal {
+        heads.extend(asked.view(|view| view.left_events())?);
+    }
     heads.retain(|head| is_listed(asked, head));
     if let Some(key) = asked.call.text("sort") {
         heads.sort_by_cached_key(|head| sorted_by(head, &key));
@@ -85,7 +90,6 @@ pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
         let skip = usize::try_from(at.saturating_sub(1)).unwrap_or(0).saturating_mul(limit);
         heads = heads.into_iter().skip(skip).take(limit).collect();
     }
-    let minimal = asked.call.flag("minimal").unwrap_or(false);
     let listed: Vec<Value> = heads.into_iter().map(|head| if minimal { least(&head) } else { listing(head) }).collect();
     let reply = Reply::json(&Value::Array(listed)).with(HeaderName::from_static("x-result-count"), count.to_string());
     Ok(reply.unless(asked.known.as_deref()))
@@ -261,6 +265,7 @@ impl Asked<'_> {
         let no = |key: &str| self.call.flag(key).unwrap_or(false);
         Wanted {
             deleted,
+            left: deleted && !only && self.call.action == "view",
             standing: !only,
             local_tags: !no("excludeLocalTags"),
             galaxies: !no("excludeGalaxy"),

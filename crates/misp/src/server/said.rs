@@ -404,8 +404,10 @@ pub(crate) fn edit_proposal(asked: &Asked<'_>) -> Result<Reply, Reply> {
 /// Carries out a proposal, or lays it aside; whose event it is decides.
 pub(crate) fn decide_proposal(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let said = asked.proposal(asked.call.first())?;
-    let Some(source) = asked.keeper(&said.event)? else { return Err(asked.forbidden("You do not have permission to do that.")) };
     let accept = asked.call.action == "accept";
+    // One's own is taken back in one's own name, also from another's event.
+    let own = if !accept && asked.is_mine(&said) { Some(asked.source()?) } else { asked.keeper(&said.event)? };
+    let Some(source) = own else { return Err(asked.forbidden("You do not have permission to do that.")) };
     let now = asked.now_s();
     if accept {
         let mut new = said.fields.clone();
@@ -464,12 +466,15 @@ pub(crate) fn keep_proposals(asked: &Asked<'_>) -> Result<Reply, Reply> {
     if !asked.is_visible(&event)? {
         return Err(asked.not_found("Invalid event."));
     }
-    let known: BTreeSet<String> = asked.proposals()?.iter().map(|s| text(&s.fields, "uuid").to_owned()).collect();
+    let held = asked.proposals()?;
+    let known: BTreeMap<&str, bool> = held.iter().map(|s| (text(&s.fields, "uuid"), asked.is_mine(s) && !flag(s.fields.get("deleted")))).collect();
     let mut kept = 0usize;
     for sent in asked.call.body.as_array().into_iter().flatten() {
         let Some(sent) = sent.get("ShadowAttribute").unwrap_or(sent).as_object() else { continue };
         let own = text(sent, "uuid").to_ascii_lowercase();
-        if known.contains(&own) || uuid(&own).is_none() {
+        // One's own is known, and may be taken back.
+        let stays = known.get(own.as_str()).is_some_and(|mine| !(*mine && flag(sent.get("deleted"))));
+        if stays || uuid(&own).is_none() {
             continue;
         }
         let stix = asked.stix_of_attribute(&own)?.filter(|_| matches!(asked.event_of_attribute(&own), Ok(Some(of)) if of == event));

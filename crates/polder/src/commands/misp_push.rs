@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Instant;
 
-use polder_misp::client::{Beside, Listed, Local, Part, Pushed, Remote, Sent, WITHDRAWN};
+use polder_misp::client::{Beside, Listed, Local, Part, Pushed, Remote, Sent, There, WITHDRAWN};
 use polder_misp::map::{Peer, Reader, Said, Unwritten, View, Wanted};
 use polder_stix::Id;
 use serde_json::{Value, json};
@@ -47,14 +47,49 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     }
     tracing::info!(by, name, to, "misp push");
     let policy = node.directory().policy()?;
-    let unknown = || Failure::not_found("recipient", &to, "see `polder recipient list`");
-    let entry = policy.recipients.iter().find(|r| *r.id == *to).ok_or_else(unknown)?;
     let alliance = &policy.alliance;
-    let reader = Reader { store: &node.store, peer: Peer::of(entry, alliance).pushed(), alliance, secret: node.store.secret(), recipient: &to };
+    // Whoever was suspended or removed may have nothing: what is there by our hand is taken back.
+    let entry = policy.recipients.iter().find(|r| *r.id == *to && r.active);
+    let peer = entry.map(|entry| Peer::of(entry, alliance).pushed());
+    let reader = peer.map(|peer| Reader { store: &node.store, peer, alliance, secret: node.store.secret(), recipient: &to });
     let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
-    let mut view = View::new(&reader, &mut pages);
-    let heads = view.events().map_err(unwritten)?;
-    let mut pushed = server.pushed.clone();
+    let mut view = reader.as_ref().map(|reader| View::new(reader, &mut pages));
+    let mut course = Course { standing: server.standing.clone(), ..Course::default() };
+    let (offered, wanted) = events((node, &remote), (name, &to), view.as_mut(), &server.pushed, &mut course, progress)?;
+    if view.is_none() {
+        let why = format!("recipient `{to}` is suspended or removed; nothing is sent to it");
+        course.problems.push(json!({"event": null, "what": "not pushed", "why": why}));
+    }
+    let mut all = view.as_mut().map_or_else(|| Ok(Vec::new()), View::said_all).map_err(unwritten)?;
+    // A proposal that was taken back stays, marked so; there it is to go.
+    all.retain(|one| !one.is_deleted());
+    let mut said = server.said.clone();
+    let went = beside((node, &remote), &all, &mut said, &mut course);
+    note(node, name, |s| s.said = said)?;
+    let beside = went?;
+    let Course { kept, withdrawn, problems, standing } = course;
+    note(node, name, |s| {
+        s.standing = standing.clone();
+        s.last.insert("push".to_owned(), format!("{}, {kept} of {wanted} events", now(node)));
+    })?;
+    let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    let exit = if problems.is_empty() { exit::OK } else { exit::PARTIAL };
+    let value =
+        json!({"pushed": kept, "offered": offered, "wanted": wanted, "withdrawn": withdrawn, "beside": beside, "problems": problems, "seconds": seconds});
+    Ok(Answer { value, bytes: None, exit })
+}
+
+/// Sends the events that the other side wants and takes back what may no longer be there; how many were offered, and how many wanted.
+fn events(
+    (node, remote): (&Node, &Remote),
+    (name, to): (&str, &str),
+    mut view: Option<&mut View<'_, Failure>>,
+    before: &BTreeMap<String, Pushed>,
+    course: &mut Course,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(usize, usize), Failure> {
+    let heads = view.as_mut().map_or_else(|| Ok(Vec::new()), |view| view.events()).map_err(unwritten)?;
+    let mut pushed = before.clone();
     let own_s = |head: &serde_json::Map<String, Value>| Some((head.get("uuid")?.as_str()?.to_owned(), number(head.get("timestamp"))?));
     let own: BTreeMap<String, i64> = heads.iter().filter_map(own_s).collect();
     let offered_s = |uuid: &str, own_s: i64| pushed.get(uuid).map_or(own_s, |p| p.offered_s(own_s));
@@ -62,13 +97,14 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     let wanted = if ours.is_empty() { Vec::new() } else { remote.wanted(&ours)? };
     // What a peer asks for beyond what was offered is not its business.
     let mut wanted: BTreeSet<String> = wanted.into_iter().filter(|u| own.contains_key(u)).collect();
-    let mut course = Course::default();
-    // A part that went out of view does not make its event newer.
+    // A part that went out of view does not make its event newer for a MISP that was told of it.
     let mut visible: HashSet<u128> = HashSet::new();
-    node.store.find_in_view(&to, &[], &mut |id| {
-        visible.insert(id.uuid);
-        false
-    })?;
+    if view.is_some() {
+        node.store.find_in_view(to, &[], &mut |id| {
+            visible.insert(id.uuid);
+            false
+        })?;
+    }
     let is_seen = |part: &str| Id::parse(&format!("x--{part}")).is_some_and(|id| visible.contains(&id.uuid));
     let differs = |uuid: &str, p: &Pushed| p.gone == own.contains_key(uuid) || (!p.gone && p.differs(&is_seen));
     let changed: Vec<String> = pushed.iter().filter(|(uuid, p)| differs(uuid, p)).map(|(uuid, _)| uuid.clone()).collect();
@@ -80,8 +116,10 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
         for (n, uuid) in wanted.iter().enumerate() {
             let mut out = Vec::new();
             let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
-            if view.event(uuid, part, &mut out).map_err(unwritten)? {
-                one((node, &remote), (uuid, own.get(uuid).copied().unwrap_or_default()), &out, &mut pushed, &mut course)?;
+            if let Some(view) = &mut view
+                && view.event(uuid, part, &mut out).map_err(unwritten)?
+            {
+                one((node, remote), (uuid, own.get(uuid).copied().unwrap_or_default()), &out, &mut pushed, course)?;
             }
             if noted.elapsed() > NOTED_EACH {
                 noted = Instant::now();
@@ -89,24 +127,11 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
             }
             progress(u64::try_from(n + 1).unwrap_or(u64::MAX), total);
         }
-        gone.iter().try_for_each(|uuid| withdraw(node, &remote, uuid, &mut pushed, &mut course))
+        gone.iter().try_for_each(|uuid| withdraw(node, remote, uuid, &mut pushed, course))
     })();
     // Whatever became of the rest, what is there by our hand is not forgotten.
-    note(node, name, |s| s.pushed.clone_from(&pushed))?;
-    went?;
-    let said = view.said_all().map_err(unwritten)?;
-    let beside = beside(&remote, said, &mut course.problems)?;
-    let Course { kept, withdrawn, problems, standing } = course;
-    let of = wanted.len();
-    note(node, name, |s| {
-        s.standing = standing.clone();
-        s.last.insert("push".to_owned(), format!("{}, {kept} of {of} events", now(node)));
-    })?;
-    let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-    let exit = if problems.is_empty() { exit::OK } else { exit::PARTIAL };
-    let value =
-        json!({"pushed": kept, "offered": ours.len(), "wanted": of, "withdrawn": withdrawn, "beside": beside, "problems": problems, "seconds": seconds});
-    Ok(Answer { value, bytes: None, exit })
+    note(node, name, |s| s.pushed = pushed)?;
+    went.map(|()| (ours.len(), wanted.len()))
 }
 
 /// Sends one event as it is now, without what may no longer be there.
@@ -118,14 +143,14 @@ fn one(
     course: &mut Course,
 ) -> Result<(), Failure> {
     let mut event: Value = serde_json::from_slice(written).unwrap_or_default();
+    course.standing.remove(uuid);
     let before = all.get(uuid).cloned().unwrap_or_default();
     let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return Ok(()) };
     fields.insert("locked".to_owned(), true.into());
     fields.insert("published".to_owned(), true.into());
-    let differs = before.next(&mut fields.clone(), 0).0.parts != before.parts;
     let mut at_s = before.offered_s(own_s);
     // Only what takes something back, or gives it again, is newer there than here.
-    if differs && !before.parts.is_empty() && own_s == before.own_s {
+    if own_s == before.own_s && !before.parts.is_empty() && !before.is_as_sent(fields) {
         at_s = at_s.saturating_add(1).max(node.store.now_us() / 1_000_000);
     }
     let (mut state, gone) = before.next(fields, at_s);
@@ -143,18 +168,22 @@ fn one(
             return Ok(());
         }
     }
-    verify(remote, uuid, &gone, &before, &mut state, course)?;
+    if !gone.is_empty() || before.has_fewer_tags(&state) {
+        let back = remote.event(uuid, Local::Left)?;
+        verify(back.as_ref(), uuid, &gone, &before, &mut state, course);
+        let tags = back.as_ref().map(|back| before.tags_standing(&state, back)).unwrap_or_default();
+        if !tags.is_empty() {
+            cannot(course, uuid, format!("MISP takes no tag off: {}", tags.join(", ")));
+            state.tags.extend(tags);
+        }
+    }
     all.insert(uuid.to_owned(), state);
     Ok(())
 }
 
-/// Reads back whether parts were withdrawn there.
-fn verify(remote: &Remote, uuid: &str, gone: &[String], before: &Pushed, state: &mut Pushed, course: &mut Course) -> Result<(), Failure> {
-    if gone.is_empty() {
-        return Ok(());
-    }
-    let back = remote.event(uuid, Local::Left)?.unwrap_or_default();
-    let standing = Pushed::standing(&back, gone);
+/// Were parts withdrawn, by what the other side has now?
+fn verify(back: Option<&Value>, uuid: &str, gone: &[String], before: &Pushed, state: &mut Pushed, course: &mut Course) {
+    let standing = back.map(|back| Pushed::standing(back, gone)).unwrap_or_default();
     course.withdrawn += gone.len() - standing.len();
     for part in gone {
         let there = standing.contains(part);
@@ -162,16 +191,20 @@ fn verify(remote: &Remote, uuid: &str, gone: &[String], before: &Pushed, state: 
         state.parts.insert(part.clone(), kept.unwrap_or(Part::Withdrawn));
     }
     if !standing.is_empty() {
-        let why = format!("{} of {} parts still stand there", standing.len(), gone.len());
-        course.problems.push(json!({"event": uuid, "what": "cannot be withdrawn", "why": why}));
-        course.standing.insert(uuid.to_owned(), why);
+        cannot(course, uuid, format!("{} of {} parts still stand there", standing.len(), gone.len()));
     }
-    Ok(())
+}
+
+/// Tells that something of an event cannot be taken back, and why.
+fn cannot(course: &mut Course, uuid: &str, why: String) {
+    course.problems.push(json!({"event": uuid, "what": "cannot be withdrawn", "why": why}));
+    course.standing.insert(uuid.to_owned(), why);
 }
 
 /// Takes back a whole event.
 fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String, Pushed>, course: &mut Course) -> Result<(), Failure> {
     let Some(known) = all.get_mut(uuid) else { return Ok(()) };
+    course.standing.remove(uuid);
     let before = known.clone();
     let at_s = before.sent_s.saturating_add(1).max(node.store.now_us() / 1_000_000);
     let mut event = before.nothing(uuid, at_s);
@@ -179,66 +212,80 @@ fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String,
     let (mut state, gone) = before.next(fields, at_s);
     match remote.send(uuid, &event)? {
         Sent::Kept | Sent::Narrowed(_) => {
-            verify(remote, uuid, &gone, &before, &mut state, course)?;
-            state.gone = is_withdrawn(remote, uuid)? && !course.standing.contains_key(uuid);
-            if !state.gone && !course.standing.contains_key(uuid) {
-                let why = "the event still stands there".to_owned();
-                course.problems.push(json!({"event": uuid, "what": "cannot be withdrawn", "why": why}));
-                course.standing.insert(uuid.to_owned(), why);
+            let back = remote.event(uuid, Local::Left)?;
+            verify(back.as_ref(), uuid, &gone, &before, &mut state, course);
+            let parts_stand = course.standing.contains_key(uuid);
+            let title = back.as_ref().map(|back| back.get("Event").and_then(|e| e.get("info")).and_then(Value::as_str).unwrap_or_default());
+            state.gone = !parts_stand && title.is_none_or(|title| title == WITHDRAWN);
+            if !state.gone && !parts_stand {
+                cannot(course, uuid, "the event still stands there".to_owned());
             }
             *known = state;
         }
-        Sent::Refused(why) => {
-            course.problems.push(json!({"event": uuid, "what": "cannot be withdrawn", "why": why}));
-            course.standing.insert(uuid.to_owned(), why);
-        }
+        Sent::Refused(why) => cannot(course, uuid, why),
     }
     Ok(())
 }
 
-/// Does the other side have nothing of what the event said?
-fn is_withdrawn(remote: &Remote, uuid: &str) -> Result<bool, Failure> {
-    let back = remote.event(uuid, Local::Left)?;
-    Ok(back.is_none_or(|e| e.get("Event").and_then(|e| e.get("info")).and_then(Value::as_str) == Some(WITHDRAWN)))
-}
-
-/// Sends what is said besides: clusters, sightings, proposals, what analysts wrote.
-fn beside(remote: &Remote, said: Vec<Said>, problems: &mut Vec<Value>) -> Result<Value, Failure> {
+/// Sends what is said besides: clusters, sightings, proposals, what analysts wrote; and takes back what may no longer be there.
+fn beside((node, remote): (&Node, &Remote), all: &[Said], said: &mut BTreeMap<String, There>, course: &mut Course) -> Result<Value, Failure> {
+    let own = |one: &Said| one.fields.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut by_kind: BTreeMap<&'static str, Vec<Said>> = BTreeMap::new();
-    for one in said {
+    for one in all {
         let kind = match one.name.as_str() {
             "Sighting" => "sightings",
             "ShadowAttribute" => "proposals",
             "GalaxyCluster" => "clusters",
             _ => "analyst_data",
         };
-        by_kind.entry(kind).or_default().push(one);
+        by_kind.entry(kind).or_default().push(one.clone());
     }
     let mut told = serde_json::Map::new();
-    for (kind, all) in by_kind {
-        let went = match kind {
-            "clusters" => remote.send_clusters(&all)?,
-            "analyst_data" => remote.send_analyst_data(&all)?,
-            _ => {
-                let mut went = Beside::default();
-                let mut events: BTreeMap<&str, Vec<&Said>> = BTreeMap::new();
-                for one in all.iter().filter(|s| !s.event.is_empty()) {
-                    events.entry(&one.event).or_default().push(one);
-                }
-                for (event, ours) in events {
-                    if kind == "sightings" {
-                        remote.send_sightings(event, &ours, &mut went)?;
-                    } else {
-                        remote.send_proposals(event, &ours, &mut went)?;
-                    }
-                }
-                went
-            }
-        };
+    for (kind, ours) in by_kind {
+        let went = send(remote, kind, &ours)?;
+        let named: HashSet<&String> = went.named.iter().collect();
+        said.extend(ours.iter().filter(|one| named.contains(&own(one))).map(|one| (own(one), There::of(one))));
         told.insert(kind.to_owned(), went.sent.into());
         if let Some(why) = went.refused.first() {
-            problems.push(json!({"event": null, "what": format!("{} {kind} refused", went.refused.len()), "why": why}));
+            course.problems.push(json!({"event": null, "what": format!("{} {kind} refused", went.refused.len()), "why": why}));
+        }
+    }
+    let seen: HashSet<String> = all.iter().map(own).collect();
+    let gone: Vec<(String, There)> = said.iter().filter(|(uuid, _)| !seen.contains(*uuid)).map(|(u, t)| (u.clone(), t.clone())).collect();
+    course.standing.retain(|uuid, _| !said.contains_key(uuid));
+    for (uuid, there) in gone {
+        match remote.take_back(&there, node.store.now_us() / 1_000_000)? {
+            Some(why) if there.told => drop(course.standing.insert(uuid, format!("{}: {why}", there.name))),
+            Some(why) => {
+                cannot(course, &uuid, format!("{}: {why}", there.name));
+                said.entry(uuid).and_modify(|there| there.told = true);
+            }
+            None => {
+                course.withdrawn += 1;
+                said.remove(&uuid);
+            }
         }
     }
     Ok(told.into())
+}
+
+fn send(remote: &Remote, kind: &str, all: &[Said]) -> Result<Beside, Failure> {
+    match kind {
+        "clusters" => return Ok(remote.send_clusters(all)?),
+        "analyst_data" => return Ok(remote.send_analyst_data(all)?),
+        _ => {}
+    }
+    let mut went = Beside::default();
+    let mut events: BTreeMap<&str, Vec<&Said>> = BTreeMap::new();
+    for one in all.iter().filter(|s| !s.event.is_empty()) {
+        events.entry(&one.event).or_default().push(one);
+    }
+    for (event, ours) in events {
+        if kind == "sightings" {
+            remote.send_sightings(event, &ours, &mut went)?;
+        } else {
+            remote.send_proposals(event, &ours, &mut went)?;
+        }
+    }
+    Ok(went)
 }

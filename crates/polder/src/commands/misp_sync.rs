@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::PathBuf;
 
-use polder_misp::client::{Listed, Local, Pushed, Remote, State, attach, received};
+use polder_misp::client::{Listed, Local, Pushed, Remote, State, There, attach, is_withdrawn, received};
 use polder_misp::limits;
 use polder_misp::map::{Folk, Offer, Stopped, Taker};
 use polder_release::Origin;
@@ -35,6 +35,9 @@ pub(crate) struct Server {
     /// What is there by our hand.
     #[serde(default)]
     pub(super) pushed: BTreeMap<String, Pushed>,
+    /// What is said there besides events by our hand, by its UUID.
+    #[serde(default)]
+    pub(super) said: BTreeMap<String, There>,
     /// Events of which something could not be taken back there, and why.
     #[serde(default)]
     pub(super) standing: BTreeMap<String, String>,
@@ -93,7 +96,18 @@ pub(super) fn add(node: &Node, name: &str, url: String, key: String, source: Str
     let shown = json!({"misp": {"name": name, "url": url, "source": source, "to": to}});
     all.insert(
         name.to_owned(),
-        Server { url, key, source, to, ca, state: State::default(), last: BTreeMap::new(), pushed: BTreeMap::new(), standing: BTreeMap::new() },
+        Server {
+            url,
+            key,
+            source,
+            to,
+            ca,
+            state: State::default(),
+            last: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+            said: BTreeMap::new(),
+            standing: BTreeMap::new(),
+        },
     );
     keep(node, &all)?;
     Ok(Answer::ok(shown))
@@ -173,6 +187,8 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
         let mut documents = Vec::with_capacity(batch.len());
         for event in batch {
             match remote.event(&event.uuid, if own { Local::Kept } else { Local::Left })? {
+                // As a node or MISP says it that can no longer give it to us.
+                Some(document) if is_withdrawn(&document) => withdrawn += withdraw_event(node, by, &server.source, &event.uuid)?,
                 Some(mut document) => {
                     attach(&mut document, &sightings);
                     // A MISP of our own is another window on the same house: nothing is narrowed on the way in.
@@ -198,7 +214,7 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
     let there: std::collections::BTreeSet<&str> = listed.iter().map(|e| e.uuid.as_str()).collect();
     let missing: Vec<String> = state.events.keys().filter(|u| !there.contains(u.as_str())).cloned().collect();
     for uuid in missing {
-        if remote.event(&uuid, Local::Left)?.is_none() {
+        if remote.event(&uuid, Local::Left)?.is_none_or(|document| is_withdrawn(&document)) {
             withdrawn += withdraw_event(node, by, &server.source, &uuid)?;
             state.events.remove(&uuid);
         }
@@ -246,9 +262,8 @@ fn said(node: &Node, remote: &Remote, source: &str, own: bool, state: &mut State
         }
         new.push((name, fields));
     }
-    for cluster in remote.clusters(&state.clusters)? {
-        let Value::Object(mut fields) = cluster else { continue };
-        let id = fields.get("uuid").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+    for mut fields in remote.clusters(&state.clusters)? {
+        let id = fields.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
         state.clusters.insert(id, number(fields.get("version")).unwrap_or_default());
         if !own {
             polder_misp::client::lowered(&mut fields);
@@ -258,9 +273,12 @@ fn said(node: &Node, remote: &Remote, source: &str, own: bool, state: &mut State
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut keep = |offers: Vec<Offer>| keep_offers(node, source, "said", &offers, report);
     let mut taker = Taker::new(&node.store, source, &folk, &mut keep);
+    let mut refused = Vec::new();
     for (name, fields) in new {
-        taker.listed(name, fields).map_err(stopped)?;
+        refused.extend(taker.listed(name, fields).map_err(stopped)?.refused);
     }
+    let told = |(at, reason): (String, String)| json!({"place": format!("said: {at}"), "id": null, "reason": reason, "help": "tell the operator of that MISP"});
+    report.refused.extend(refused.into_iter().map(told));
     Ok(())
 }
 
