@@ -140,14 +140,17 @@ def _note(uuid, text, level):
     return note
 
 
+def _identity(node, member):
+    return next(m for m in node("member", "list", "--json").json()["members"] if m["id"] == member)["identity"].removeprefix("identity--")
+
+
 def _pair(home):
     """Bravo pushes to alfa's node; what alfa has is read with alfa's own key."""
     alfa, bravo = Node(home), Node(home, "bravo", "Bravo CSIRT", BRAVO)
     alfa("member", "add", "bravo", "--uuid", BRAVO)
     key = key_of(alfa, "bravo-misp", "bravo")
     alfa("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp")
-    own = next(m for m in alfa("member", "list", "--json").json()["members"] if m["id"] == "alfa")["identity"].removeprefix("identity--")
-    bravo("member", "add", "alfa", "--uuid", own)
+    bravo("member", "add", "alfa", "--uuid", _identity(alfa, "alfa"))
     bravo("source", "add", "from-alfa", "--kind", "member", "--member", "alfa")
     key_of(bravo, "alfa-misp", "alfa")
     (home / "k").write_text(key + "\n")
@@ -511,6 +514,21 @@ def long_event(report, count=160_000):
                 with report.case(f"misp S8: and goes out whole, {packing}"):
                     reply = requests.get(served.ready["misp"].rstrip("/") + f"/events/view/{uuid}", headers={**head, "Accept-Encoding": packing}, timeout=300)
                     require(reply.status_code == 200 and len(reply.json()["Event"]["Attribute"]) == count, f"{reply.status_code} {len(reply.content)}")
+            with report.case("misp S8: and is pulled whole by another node, one level down"):
+                bravo = Node(home, "bravo", "Bravo CSIRT", BRAVO)
+                node("member", "add", "bravo", "--uuid", BRAVO)
+                (home / "k").write_text(key_of(node, "bravo-misp", "bravo") + "\n")
+                bravo("member", "add", "alfa", "--uuid", _identity(node, "alfa"))
+                bravo("source", "add", "from-alfa", "--kind", "member", "--member", "alfa")
+                Counted(served.ready["misp"], node.token).add_sighting({"uuid": f"5f0d0041-0000-4000-8000-{count - 1:012}", "source": "gate"}, f"5f0d0041-0000-4000-8000-{count - 1:012}")
+                bravo("misp", "add", "alfa", served.ready["misp"], "--key-file", home / "k", "--source", "from-alfa")
+                with bravo.serve() as theirs:
+                    told = bravo("misp", "pull", "alfa", "--json").json()
+                    require(told["misp"]["events"] == 1 and not told.get("refused"), f"{told}")
+                    event = _post(theirs, bravo.token, f"/events/view/{uuid}", method="GET").json()["Event"]
+                    require(len(event["Attribute"]) == count and event["locked"] and event["Attribute"][-1]["Sighting"][0]["source"] == "gate", f"{len(event['Attribute'])} {event['Attribute'][-1]}")
+                    again = bravo("misp", "pull", "alfa", "--full", "--json").json()
+                    require(again["new"] == 0 and again["misp"]["unchanged"] >= count, f"{again}")
             with report.case("misp S8: what is not whole is refused, and leaves nothing behind"):
                 def broken():
                     for n, piece in enumerate(pieces()):

@@ -181,8 +181,8 @@ def hostile(report):
     event = {"Event": {"uuid": uuid, "info": "x", "date": "2026-01-01", "published": True, "distribution": "3", "Attribute": []}}
     worse = [
         ("no version", b"{}", index, b"{}", 4), ("another version", b'{"version":"3.0"}', index, b"{}", 4), ("no JSON", b"<html>", index, b"{}", 4),
-        ("an index that is no list", good, b'{"a":1}', b"{}", 4), ("no JSON in an event", good, index, b"{", 4),
-        ("another event than asked for", good, index, json.dumps({"Event": {**event["Event"], "uuid": uuid[:-1] + "9"}}).encode(), 4),
+        ("an index that is no list", good, b'{"a":1}', b"{}", 4), ("no JSON in an event", good, index, b"{", 5),
+        ("another event than asked for", good, index, json.dumps({"Event": {**event["Event"], "uuid": uuid[:-1] + "9"}}).encode(), 5),
         ("attributes of wrong types", good, index, json.dumps({"Event": {**event["Event"], "Attribute": [{"type": {}}, 7, None]}}).encode(), 5),
         ("attributes that are no list", good, index, json.dumps({"Event": {**event["Event"], "Attribute": {"0": {}}}}).encode(), 5),
         ("a list of a million nothings", good, json.dumps([{}] * 100_000).encode(), b"{}", 0),
@@ -206,7 +206,36 @@ def hostile(report):
             with report.case(f"misp hostile server: {what}"):
                 done = node("misp", "pull", "a", "--json", ok=None)
                 require(done.code == code, f"{done.code} and not {code}: {done.out[:300]} {done.err[:300]}")
+                held = node("export", "--to", node.member, "--format", "misp", ok=(0, 1)).out
+                require((uuid.encode() in held) == (what == "attributes of wrong types"), f"{held[:300]}")
             server.close()
+    with temporary() as home, report.case("misp hostile server: an event that cannot be read holds up no other, and is asked for again"):
+        node = _node(home)
+        other = uuid[:-1] + "2"
+        views = {uuid: b"{", other: json.dumps({"Event": {**event["Event"], "uuid": other}}).encode()}
+        server = Recorded([])
+        asked = []
+
+        def each(method, path, body, headers):
+            if path.startswith("/servers/getVersion"):
+                return 200, {}, good
+            if path.startswith("/events/index"):
+                return 200, {"ETag": '"1"'}, json.dumps([{"uuid": u, "timestamp": 5, "published": True} for u in views]).encode()
+            if path.startswith("/events/view"):
+                asked.append(path.split("/")[3])
+                return 200, {}, views[asked[-1]]
+            return 200, {}, b'{"response":[]}'
+
+        server.answer = each
+        node("misp", "add", "a", server.url, "--key-file", home / "key", "--source", "misp-alfa")
+        told = node("misp", "pull", "a", "--json", ok=(5,)).json()
+        require([r["place"] for r in told["refused"]] == [uuid] and sorted(asked) == sorted(views), f"{told} {asked}")
+        views[uuid] = json.dumps(event).encode()
+        asked.clear()
+        node("misp", "pull", "a")
+        held = node("export", "--to", node.member, "--format", "misp").out.decode()
+        require(asked == [uuid] and uuid in held and other in held, f"{asked} {held}")
+        server.close()
 
 
 def in_step(report):

@@ -3,6 +3,7 @@
 //! The rule: what it answers is an attacker's; it is bounded, and an answer of the wrong shape is the peer's fault, told with its place.
 
 mod beside;
+mod receive;
 mod unsaid;
 mod withdraw;
 
@@ -12,17 +13,18 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use polder_peer::{Answer, Ask, Client, Error, Target, clip};
+use polder_peer::{Answer, Ask, Client, Document, Error, Target, clip};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::audit::Connected;
 use crate::limits;
 use crate::map::aside::ANALYST_DATA;
-use crate::map::fields::{flag, number, stays, text};
+use crate::map::fields::{flag, number, text};
 use crate::map::ids::uuid;
 pub use crate::map::left::WITHDRAWN;
 pub use beside::Beside;
+pub use receive::{Receiver, is_withdrawn, lowered};
 pub use unsaid::There;
 pub use withdraw::{Part, Pushed};
 
@@ -108,6 +110,10 @@ pub struct Remote {
 
 fn odd(what: &str, why: impl std::fmt::Display) -> Error {
     Error::Peer(format!("the answer to `{}` is not what a MISP answers: {}", clip(what), clip(&why.to_string())))
+}
+
+fn event_path(uuid: &str, local: Local) -> String {
+    format!("/events/view/{uuid}/{WHOLE}{}", u8::from(local == Local::Left))
 }
 
 impl Remote {
@@ -221,12 +227,24 @@ impl Remote {
         Ok(Some(List { events, etag: answer.header("etag").map(str::to_owned) }))
     }
 
+    /// A whole event as it came, which may be long; none if it is not there, or no longer for us.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn document(&self, uuid: &str, local: Local) -> Result<Option<Document>, Error> {
+        let whole = format!("{}{}", self.prefix, event_path(uuid, local));
+        let headers = [("Accept", "application/json")];
+        let ask = Ask { method: "GET", path: &whole, headers: &headers, body: &[], bytes_max: limits::ANSWER_BYTES_MAX, judged: &[403, 404] };
+        let answer = self.client.fetch(&ask, limits::HELD_BYTES_MAX)?;
+        Ok(Some(answer.body).filter(|_| answer.status == 200))
+    }
+
     /// A whole event; none if it is not there, or no longer for us.
     ///
     /// # Errors
     /// [`Error`].
     pub fn event(&self, uuid: &str, local: Local) -> Result<Option<Value>, Error> {
-        let path = format!("/events/view/{uuid}/{WHOLE}{}", u8::from(local == Local::Left));
+        let path = event_path(uuid, local);
         let answer = self.ask("GET", &path, None, &[], &[403, 404])?;
         if answer.status != 200 {
             return Ok(None);
@@ -337,83 +355,5 @@ impl Remote {
             (Some(sent), Some(came)) if sent != came => Sent::Narrowed(format!("distribution {sent} became {came}")),
             _ => Sent::Kept,
         })
-    }
-}
-
-/// Does a document say of its event that it was withdrawn, and nothing more?
-#[must_use]
-pub fn is_withdrawn(document: &Value) -> bool {
-    let Some(event) = document.get("Event").and_then(Value::as_object) else { return false };
-    text(event, "info") == WITHDRAWN && withdraw::parts(event).is_empty()
-}
-
-/// What a MISP that pulls does to an event: the levels go one down, local tags go, and it is locked.
-pub fn received(event: &mut Value) {
-    let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return };
-    fields.insert("locked".to_owned(), true.into());
-    lower(fields);
-}
-
-/// One step down, for something that stands apart from its event.
-pub fn lowered(element: &mut Map<String, Value>) {
-    lower(element);
-}
-
-fn lower(element: &mut Map<String, Value>) {
-    let lowered = match number(element.get("distribution")) {
-        Some(1) => Some("0"),
-        Some(2) => Some("1"),
-        _ => None,
-    };
-    if let Some(level) = lowered {
-        element.insert("distribution".to_owned(), level.into());
-    }
-    for (key, value) in element.iter_mut() {
-        let Some(list) = value.as_array_mut() else { continue };
-        match key.as_str() {
-            "Tag" => list.retain(|tag| !tag.as_object().is_some_and(stays)),
-            "Attribute" | "Object" | "EventReport" | "Note" | "Opinion" | "Relationship" => list.iter_mut().filter_map(Value::as_object_mut).for_each(lower),
-            _ => {}
-        }
-    }
-}
-
-/// Puts sightings under the attributes they are of.
-pub fn attach(event: &mut Value, sightings: &[Value]) {
-    let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return };
-    let mut put = |attribute: &mut Value| {
-        let own = attribute.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let of: Vec<Value> = sightings.iter().filter(|s| s.get("attribute_uuid").and_then(Value::as_str) == Some(&own)).cloned().collect();
-        if let (false, Some(map)) = (of.is_empty(), attribute.as_object_mut()) {
-            map.insert("Sighting".to_owned(), of.into());
-        }
-    };
-    fields.get_mut("Attribute").and_then(Value::as_array_mut).into_iter().flatten().for_each(&mut put);
-    let objects = fields.get_mut("Object").and_then(Value::as_array_mut).into_iter().flatten();
-    objects.filter_map(|o| o.get_mut("Attribute")?.as_array_mut()).flatten().for_each(&mut put);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_received_goes_one_level_down_in_every_part() {
-        let mut event = json!({"Event": {"distribution": 2, "locked": false, "Tag": [{"name": "a", "local": true}, {"name": "b"}],
-            "Attribute": [{"distribution": "1"}, {"distribution": 3, "Tag": [{"name": "c", "exportable": false}], "Note": [{"distribution": "2"}]}],
-            "Object": [{"distribution": 2, "Attribute": [{"distribution": 5}, {"distribution": "2"}]}], "EventReport": [{"distribution": 1}]}});
-        received(&mut event);
-        let want = json!({"Event": {"distribution": "1", "locked": true, "Tag": [{"name": "b"}],
-            "Attribute": [{"distribution": "0"}, {"distribution": 3, "Tag": [], "Note": [{"distribution": "1"}]}],
-            "Object": [{"distribution": "1", "Attribute": [{"distribution": 5}, {"distribution": "1"}]}], "EventReport": [{"distribution": "0"}]}});
-        assert_eq!(event, want);
-    }
-
-    #[test]
-    fn sightings_find_their_attributes() {
-        let mut event = json!({"Event": {"Attribute": [{"uuid": "a"}], "Object": [{"Attribute": [{"uuid": "b"}]}]}});
-        attach(&mut event, &[json!({"attribute_uuid": "b", "uuid": "s"}), json!({"attribute_uuid": "c"})]);
-        assert_eq!(event["Event"]["Object"][0]["Attribute"][0]["Sighting"][0]["uuid"], "s");
-        assert_eq!(event["Event"]["Attribute"][0].get("Sighting"), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use polder_peer::{Ask, Client, Error, Target, clip};
+use polder_peer::{Ask, Client, Document, Error, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -79,16 +79,14 @@ impl Feed {
         Ok(Some((events, tag)))
     }
 
-    /// One event of a feed of MISP's format.
+    /// The file of one event of a feed of MISP's format.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn event(&self, uuid: &str) -> Result<Value, Error> {
+    pub fn event(&self, uuid: &str) -> Result<Document, Error> {
         let path = format!("{}/{uuid}.json", self.path.trim_end_matches('/').trim_end_matches("/manifest.json"));
-        let (body, _) = self.get(&path, None)?.unwrap_or_default();
-        let event: Value = serde_json::from_slice(&body).map_err(|e| Error::Peer(format!("`{}` of the feed is no JSON: {e}", clip(&path))))?;
-        let is_it = event.get("Event").and_then(|e| e.get("uuid")).and_then(Value::as_str).is_some_and(|u| u.eq_ignore_ascii_case(uuid));
-        if is_it { Ok(event) } else { Err(Error::Peer(format!("`{}` of the feed holds another event", clip(&path)))) }
+        let ask = Ask { method: "GET", path: &path, headers: &[], body: &[], bytes_max: limits::ANSWER_BYTES_MAX, judged: &[] };
+        Ok(self.client.fetch(&ask, limits::HELD_BYTES_MAX)?.body)
     }
 
     /// The text of a feed of lines; none when nothing has changed.

@@ -4,6 +4,8 @@
 
 pub mod limits;
 
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,15 +94,41 @@ pub struct Ask<'a> {
 
 /// An answer with status 200, or the status that a caller wanted to judge.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Answer<B = Vec<u8>> {
     /// The status.
     pub status: u16,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: B,
     headers: ureq::http::HeaderMap,
 }
 
-impl Answer {
+/// A body that may be long: held while it is short, else laid on disk in a file that has no name and goes with it.
+#[derive(Debug)]
+pub enum Document {
+    /// A short one.
+    Held(Vec<u8>),
+    /// A long one.
+    Laid(File),
+}
+
+impl Document {
+    /// It, from its beginning.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Held(bytes) => Box::new(bytes.as_slice()),
+            Self::Laid(file) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                Box::new(io::BufReader::new(file))
+            }
+        })
+    }
+}
+
+impl<B> Answer<B> {
     /// A header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -166,9 +194,21 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
+        self.patiently(ask, &|body| body.into_with_config().limit(ask.bytes_max).read_to_vec().map_err(fault))
+    }
+
+    /// Asks for what may be long: no more than so many bytes of it are held.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn fetch(&self, ask: &Ask<'_>, held_bytes_max: usize) -> Result<Answer<Document>, Error> {
+        self.patiently(ask, &|body| laid(body, ask.bytes_max, held_bytes_max))
+    }
+
+    fn patiently<B>(&self, ask: &Ask<'_>, read: &dyn Fn(Body) -> Result<B, Again>) -> Result<Answer<B>, Error> {
         let mut attempt = 0;
         loop {
-            match self.attempt(ask) {
+            match self.attempt(ask, read) {
                 Ok(answer) => {
                     self.answered.set(true);
                     return Ok(answer);
@@ -193,7 +233,7 @@ impl Client {
         }
     }
 
-    fn attempt(&self, ask: &Ask<'_>) -> Result<Answer, Again> {
+    fn attempt<B>(&self, ask: &Ask<'_>, read: &dyn Fn(Body) -> Result<B, Again>) -> Result<Answer<B>, Again> {
         let mut path = ask.path.to_owned();
         for _ in 0..=limits::REDIRECTS_MAX {
             let mut request = Request::builder().method(ask.method).uri(format!("{}{path}", self.base));
@@ -210,7 +250,7 @@ impl Client {
             let status = response.status().as_u16();
             // What was posted is not posted again elsewhere.
             if !matches!(status, 301 | 302 | 303 | 307 | 308) || ask.method == "POST" {
-                return finished(response, status, ask);
+                return finished(response, status, ask, read);
             }
             let place = response.headers().get("location").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
             path = self.path_of(&place).map_err(|error| Again { wait: None, error })?;
@@ -219,11 +259,28 @@ impl Client {
     }
 }
 
-fn finished(response: Response<Body>, status: u16, ask: &Ask<'_>) -> Result<Answer, Again> {
+fn laid(body: Body, bytes_max: u64, held_bytes_max: usize) -> Result<Document, Again> {
+    let mut reader = body.into_with_config().limit(bytes_max).reader();
+    let mut held = Vec::new();
+    let most = u64::try_from(held_bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    reader.by_ref().take(most).read_to_end(&mut held).map_err(|e| fault(e.into()))?;
+    if held.len() <= held_bytes_max {
+        return Ok(Document::Held(held));
+    }
+    let disk = |e: io::Error| Again { wait: None, error: Error::Setup(format!("a long answer cannot be laid on disk: {e}")) };
+    let mut file = tempfile::tempfile().map_err(disk)?;
+    while !held.is_empty() {
+        file.write_all(&held).map_err(disk)?;
+        held.clear();
+        reader.by_ref().take(limits::PART_BYTES).read_to_end(&mut held).map_err(|e| fault(e.into()))?;
+    }
+    Ok(Document::Laid(file))
+}
+
+fn finished<B>(response: Response<Body>, status: u16, ask: &Ask<'_>, read: &dyn Fn(Body) -> Result<B, Again>) -> Result<Answer<B>, Again> {
     if status == 200 || ask.judged.contains(&status) {
         let headers = response.headers().clone();
-        let body = response.into_body().into_with_config().limit(ask.bytes_max).read_to_vec().map_err(fault)?;
-        return Ok(Answer { status, body, headers });
+        return Ok(Answer { status, body: read(response.into_body())?, headers });
     }
     let patience = response.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|t| t.trim().parse().ok()).unwrap_or(0);
     let title = response.into_body().into_with_config().limit(65_536).read_to_vec().ok().and_then(|b| said(&b)).unwrap_or_default();
@@ -249,7 +306,7 @@ pub fn clip(text: &str) -> String {
 }
 
 fn fault(error: ureq::Error) -> Again {
-    let of_tls = |e: &std::io::Error| e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let of_tls = |e: &io::Error| e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
     let tls = |why: String| {
         // rustls says `invalid peer certificate` of every certificate it does not take.
         let remedy = if why.contains("certificate") { "; name the authority it is signed by, or the certificate itself, with `--ca FILE`" } else { "" };

@@ -10,5 +10,7 @@ pub const WAIT_S_MAX: u64 = 120;
 pub const CONNECT_S_MAX: u64 = 30;
 /// Seconds to wait for the head of an answer.
 pub const ANSWER_S_MAX: u64 = 300;
+/// Bytes of a long answer that are laid on disk at once.
+pub const PART_BYTES: u64 = 1 << 18;
 /// Seconds one answer may take to arrive.
 pub const BODY_S_MAX: u64 = 3600;

@@ -13,9 +13,12 @@ use crate::model::Unread;
 
 /// A part of an event that comes in lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
+    /// An attribute that stands alone.
     Attribute,
+    /// An object with its attributes.
     Object,
+    /// A report.
     Report,
 }
 

@@ -81,7 +81,7 @@ pub struct Taker<'t, E> {
 }
 
 /// Fits an event (without its parts) or one of its parts before it is taken; says why it cannot be.
-pub(crate) type Fit<'t> = &'t mut dyn FnMut(Option<Part>, &mut Map<String, Value>) -> Result<(), String>;
+pub type Fit<'t> = &'t mut dyn FnMut(Option<Part>, &mut Map<String, Value>) -> Result<(), String>;
 
 impl<E> std::fmt::Debug for Taker<'_, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -166,9 +166,9 @@ impl<'t, E> Taker<'t, E> {
         self
     }
 
-    /// What is left out is filled in on the way.
+    /// What comes is changed on the way.
     #[must_use]
-    pub(crate) fn fitted(mut self, fit: Fit<'t>) -> Self {
+    pub fn fitted(mut self, fit: Fit<'t>) -> Self {
         self.fit = Some(fit);
         self
     }

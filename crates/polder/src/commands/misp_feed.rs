@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use polder_misp::client::Receiver;
 use polder_misp::feed::{Feed, Format, State, event_of};
+use polder_peer::Document;
 use serde_json::json;
 
 use super::intake::Report;
@@ -57,8 +59,14 @@ fn events(
     for event in &due {
         match feed.event(&event.uuid) {
             Ok(document) => {
-                withdrawn += take(node, &asked.source, &document, &event.uuid, report)?;
-                state.events.insert(event.uuid.clone(), event.at_s);
+                // A feed says for nobody in particular how far its events may go; nothing is narrowed.
+                let receiver = Receiver::new(std::slice::from_ref(&event.uuid), true, Vec::new());
+                let taken = take(node, &asked.source, &receiver, (&event.uuid, &document), report)?;
+                withdrawn += taken.unwrap_or_default();
+                whole &= taken.is_some();
+                if taken.is_some() {
+                    state.events.insert(event.uuid.clone(), event.at_s);
+                }
             }
             // One file that is broken says nothing of the others; it is asked for again next time.
             Err(polder_peer::Error::Peer(why)) => {
@@ -83,7 +91,10 @@ fn lines(node: &Node, feed: &Feed, asked: &Asked, format: Format, state: &mut St
         let why = format!("`{}` holds nothing that can be told: no address, name, URL or digest", asked.url);
         return Err(Failure::new(exit::PEER, why, "check the URL and `--format`; what was read before stays"));
     }
-    let withdrawn = take(node, &asked.source, &event, &asked.url, report)?;
+    let name = event.get("Event").and_then(|e| e.get("uuid")).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let receiver = Receiver::new(&[name], true, Vec::new());
+    let document = Document::Held(event.to_string().into_bytes());
+    let withdrawn = take(node, &asked.source, &receiver, (&asked.url, &document), report)?;
     state.etag = etag;
-    Ok((1, withdrawn, 0))
+    Ok((1, withdrawn.unwrap_or_default(), 0))
 }

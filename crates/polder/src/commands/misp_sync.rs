@@ -3,12 +3,12 @@
 //! The rule: what comes is taken as from the source the operator named; what goes is the view of the recipient the operator named, and nothing more.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::path::PathBuf;
 
-use polder_misp::client::{Listed, Local, Pushed, Remote, State, There, attach, is_withdrawn, received};
+use polder_misp::client::{Listed, Local, Pushed, Receiver, Remote, State, There, is_withdrawn};
 use polder_misp::limits;
 use polder_misp::map::{Folk, Offer, Stopped, Taker};
+use polder_peer::Document;
 use polder_release::Origin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -179,31 +179,27 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
     };
     let due: Vec<Listed> = listed.iter().filter(|e| state.events.get(&e.uuid).is_none_or(|at| *at != e.at_s)).cloned().collect();
     let (mut done, mut withdrawn, mut gone) = (0u64, 0usize, 0usize);
-    let mut noted = started;
+    let (mut noted, mut whole) = (started, true);
     let total = u64::try_from(due.len()).unwrap_or(u64::MAX);
     for batch in due.chunks(limits::SIGHTINGS_EVENTS) {
         let names: Vec<String> = batch.iter().map(|e| e.uuid.clone()).collect();
-        let sightings = remote.sightings(&names)?;
+        // A MISP of our own is another window on the same house: nothing is narrowed on the way in.
+        let receiver = Receiver::new(&names, own, remote.sightings(&names)?);
         let mut documents = Vec::with_capacity(batch.len());
         for event in batch {
-            match remote.event(&event.uuid, if own { Local::Kept } else { Local::Left })? {
+            match remote.document(&event.uuid, if own { Local::Kept } else { Local::Left })? {
                 // As a node or MISP says it that can no longer give it to us.
                 Some(document) if is_withdrawn(&document) => withdrawn += withdraw_event(node, by, &server.source, &event.uuid)?,
-                Some(mut document) => {
-                    attach(&mut document, &sightings);
-                    // A MISP of our own is another window on the same house: nothing is narrowed on the way in.
-                    if !own {
-                        received(&mut document);
-                    }
-                    documents.push(document);
-                }
+                Some(document) => documents.push((event.uuid.clone(), document)),
                 None => gone += 1,
             }
             done += 1;
             progress(done, total);
         }
-        withdrawn += take_all(node, &server.source, documents, &mut report)?;
-        state.events.extend(batch.iter().map(|e| (e.uuid.clone(), e.at_s)));
+        let (taken, broken) = take_all(node, &server.source, &receiver, &documents, &mut report)?;
+        withdrawn += taken;
+        whole &= broken.is_empty();
+        state.events.extend(batch.iter().filter(|e| !broken.contains(&e.uuid)).map(|e| (e.uuid.clone(), e.at_s)));
         // A pull that breaks off asks again for what it took since; the file is as long as the list of events.
         if noted.elapsed() > NOTED_EACH {
             noted = std::time::Instant::now();
@@ -214,12 +210,13 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
     let there: std::collections::BTreeSet<&str> = listed.iter().map(|e| e.uuid.as_str()).collect();
     let missing: Vec<String> = state.events.keys().filter(|u| !there.contains(u.as_str())).cloned().collect();
     for uuid in missing {
-        if remote.event(&uuid, Local::Left)?.is_none_or(|document| is_withdrawn(&document)) {
+        if remote.document(&uuid, Local::Left)?.is_none_or(|document| is_withdrawn(&document)) {
             withdrawn += withdraw_event(node, by, &server.source, &uuid)?;
             state.events.remove(&uuid);
         }
     }
-    state.etag = etag;
+    // What could not be read is asked for again.
+    state.etag = etag.filter(|_| whole);
     // What was taken is not asked for again, whatever becomes of the rest.
     note(node, name, |s| s.state.clone_from(&state))?;
     said(node, &remote, &server.source, own, &mut state, &mut report)?;
@@ -293,29 +290,47 @@ fn stopped(why: Stopped<Failure>) -> Failure {
 /// How long a pull goes on before it notes where it stands.
 pub(super) const NOTED_EACH: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Takes events together, for the disk's sake; one by one where one of them cannot be read.
-fn take_all(node: &Node, source: &str, mut documents: Vec<Value>, report: &mut Report) -> Result<usize, Failure> {
-    if let [one] = documents.as_slice() {
-        return take(node, source, one, &name_of(one), report);
+/// Takes events together, for the disk's sake; one by one where one of them cannot be read. How many parts were withdrawn, and which could not be read.
+fn take_all(node: &Node, source: &str, receiver: &Receiver, documents: &[(String, Document)], report: &mut Report) -> Result<(usize, Vec<String>), Failure> {
+    let (mut joined, mut withdrawn, mut alone, mut broken) = (Vec::new(), 0, Vec::new(), Vec::new());
+    for (uuid, document) in documents {
+        match document {
+            Document::Held(bytes) => {
+                joined.push(if joined.is_empty() { b'[' } else { b',' });
+                joined.extend_from_slice(bytes);
+            }
+            Document::Laid(_) => alone.push((uuid, document)),
+        }
     }
-    let all = Value::Array(std::mem::take(&mut documents));
-    if let Some(withdrawn) = take_readable(node, source, &all, "events", report)? {
-        return Ok(withdrawn);
+    joined.push(b']');
+    let held = documents.len() - alone.len();
+    let together = if held > 1 { take_readable(node, source, receiver, ("events", &Document::Held(joined)), report)? } else { None };
+    match together {
+        Some(taken) => withdrawn += taken,
+        None => alone.extend(documents.iter().filter(|(_, d)| matches!(d, Document::Held(_))).map(|(uuid, document)| (uuid, document))),
     }
-    all.as_array().into_iter().flatten().try_fold(0, |sum, one| Ok(sum + take(node, source, one, &name_of(one), report)?))
+    for (uuid, document) in alone {
+        match take(node, source, receiver, (uuid, document), report)? {
+            Some(taken) => withdrawn += taken,
+            None => broken.push(uuid.clone()),
+        }
+    }
+    Ok((withdrawn, broken))
 }
 
-fn name_of(document: &Value) -> String {
-    document.get("Event").and_then(|e| e.get("uuid")).and_then(Value::as_str).unwrap_or("event").to_owned()
-}
-
-/// Takes a whole event as another MISP gave it. One that cannot be read says nothing of the others.
-pub(super) fn take(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<usize, Failure> {
-    let Some(withdrawn) = take_readable(node, source, document, place, report)? else {
+/// Takes a document as another MISP or a feed gave it: how many parts were withdrawn; none if it cannot be read, which says nothing of others.
+pub(super) fn take(
+    node: &Node,
+    source: &str,
+    receiver: &Receiver,
+    (place, document): (&str, &Document),
+    report: &mut Report,
+) -> Result<Option<usize>, Failure> {
+    let taken = take_readable(node, source, receiver, (place, document), report)?;
+    if taken.is_none() {
         report.refused.push(json!({"place": place, "id": null, "reason": "the event cannot be read", "help": "tell the operator of that MISP"}));
-        return Ok(0);
-    };
-    Ok(withdrawn)
+    }
+    Ok(taken)
 }
 
 /// Puts objects into a source; those that cannot be are told with their places.
@@ -338,19 +353,20 @@ fn keep_offers(node: &Node, source: &str, place: &str, offers: &[Offer], report:
 }
 
 /// Takes a document; none if it cannot be read.
-fn take_readable(node: &Node, source: &str, document: &Value, place: &str, report: &mut Report) -> Result<Option<usize>, Failure> {
-    let bytes = document.to_string().into_bytes();
+fn take_readable(node: &Node, source: &str, receiver: &Receiver, (place, document): (&str, &Document), report: &mut Report) -> Result<Option<usize>, Failure> {
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut keep = |offers: Vec<Offer>| keep_offers(node, source, place, &offers, report);
     let own = node.directory().store_sources()?.iter().any(|s| *s.name == *source && s.origin == Origin::Own);
-    let taker = Taker::new(&node.store, source, &folk, &mut keep).complete();
+    let mut fit = |part, fields: &mut serde_json::Map<String, Value>| receiver.receive(part, fields);
+    let taker = Taker::new(&node.store, source, &folk, &mut keep).complete().fitted(&mut fit);
     // What the operator's own MISP says of a protected event it has checked; of another's nobody has.
-    let taken = if own { taker } else { taker.unsigned() }.take(&|| Ok(Box::new(Cursor::new(bytes.as_slice()))));
+    let taken = if own { taker } else { taker.unsigned() }.take(&|| document.open());
     let taken = match taken {
         Ok(taken) => taken,
         Err(Stopped::Keep(failure)) => return Err(failure),
         Err(Stopped::Store(e)) => return Err(e.into()),
-        Err(Stopped::Unread(_) | Stopped::Disk(_)) => return Ok(None),
+        Err(Stopped::Disk(e)) => return Err(Failure::configuration(format!("a long event cannot be read from disk: {e}"), "see `polder doctor`")),
+        Err(Stopped::Unread(_)) => return Ok(None),
     };
     report.misp(&taken);
     for (at, reason) in &taken.refused {
