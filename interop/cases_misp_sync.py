@@ -9,6 +9,8 @@ import json
 import re
 import threading
 
+import requests
+
 from cases_misp_worlds import _event
 from cases_pymisp import BRAVO, key_of
 from harness import require
@@ -171,6 +173,99 @@ def recorded(report, place):
             left = {e["Event"]["uuid"] for e in json.loads(node("export", "--to", "bravo", "--format", "misp").out)["response"]}
             require(left == {e["uuid"] for e in listed[1:]}, f"{left}")
             server.close()
+
+
+# What means something only at one of the two, or is said in other words for the peer: who may have it (distribution, group, tags of levels), and counts.
+_HERE = {"id", "event_id", "object_id", "org_id", "orgc_id", "event_org_id", "old_id", "user_id", "sharing_group_id", "timestamp", "publish_timestamp", "attribute_count", "email",
+         "event_creator_email", "ThreatLevel", "distribution", "SharingGroup", "Tag", "local", "date_created", "date_modified", "created_by", "_canEdit", "authors", "Org", "Orgc"}
+
+
+def _said(value):
+    """A body without ids, times and what is empty; MISP writes the same number as text or as a number."""
+    if isinstance(value, dict):
+        kept = {k: _said(v) for k, v in value.items() if k not in _HERE}
+        return {k: v for k, v in kept.items() if v not in (None, "", [], {}, "0")}
+    if isinstance(value, list):
+        return [_said(v) for v in value]
+    if value is None or isinstance(value, bool):
+        return "1" if value else "0"
+    return str(value)
+
+
+def recorded_push(report, place):
+    """Pushes to the recorded MISP A what the recorded MISP B pushed to it."""
+    exchanges = {e["n"]: e for e in (json.loads(p.read_text()) for p in sorted(place.glob("*.json")))}
+    sent = {json.loads(e["req_body"])["Event"]["uuid"]: json.loads(e["req_body"]) for n, e in exchanges.items() if n in range(120, 182) and "/events/add" in e["path"]}
+    first, edited, note = (json.loads(exchanges[n]["req_body"]) for n in (104, 111, 118))
+    uuid, proposed = first["Event"]["uuid"], exchanges[115]["path"].rsplit("/", 1)[1]
+    with temporary() as home:
+        node = _node(home)
+        (home / "k").write_text(key_of(node, "alfa-misp", "alfa") + "\n")
+        written = {**first["Event"], "Note": [note["Note"]]}
+        # What B had at home as `connected` was recorded one level down.
+        for one in (*first["Event"]["Attribute"], *edited["Event"]["Attribute"]):
+            one["distribution"] = max(2, one["distribution"])
+        (home / "a.json").write_text(json.dumps([*sent.values(), {"Event": written}]))
+        node.importing(home / "a.json")
+        # What alfa marked AMBER would not go back to alfa by this recipient.
+        exchanges[7] = {**exchanges[7], "resp_body": exchanges[7]["resp_body"].replace("tlp:amber", "tlp:green")}
+        server = Recorded([exchanges[n] for n in (2, 103, 104, 110, 111, 115, 117, 118, *range(3, 13), *range(120, 182))])
+        server.more["/events/filterEventIdsForPush"] = [*json.loads(exchanges[120]["resp_body"]), uuid]
+        node("misp", "add", "a", server.url, "--key-file", home / "key", "--source", "misp-alfa", "--to", "alfa-misp")
+
+        def same_event(got, want):
+            got, want = _said(got)["Event"], _said(want)["Event"]
+            # Here a note goes with its event too.
+            got.pop("Note", None)
+            require(got == want, f"{got} and not {want}")
+
+        def pushed(path):
+            return [json.loads(body) for method, asked, body in server.bodies if method == "POST" and asked == path]
+
+        with report.case("misp client: a recorded MISP 2.5.1 is pushed to with the requests a MISP makes"):
+            done = node("misp", "push", "a", "--json", ok=None)
+            told = done.json()
+            require(told["offered"] == told["wanted"] == len(sent) + 1 == 31, f"{told}")
+            heads = [p.split("/")[3] for m, p in server.asked if m == "HEAD"]
+            require(sorted(heads) == sorted([*sent, uuid]), f"{heads}")
+            # A MISP does not look at what became of what it sent; we do, and nothing of that was recorded.
+            beyond = {p.split("/")[1:3][-1] for _, p in server.beyond}
+            require(all(m == "GET" and p.startswith("/events/view/") for m, p in server.beyond), f"{beyond} {server.beyond[:3]}")
+        with report.case("misp client: what it sends to the recorded MISP says what a MISP said"):
+            ours = {one["Event"]["uuid"]: one for one in pushed("/events/add/metadata:1")}
+            require(set(ours) == {*sent, uuid}, f"{set(ours) ^ set(sent)}")
+            for one in (*sent.values(), first):
+                same_event(ours[one["Event"]["uuid"]], one)
+                require(ours[one["Event"]["uuid"]]["Event"]["Orgc"]["uuid"] == one["Event"]["Orgc"]["uuid"], "another made it")
+            text = json.dumps(list(ours.values()))
+            require("admin@admin.test" not in text and '"user_id"' not in text, "an analyst's address or a local number left (L13)")
+            (offered,) = pushed("/analyst_data/filterAnalystDataForPush")
+            require(offered["Note"] == json.loads(exchanges[117]["req_body"])["Note"], f"{offered}")
+            (got,) = pushed("/analyst_data/pushAnalystData")
+            require(_said(got) == _said(note), f"{_said(got)} and not {_said(note)}")
+        with report.case("misp client: an edit goes to the recorded MISP as one"):
+            (home / "b.json").write_text(json.dumps(edited))
+            node.importing(home / "b.json")
+            server.bodies.clear()
+            server.more["/events/filterEventIdsForPush"] = [uuid]
+            node("misp", "push", "a", "--json", ok=None)
+            (got,) = pushed(f"/events/edit/{uuid}/metadata:1")
+            same_event(got, edited)
+        with report.case("misp client: a proposal goes to the recorded MISP as a MISP's does"):
+            node("misp", "pull", "a")
+            want = json.loads(exchanges[115]["req_body"])
+            with node.serve() as served:
+                keep = {k: want[0][k] for k in ("type", "category", "to_ids", "value", "comment")}
+                head = {"Authorization": node.token, "Accept": "application/json"}
+                reply = requests.post(served.ready["misp"].rstrip("/") + f"/shadowAttributes/add/{proposed}", json=keep, headers=head, timeout=30)
+                require(reply.status_code == 200, reply.text)
+            server.bodies.clear()
+            node("misp", "push", "a", "--json", ok=None)
+            (got,) = pushed(f"/events/pushProposals/{proposed}")
+            drop = ("uuid",)
+            got, want = ([{k: v for k, v in _said(one).items() if k not in drop} for one in many] for many in (got, want))
+            require(got == want, f"{got} and not {want}")
+        server.close()
 
 
 def hostile(report):

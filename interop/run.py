@@ -103,6 +103,7 @@ def groups():
     else:
         found.append(("misp audit", cases_misp.audit, (misp,), False))
         found.append(("misp recorded server", cases_misp_sync.recorded, (misp / "transcripts",), False))
+        found.append(("misp recorded server, push", cases_misp_sync.recorded_push, (misp / "transcripts",), False))
         found.append(("misp recorded", cases_misp_worlds.recorded, (misp / "transcripts",), False))
         found.append(("misp round trip", cases_misp_trip.trip, (misp,), False))
     program = tools / "taxii" / "probe.py" if tools else None

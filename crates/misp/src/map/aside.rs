@@ -62,7 +62,8 @@ pub(crate) struct Aside {
 
 impl Aside {
     /// As a row.
-    pub(crate) fn row(self, now_s: i64, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
+    pub(crate) fn row(mut self, now_s: i64, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
+        without_addresses(&mut self.fields);
         let own = self.own.clone().unwrap_or_else(|| text(&self.fields, "uuid").to_owned());
         let own = uuid(&own).ok_or_else(|| Unkept { element: "aside".to_owned(), reason: format!("`{own}` is no UUID") })?;
         let mut marked = self.marks.clone();
@@ -127,6 +128,25 @@ impl Aside {
     fn stated(&self, marks: &mut Marks<'_>) -> Vec<String> {
         let group = self.fields.get("SharingGroup").and_then(|g| SharingGroup::deserialize(g).ok());
         marks.of_distribution(number(self.fields.get("distribution")), group.as_ref())
+    }
+}
+
+/// Who wrote it, without addresses of persons; where nothing else is said of them, their organisation.
+fn without_addresses(fields: &mut Map<String, Value>) {
+    let organisation = fields.get("Orgc").and_then(|o| o.get("name")).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let without = |written: &str| {
+        let names: Vec<&str> = written.split_whitespace().filter(|word| !word.contains('@')).collect();
+        if names.is_empty() { organisation.clone() } else { names.join(" ") }
+    };
+    let named = |value: &mut Value| {
+        if let Some(written) = value.as_str().filter(|w| w.contains('@')) {
+            *value = without(written).into();
+        }
+    };
+    match fields.get_mut("authors") {
+        Some(Value::Array(list)) => list.iter_mut().for_each(named),
+        Some(value) => named(value),
+        None => {}
     }
 }
 
@@ -196,4 +216,24 @@ pub(crate) fn own_of(attribute: &str, organisation: Option<&str>) -> String {
 pub(crate) fn moment_s(written: &str) -> Option<i64> {
     let (day, hour) = written.split_once(' ')?;
     Some(time::to_us(&format!("{day}T{hour}Z"))? / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_analysts_address_is_not_kept() {
+        let check = |authors: Value, want: Value| {
+            let mut fields = Map::from_iter([("authors".to_owned(), authors), ("Orgc".to_owned(), json!({"name": "Org of A"}))]);
+            without_addresses(&mut fields);
+            assert_eq!(fields.get("authors"), Some(&want));
+        };
+        check(json!("admin@a.example"), json!("Org of A"));
+        check(json!("A. Nalyst <a@a.example>"), json!("A. Nalyst"));
+        check(json!(["Team  A", "b@a.example"]), json!(["Team  A", "Org of A"]));
+        check(json!("Team  A"), json!("Team  A"));
+        check(json!(""), json!(""));
+        check(json!(7), json!(7));
+    }
 }
