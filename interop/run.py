@@ -24,6 +24,7 @@ import cases_limits
 import cases_misp
 import cases_misp_beside
 import cases_misp_feed
+import cases_misp_leaks
 import cases_misp_sync
 import cases_misp_trip
 import cases_misp_worlds
@@ -84,6 +85,7 @@ def groups():
     found.append(("pymisp", cases_pymisp.calls, (), False))
     found.append(("pymisp house", cases_pymisp_house.house, (), False))
     found.append(("misp worlds", cases_misp_worlds.worlds, (), False))
+    found.append(("misp leaks", cases_misp_leaks.leaks, (), False))
     found.append(("misp hostile", cases_misp_worlds.hostile, (), False))
     found.append(("misp hostile server", cases_misp_sync.hostile, (), False))
     found.append(("misp feed, ours", cases_misp_feed.ours, (), False))
