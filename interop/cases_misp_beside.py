@@ -529,6 +529,13 @@ def long_event(report, count=160_000):
                     require(len(event["Attribute"]) == count and event["locked"] and event["Attribute"][-1]["Sighting"][0]["source"] == "gate", f"{len(event['Attribute'])} {event['Attribute'][-1]}")
                     again = bravo("misp", "pull", "alfa", "--full", "--json").json()
                     require(again["new"] == 0 and again["misp"]["unchanged"] >= count, f"{again}")
+            with report.case("misp S8: it is not pushed, and that is told"):
+                other = _Stubborn()
+                node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+                node("misp", "add", "bravo", other.url, "--key-file", home / "k", "--source", "from-bravo", "--to", "bravo-misp")
+                pushed = node("misp", "push", "bravo", "--json", ok=(5,)).json()
+                require([p["event"] for p in pushed["problems"] if p["what"] == "not pushed"] == [uuid] and not other.held, f"{pushed}")
+                other.close()
             with report.case("misp S8: what is not whole is refused, and leaves nothing behind"):
                 def broken():
                     for n, piece in enumerate(pieces()):

@@ -112,6 +112,16 @@ fn odd(what: &str, why: impl std::fmt::Display) -> Error {
     Error::Peer(format!("the answer to `{}` is not what a MISP answers: {}", clip(what), clip(&why.to_string())))
 }
 
+/// An event in the short list; what else is said of it is not kept.
+#[derive(Deserialize)]
+struct Row {
+    #[serde(default)]
+    uuid: Value,
+    #[serde(default)]
+    timestamp: Value,
+    published: Option<Value>,
+}
+
 fn event_path(uuid: &str, local: Local) -> String {
     format!("/events/view/{uuid}/{WHOLE}{}", u8::from(local == Local::Left))
 }
@@ -172,7 +182,7 @@ impl Remote {
             bytes = packed.map_err(|e| Error::Setup(format!("cannot pack a request: {e}")))?;
             headers.push(("Content-Encoding", "gzip"));
         }
-        self.client.ask(&Ask { method, path: &whole, headers: &headers, body: &bytes, bytes_max: limits::ANSWER_BYTES_MAX, judged })
+        self.client.ask(&Ask { method, path: &whole, headers: &headers, body: &bytes, bytes_max: limits::LIST_BYTES_MAX, judged })
     }
 
     fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
@@ -217,11 +227,11 @@ impl Remote {
         if answer.status == 304 {
             return Ok(None);
         }
-        let list: Vec<Map<String, Value>> = serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))?;
+        let list: Vec<Row> = serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))?;
         let mut events: Vec<Listed> = list
             .iter()
-            .filter(|e| e.get("published").is_none_or(|p| flag(Some(p))))
-            .filter_map(|e| Some(Listed { uuid: uuid(text(e, "uuid"))?, at_s: number(e.get("timestamp"))? }))
+            .filter(|e| e.published.as_ref().is_none_or(|p| flag(Some(p))))
+            .filter_map(|e| Some(Listed { uuid: uuid(e.uuid.as_str()?)?, at_s: number(Some(&e.timestamp))? }))
             .collect();
         events.sort_by(|a, b| (a.at_s, &a.uuid).cmp(&(b.at_s, &b.uuid)));
         Ok(Some(List { events, etag: answer.header("etag").map(str::to_owned) }))

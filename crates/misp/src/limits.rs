@@ -12,8 +12,12 @@ pub const FOLDER_DEPTH_MAX: usize = 16;
 pub const PLACES_LISTED_MAX: usize = 1_000;
 /// Sharing groups and organisations that an audit tells apart.
 pub const NAMES_MAX: usize = 100_000;
-/// Bytes of one answer of another MISP.
+/// Bytes of one event of another MISP.
 pub const ANSWER_BYTES_MAX: u64 = 1 << 30;
+/// Bytes of any other answer of another MISP, which is held.
+pub const LIST_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of an event that is pushed, which is held several times over; a longer one can be pulled.
+pub const PUSHED_BYTES_MAX: usize = 32 << 20;
 /// Values of one feed of lines.
 pub const FEED_VALUES_MAX: usize = 1_000_000;
 /// Bytes of an answer that is held until it is whole; longer ones go out part by part.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{flag, number, tags, text};
 use super::ids::{derived, uuid};
 use super::marks::Marks;
-use super::rows::{Draft, Place, Row, Unkept, moment, sighting};
+use super::rows::{Draft, Place, Row, Unkept, moment, sighting, state};
 use super::take::KINDS;
 use crate::model::SharingGroup;
 use serde::Deserialize;
@@ -61,9 +61,17 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
-    /// As a row.
-    pub(crate) fn row(mut self, now_s: i64, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
-        without_addresses(&mut self.fields);
+    /// As a row, and what stands apart from it for whose it is.
+    pub(crate) fn rows(mut self, now_s: i64, marks: &mut Marks<'_>) -> Result<Vec<Row>, Unkept> {
+        let apart = matches!(self.kind, Kind::Analyst(_) | Kind::Cluster).then(|| without_addresses(&mut self.fields));
+        let event = self.event.clone();
+        let row = self.row(now_s, marks)?;
+        let own = apart_from(row.id.split_once("--").map_or("", |(_, uuid)| uuid));
+        let state = apart.map(|local| state(event.as_deref(), &own, row.at_s, local, marks));
+        Ok(std::iter::once(row).chain(state).collect())
+    }
+
+    fn row(self, now_s: i64, marks: &mut Marks<'_>) -> Result<Row, Unkept> {
         let own = self.own.clone().unwrap_or_else(|| text(&self.fields, "uuid").to_owned());
         let own = uuid(&own).ok_or_else(|| Unkept { element: "aside".to_owned(), reason: format!("`{own}` is no UUID") })?;
         let mut marked = self.marks.clone();
@@ -131,8 +139,14 @@ impl Aside {
     }
 }
 
-/// Who wrote it, without addresses of persons; where nothing else is said of them, their organisation.
-fn without_addresses(fields: &mut Map<String, Value>) {
+/// The UUID of what stands apart from what somebody said: another may have called something else by the same.
+pub(crate) fn apart_from(uuid: &str) -> String {
+    derived(&["apart", uuid])
+}
+
+/// Leaves who wrote it without addresses of persons, and where nothing else is said of them their organisation; gives back what was there, if that differs.
+fn without_addresses(fields: &mut Map<String, Value>) -> Map<String, Value> {
+    let before = fields.get("authors").cloned();
     let organisation = fields.get("Orgc").and_then(|o| o.get("name")).and_then(Value::as_str).unwrap_or_default().to_owned();
     let without = |written: &str| {
         let names: Vec<&str> = written.split_whitespace().filter(|word| !word.contains('@')).collect();
@@ -148,6 +162,7 @@ fn without_addresses(fields: &mut Map<String, Value>) {
         Some(value) => named(value),
         None => {}
     }
+    before.filter(|before| fields.get("authors") != Some(before)).map(|before| ("authors".to_owned(), before)).into_iter().collect()
 }
 
 /// A custom cluster as MISP writes it, some of its parts in it and some beside it; none if it is of the common ones, or names nothing.
@@ -223,10 +238,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_analysts_address_is_not_kept() {
+    fn an_analysts_address_stands_apart() {
         let check = |authors: Value, want: Value| {
             let mut fields = Map::from_iter([("authors".to_owned(), authors), ("Orgc".to_owned(), json!({"name": "Org of A"}))]);
-            without_addresses(&mut fields);
+            let before = fields.get("authors").cloned().filter(|before| *before != want);
+            assert_eq!(without_addresses(&mut fields).remove("authors"), before);
             assert_eq!(fields.get("authors"), Some(&want));
         };
         check(json!("admin@a.example"), json!("Org of A"));

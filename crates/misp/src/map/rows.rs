@@ -112,15 +112,14 @@ impl Draft<'_> {
         let apart = take_apart(&mut self.fields, uuid, &self.marks, marks);
         let (at_s, mut local) = (self.at_s, apart.local);
         local.extend(more);
-        let mut rows = vec![self.row(place.author.as_deref()), state(place, uuid, at_s, local, marks)];
+        let mut rows = vec![self.row(place.author.as_deref()), state(Some(&place.event), uuid, at_s, local, marks)];
         for said in apart.analysts {
             let (event, about) = (Some(place.event.clone()), Some(said.about));
             let by = said.fields.get("orgc_uuid").and_then(Value::as_str).and_then(super::ids::uuid);
             let author = by.map(|o| format!("identity--{o}"));
             let kind = Kind::Analyst(said.kind);
-            rows.push(
-                Aside { kind, own: None, fields: said.fields, event, attribute: None, about, author, marks: said.marks, readers: None }.row(at_s, marks)?,
-            );
+            let aside = Aside { kind, own: None, fields: said.fields, event, attribute: None, about, author, marks: said.marks, readers: None };
+            rows.extend(aside.rows(at_s, marks)?);
         }
         Ok(rows)
     }
@@ -201,7 +200,7 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
 }
 
 /// What only the holder has of an event or an attribute, kept apart, so that its absence leaves no trace in what others are given.
-fn state(place: &Place, uuid: &str, at_s: i64, local: Map<String, Value>, marks: &mut Marks<'_>) -> Row {
+pub(crate) fn state(event: Option<&str>, uuid: &str, at_s: i64, local: Map<String, Value>, marks: &mut Marks<'_>) -> Row {
     let draft = Draft {
         element: "state",
         id: format!("{STATE}--{uuid}"),
@@ -210,7 +209,7 @@ fn state(place: &Place, uuid: &str, at_s: i64, local: Map<String, Value>, marks:
         versioned: true,
         marks: BTreeSet::from([marks.holder()]),
         properties: Vec::new(),
-        links: vec![("event_ref", &*place.event)],
+        links: event.map(|event| ("event_ref", event)).into_iter().collect(),
         twin: None,
         fields: local,
     };

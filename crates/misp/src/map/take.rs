@@ -134,8 +134,8 @@ impl<'t, E> Taker<'t, E> {
     /// # Errors
     /// [`Stopped`].
     pub(crate) fn aside(&mut self, aside: Aside) -> Result<Taken, Stopped<E>> {
-        let row = aside.row(self.store.now_us() / 1_000_000, &mut self.marks);
-        self.offer("it", row.map(|row| vec![row]))?;
+        let rows = aside.rows(self.store.now_us() / 1_000_000, &mut self.marks);
+        self.offer("it", rows)?;
         self.flush()?;
         Ok(std::mem::take(&mut self.taken))
     }

@@ -10,7 +10,7 @@ use polder_stix::Id;
 use polder_store::{Query, Versions};
 use serde_json::{Map, Value};
 
-use super::aside::{ANALYST, CLUSTER, PROPOSAL};
+use super::aside::{ANALYST, ANALYST_DATA, CLUSTER, PROPOSAL, apart_from};
 use super::fields::{flag, put_local, text};
 use super::left;
 use super::reader::{Element, Reader};
@@ -451,7 +451,30 @@ impl<'v, E> View<'v, E> {
             let counts = |e: &Element| e.origin == first || Some(&e.origin) == owner;
             found.extend(versions.into_iter().filter(counts).max_by_key(|e| e.at_s).map(|e| self.reader.said(&e, first)));
         }
+        self.put_apart(&mut found)?;
         Ok(found)
+    }
+
+    /// Puts back what stands apart from what was said, for whose it is.
+    fn put_apart(&mut self, said: &mut [Said]) -> Result<(), Unwritten<E>> {
+        let reader = self.reader;
+        let own = said.iter().filter(|s| (s.name == "GalaxyCluster" || ANALYST_DATA.contains(&s.name.as_str())) && reader.owns(&s.origin));
+        let ids: Vec<Id> = own.filter_map(|s| Id::parse(&format!("{STATE}--{}", apart_from(text(&s.fields, "uuid"))))).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut states = HashMap::new();
+        self.each(Query { ids: Some(ids), limit: Some(limits::PAGE_OBJECTS), ..Query::default() }, &mut |element| {
+            if reader.owns(&element.origin) {
+                states.insert(element.uuid().to_owned(), element.fields);
+            }
+            Ok(())
+        })?;
+        for said in said.iter_mut().filter(|s| reader.owns(&s.origin)) {
+            let state = states.remove(&apart_from(text(&said.fields, "uuid"))).unwrap_or_default();
+            put_local(&mut said.fields, state);
+        }
+        Ok(())
     }
 
     /// All that is said besides events: sightings, proposals, what analysts write, custom clusters.

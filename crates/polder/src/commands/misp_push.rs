@@ -3,9 +3,11 @@
 //! The rule: what goes is the view of the recipient the operator named; what that recipient may no longer have is withdrawn, and what cannot be is told.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::{self, Write};
 use std::time::Instant;
 
 use polder_misp::client::{Beside, Listed, Local, Part, Pushed, Remote, Sent, There, WITHDRAWN};
+use polder_misp::limits;
 use polder_misp::map::{Peer, Reader, Said, Unwritten, View, Wanted};
 use polder_stix::Id;
 use serde_json::{Value, json};
@@ -24,6 +26,35 @@ struct Course {
     problems: Vec<Value>,
     /// Of which event what could not be taken back, and why.
     standing: BTreeMap<String, String>,
+}
+
+/// What is written, if it is not long.
+#[derive(Default)]
+struct Short {
+    held: Vec<u8>,
+    long: bool,
+}
+
+impl Short {
+    fn whole(&self) -> Option<&[u8]> {
+        (!self.long).then_some(&self.held)
+    }
+}
+
+impl Write for Short {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.long |= self.held.len() + bytes.len() > limits::PUSHED_BYTES_MAX;
+        if self.long {
+            self.held = Vec::new();
+        } else {
+            self.held.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn unwritten(e: Unwritten<Failure>) -> Failure {
@@ -114,12 +145,23 @@ fn events(
     let mut noted = Instant::now();
     let went = (|| {
         for (n, uuid) in wanted.iter().enumerate() {
-            let mut out = Vec::new();
+            let mut out = Short::default();
             let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
-            if let Some(view) = &mut view
-                && view.event(uuid, part, &mut out).map_err(unwritten)?
-            {
-                one((node, remote), (uuid, own.get(uuid).copied().unwrap_or_default()), &out, &mut pushed, course)?;
+            let there = match &mut view {
+                Some(view) => view.event(uuid, part, &mut out).map_err(unwritten)?,
+                None => false,
+            };
+            match out.whole() {
+                Some(out) if there => one((node, remote), (uuid, own.get(uuid).copied().unwrap_or_default()), out, &mut pushed, course)?,
+                None if there => {
+                    let why = format!("the event is longer than {} bytes; that MISP can pull it from here", limits::PUSHED_BYTES_MAX);
+                    if pushed.contains_key(uuid) {
+                        cannot(course, uuid, why);
+                    } else {
+                        course.problems.push(json!({"event": uuid, "what": "not pushed", "why": why}));
+                    }
+                }
+                _ => {}
             }
             if noted.elapsed() > NOTED_EACH {
                 noted = Instant::now();
