@@ -74,6 +74,13 @@ def _routes(uuid, hidden):
         yield from (("POST", "/sightings/listSightings", {"context": "event", "id": name}), ("POST", f"/shadowAttributes/accept/{name}", {}), ("POST", f"/analyst_data/edit/Note/{name}", {}))
     yield from (("GET", "/attributes/index", None), ("GET", "/sightings/index", None), ("GET", "/shadow_attributes/index/all:1/timestamp:0/limit:10/page:1.json", None))
     yield from (("GET", "/roles/index", None), ("GET", "/admin/users/index", None), ("GET", f"/organisations/view/{_ALFA}", None), ("GET", f"/sharing_groups/view/{hidden}", None))
+    # Who is who is said by the owner alone; what others are told when they try must not depend on what is there.
+    yield from (("POST", "/admin/users/add", {"email": "x@hidden.example", "org_id": "1", "role_id": 3}), ("POST", "/admin/organisations/add", {"name": "Hidden Org", "uuid": hidden}))
+    for name in (_ALFA, hidden, "1"):
+        for path in ("admin/users/edit", "admin/users/delete", "admin/users/view", "admin/organisations/edit", "admin/organisations/delete", "auth_keys/add", "sharing_groups/edit", "sharing_groups/delete"):
+            yield ("POST", f"/{path}/{name}", {"name": "x", "email": "x@x.example"})
+        yield from (("POST", f"/sharing_groups/addOrg/{name}/{_ALFA}", {}), ("POST", f"/sharing_groups/removeOrg/{name}/{_ALFA}", {}), ("POST", f"/users/resetauthkey/{name}", {}))
+    yield from (("POST", "/sharing_groups/add", {"name": "Hidden Org", "uuid": hidden}), ("POST", f"/events/delete/{hidden}", {}), ("POST", f"/events/publish/{hidden}", {}))
     for path in ("objectTemplates", "taxonomies", "galaxies", "warninglists"):
         yield from (("GET", f"/{path}/index", None), ("GET", f"/{path}/view/{hidden}", None))
     yield from (("POST", "/galaxy_clusters/restSearch", {}), ("POST", "/galaxy_clusters/restSearch", {"uuid": [hidden], "custom": 1}), ("GET", f"/galaxy_clusters/view/{hidden}", None))
