@@ -80,6 +80,7 @@ def _routes(uuid, hidden):
         for path in ("admin/users/edit", "admin/users/delete", "admin/users/view", "admin/organisations/edit", "admin/organisations/delete", "auth_keys/add", "sharing_groups/edit", "sharing_groups/delete"):
             yield ("POST", f"/{path}/{name}", {"name": "x", "email": "x@x.example"})
         yield from (("POST", f"/sharing_groups/addOrg/{name}/{_ALFA}", {}), ("POST", f"/sharing_groups/removeOrg/{name}/{_ALFA}", {}), ("POST", f"/users/resetauthkey/{name}", {}))
+    yield from (("GET", "/servers/index", None), ("POST", "/servers/add", {"name": "x", "url": "https://hidden.example", "remote_org_id": 1}), ("POST", f"/servers/delete/{hidden}", {}))
     yield from (("POST", "/sharing_groups/add", {"name": "Hidden Org", "uuid": hidden}), ("POST", f"/events/delete/{hidden}", {}), ("POST", f"/events/publish/{hidden}", {}))
     for path in ("objectTemplates", "taxonomies", "galaxies", "warninglists"):
         yield from (("GET", f"/{path}/index", None), ("GET", f"/{path}/view/{hidden}", None))

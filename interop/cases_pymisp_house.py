@@ -18,6 +18,37 @@ def _post(served, key, path, body=None, method="POST"):
     return requests.request(method, served.ready["misp"].rstrip("/") + "/" + path.lstrip("/"), json=body, headers=head, timeout=30)
 
 
+def _servers(report, served, node):
+    from pymisp import MISPServer
+
+    owner = Counted(served.ready["misp"], node.token)
+    key = "s" * 40
+    with report.case("pymisp: an owner says which MISPs there are, and no answer repeats a key"):
+        server = MISPServer()
+        server.name, server.url, server.remote_org_id, server.authkey = "Second", "https://misp.harbour.example", 1, key
+        made = owner.add_server(server)
+        same((made.name, made.url, made.push), ("Second", "https://misp.harbour.example", False), "what was added")
+        made.name = "Second of ours"
+        same(owner.update_server(made).name, "Second of ours", "another name")
+        (listed,) = owner.servers()
+        same((listed.name, listed.remote_org_id, listed.internal), ("Second of ours", listed.org_id, True), "the list")
+        told = node("misp", "status", "--json")
+        same([(m["name"], m["source"]) for m in told.json()["misps"]], [("Second of ours", "own")], "the node's own list")
+        require(key not in _post(served, node.token, "/servers/index", method="GET").text + told.text, "the key came out")
+    with report.case("pymisp: what cannot be a server is refused with what to do"):
+        for wrong, said in (({"url": "ftp://x.example"}, "ftp"), ({"url": "http://far.example"}, "not encrypted"), ({"remote_org_id": 77}, "organisation is not known"), ({"authkey": ""}, "authkey"),
+                            ({"name": "Second of ours"}, "already")):
+            body = {"name": "Third", "url": "https://third.example", "remote_org_id": 1, "authkey": key, **wrong}
+            reply = _post(served, node.token, "/servers/add", body)
+            require(reply.status_code == 403 and said in reply.text, f"{wrong}: {reply.status_code} {reply.text}")
+        reply = _post(served, node.token, f"/servers/edit/{listed.id}", {"url": "https://elsewhere.example"})
+        require(reply.status_code == 403 and "another MISP" in reply.text, reply.text)
+        same(len(owner.servers()), 1, "servers")
+    with report.case("pymisp: a server is forgotten"):
+        same(owner.delete_server(listed)["name"], "Server deleted", "the answer")
+        same(owner.servers(), [], "servers")
+
+
 def _people(report, served, node):
     from pymisp import MISPOrganisation, MISPUser
 
@@ -229,7 +260,11 @@ def house(report):
         bravo_key = node("recipient", "add", "bravo", "--kind", "organisation", "--organisation", "bravo", "--json").json()["token"]
         node("collection", "add", "in", "--title", "in", "--read", "bravo", "--write", "bravo")
         with node.serve() as served:
+            _servers(report, served, node)
             owner, people, organisation = _people(report, served, node)
+            with report.case("pymisp: nobody else knows of servers"):
+                for path in ("index", "add", "edit/1", "delete/1"):
+                    same(_post(served, people["pub-key"], f"/servers/{path}", {}, "GET" if path == "index" else "POST").status_code, 403, path)
             bravo = Counted(served.ready["misp"], bravo_key)
             sent, _ = _events(report, served, owner, people, bravo)
             _said(report, owner, people, bravo, sent)

@@ -17,6 +17,7 @@ mod people;
 mod read;
 mod routes;
 mod said;
+mod servers;
 mod sink;
 mod write;
 
@@ -44,6 +45,7 @@ use call::Call;
 pub use groups::Group;
 use inbound::{Inbound, Laid, receive};
 pub use people::{Change, Organisation, User};
+pub use servers::Server;
 use sink::{Piece, Reply, Way};
 
 /// The version of MISP that is spoken; its clients refuse other majors.
@@ -65,6 +67,8 @@ pub trait Access: Send + Sync {
     fn groups(&self) -> Vec<Group>;
     /// Every login there is.
     fn users(&self) -> Vec<User>;
+    /// Every MISP this node is in step with.
+    fn servers(&self) -> Vec<Server>;
     /// Makes a change if the caller may make it; answers the id or key that was made.
     ///
     /// # Errors

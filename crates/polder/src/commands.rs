@@ -10,7 +10,7 @@ mod lookup;
 mod misp;
 mod misp_feed;
 mod misp_push;
-mod misp_sync;
+pub(crate) mod misp_sync;
 pub(crate) mod people;
 mod rules;
 mod sharing;

@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use polder_misp::library::Library;
-use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, User};
+use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, Server, User};
 use polder_misp::{LOCAL, group_id};
 use polder_release::Policy;
 use polder_store::Act;
 use polder_taxii::{Access as _, Login};
 
 use crate::auth::{random_key, random_uuid, token_digest};
+use crate::commands::misp_sync;
 use crate::commands::people::{drop_member, drop_recipient};
 use crate::directory::{Directory, GroupEntry, MemberEntry, RecipientEntry, SharingGroupEntry, SourceEntry, UserEntry};
 use crate::failure::{Failure, exit};
@@ -93,12 +94,24 @@ impl Access for Node {
         known.collect()
     }
 
+    fn servers(&self) -> Vec<Server> {
+        misp_sync::listed(self).unwrap_or_default()
+    }
+
     fn change(&self, caller: &Caller, change: Change) -> Result<String, String> {
         let own_key = matches!(&change, Change::NewKey { user, .. } if *user == caller.user);
         if caller.role != Role::Administrator && !own_key {
             return Err("You do not have permission to use this functionality.".to_owned());
         }
-        self.may_change(&change, own_key).map_err(|f| format!("{}; {}", f.message, f.help))?;
+        let told = |f: Failure| format!("{}; {}", f.message, f.help);
+        match &change {
+            Change::KeepServer { before, server, key } => {
+                return misp_sync::keep_server(self, &caller.user, before.as_deref(), server, key.clone()).map_err(told);
+            }
+            Change::RemoveServer { name } => return misp_sync::remove(self, name).map(|_| name.clone()).map_err(told),
+            _ => {}
+        }
+        self.may_change(&change, own_key).map_err(told)?;
         if let Change::RemoveOrganisation { id } = &change {
             self.empty_sources(id, &caller.user).map_err(|f| format!("{}; {}", f.message, f.help))?;
         }
@@ -244,6 +257,9 @@ fn made(d: &mut Directory, change: Change, was_here: &dyn Fn(&str) -> bool, now:
             }
             Ok(key)
         }
+        // What is not in the directory was done before.
+        Change::KeepServer { server, .. } => Ok(server.name),
+        Change::RemoveServer { name } => Ok(name),
     }
 }
 

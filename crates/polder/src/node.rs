@@ -23,6 +23,8 @@ pub(crate) struct Node {
     directory: RwLock<Directory>,
     changing: Mutex<()>,
     library: OnceLock<Arc<Library>>,
+    /// Held while `misp.json` is read and written again.
+    pub(crate) misp_file: Mutex<()>,
 }
 
 impl Node {
@@ -33,7 +35,41 @@ impl Node {
         let setup = Setup { policy: directory.policy()?, sources: directory.store_sources()?, clock: Arc::new(SystemClock), accept_clock };
         let store = Arc::new(Store::open(&dir.join("store"), setup)?);
         let auth = Auth::new(&directory.users)?;
-        Ok(Self { dir: dir.to_owned(), config, origins, store, auth, directory: RwLock::new(directory), changing: Mutex::new(()), library: OnceLock::new() })
+        Ok(Self {
+            dir: dir.to_owned(),
+            config,
+            origins,
+            store,
+            auth,
+            directory: RwLock::new(directory),
+            changing: Mutex::new(()),
+            library: OnceLock::new(),
+            misp_file: Mutex::new(()),
+        })
+    }
+
+    /// The source of what an organisation says; it is made if there is none.
+    pub(crate) fn source_of(&self, organisation: &str, by: &str) -> Result<Box<str>, Failure> {
+        let holder = self.directory().holder.clone();
+        let matches = |s: &SourceEntry| if organisation == holder { s.kind == "own" } else { s.kind == "member" && s.member.as_deref() == Some(organisation) };
+        if let Some(known) = self.directory().sources.sources.iter().find(|s| matches(s)) {
+            return Ok(known.name.as_str().into());
+        }
+        let name = if organisation == holder { "own".to_owned() } else { format!("member:{organisation}") };
+        let entry = SourceEntry {
+            name: name.clone(),
+            kind: if organisation == holder { "own" } else { "member" }.to_owned(),
+            member: (organisation != holder).then(|| organisation.to_owned()),
+            default_tlp: None,
+            default_members: Vec::new(),
+        };
+        self.change(by, |d| {
+            if d.sources.sources.iter().all(|s| s.name != entry.name) {
+                d.sources.sources.push(entry);
+            }
+            Ok(())
+        })?;
+        Ok(name.into())
     }
 
     /// What MISP's words mean, as far as the operator has that; read when it is first asked for.
@@ -113,31 +149,12 @@ impl Access for Node {
 
     fn poster_source(&self, login: &Login) -> Result<Box<str>, polder_store::Error> {
         let unknown = || polder_store::Error::Unknown { kind: "recipient", name: login.recipient.to_string() };
-        let (organisation, holder) = {
+        let organisation = {
             let directory = self.directory();
             let entry = directory.recipients.recipients.iter().find(|r| r.id == *login.recipient).ok_or_else(unknown)?;
-            (entry.organisation.clone().ok_or_else(unknown)?, directory.holder.clone())
+            entry.organisation.clone().ok_or_else(unknown)?
         };
-        let matches = |s: &SourceEntry| if organisation == holder { s.kind == "own" } else { s.kind == "member" && s.member.as_ref() == Some(&organisation) };
-        if let Some(known) = self.directory().sources.sources.iter().find(|s| matches(s)) {
-            return Ok(known.name.as_str().into());
-        }
-        let name = if organisation == holder { "own".to_owned() } else { format!("member:{organisation}") };
-        let entry = SourceEntry {
-            name: name.clone(),
-            kind: if organisation == holder { "own" } else { "member" }.to_owned(),
-            member: (organisation != holder).then_some(organisation),
-            default_tlp: None,
-            default_members: Vec::new(),
-        };
-        let made = self.change(&login.user, |d| {
-            if d.sources.sources.iter().all(|s| s.name != entry.name) {
-                d.sources.sources.push(entry);
-            }
-            Ok(())
-        });
-        made.map_err(|e| polder_store::Error::Disk(e.message))?;
-        Ok(name.into())
+        self.source_of(&organisation, &login.user).map_err(|e| polder_store::Error::Disk(e.message))
     }
 
     fn title(&self) -> String {

@@ -104,6 +104,20 @@ pub enum Change {
         /// Does it belong to it from now on?
         belongs: bool,
     },
+    /// Another MISP to be in step with, or another name, key or direction for one.
+    KeepServer {
+        /// What it was called, if it is not new.
+        before: Option<String>,
+        /// What it is.
+        server: super::Server,
+        /// The key it gave us; none keeps the one there is.
+        key: Option<String>,
+    },
+    /// It is forgotten.
+    RemoveServer {
+        /// What it is called.
+        name: String,
+    },
     /// Another key, which is answered.
     NewKey {
         /// Whose.

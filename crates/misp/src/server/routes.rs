@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::sink::Reply;
-use super::{Asked, analyst, change, clusters, find, groups, kinds, knowledge, parts, people, read, said, write};
+use super::{Asked, analyst, change, clusters, find, groups, kinds, knowledge, parts, people, read, said, servers, write};
 
 /// Actions that change something, which a link that is followed must not do.
 const CHANGING: &[&str] = &[
@@ -52,6 +52,9 @@ fn folk(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("servers", "posttest") => Ok(read::post_test(asked)),
         ("servers", "getavailablesyncfilteringrules") => read::filtering_rules(asked),
         ("servers", "getsetting") => read::setting(asked),
+        ("servers", "index") => servers::list(asked),
+        ("servers", "add" | "edit") => servers::keep(asked),
+        ("servers", "delete") => servers::delete(asked),
         ("feed", "manifest") => read::manifest(asked),
         ("feed", "hashes.csv") => read::hashes(asked),
         ("feed", name) => read::feed_event(asked, name),

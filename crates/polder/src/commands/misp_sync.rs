@@ -64,8 +64,13 @@ pub(super) fn server(node: &Node, name: &str) -> Result<Server, Failure> {
     servers(node)?.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))
 }
 
+fn hold(node: &Node) -> std::sync::MutexGuard<'_, ()> {
+    node.misp_file.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Changes what is kept of a server.
 pub(super) fn note(node: &Node, name: &str, change: impl FnOnce(&mut Server)) -> Result<(), Failure> {
+    let _held = hold(node);
     let mut all = servers(node)?;
     if let Some(server) = all.get_mut(name) {
         change(server);
@@ -85,6 +90,7 @@ impl From<polder_peer::Error> for Failure {
 
 /// Notes a MISP.
 pub(super) fn add(node: &Node, name: &str, url: String, key: String, source: String, to: Option<String>, ca: Option<String>) -> Result<Answer, Failure> {
+    let _held = hold(node);
     let mut all = servers(node)?;
     if all.contains_key(name) {
         return Err(Failure::new(exit::NO, format!("there is a MISP `{name}` already"), "choose another name, or remove it first"));
@@ -114,11 +120,61 @@ pub(super) fn add(node: &Node, name: &str, url: String, key: String, source: Str
 }
 
 /// Forgets a MISP; what came from it stays.
-pub(super) fn remove(node: &Node, name: &str) -> Result<Answer, Failure> {
+pub(crate) fn remove(node: &Node, name: &str) -> Result<Answer, Failure> {
+    let _held = hold(node);
     let mut all = servers(node)?;
     all.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))?;
     keep(node, &all)?;
     Ok(Answer::ok(json!({"removed": name})))
+}
+
+/// The MISPs, as their administrators over MISP's paths see them.
+pub(crate) fn listed(node: &Node) -> Result<Vec<polder_misp::server::Server>, Failure> {
+    let directory = node.directory();
+    let whose = |source: &str| directory.sources.sources.iter().find(|s| s.name == source).and_then(|s| s.member.clone());
+    let shown = |(name, s): (String, Server)| polder_misp::server::Server {
+        organisation: whose(&s.source).unwrap_or_else(|| directory.holder.clone()).into(),
+        name,
+        url: s.url,
+        pushes: s.to.is_some(),
+    };
+    Ok(servers(node)?.into_iter().map(shown).collect())
+}
+
+/// Adds a MISP of an organisation, or changes one: its source is the organisation's, and what is pushed the organisation's view.
+pub(crate) fn keep_server(node: &Node, by: &str, before: Option<&str>, server: &polder_misp::server::Server, key: Option<String>) -> Result<String, Failure> {
+    let source = node.source_of(&server.organisation, by)?.to_string();
+    let to = if server.pushes { Some(recipient_of(node, &server.organisation)?) } else { None };
+    let Some(before) = before else {
+        let key = key.ok_or_else(|| Failure::usage("a server needs the key it gave us".to_owned(), "send `authkey`"))?;
+        Remote::new(&server.url, &key, None)?;
+        add(node, &server.name, server.url.clone(), key, source, to, None)?;
+        return Ok(server.name.clone());
+    };
+    let _held = hold(node);
+    let mut all = servers(node)?;
+    let mut known = all.remove(before).ok_or_else(|| Failure::not_found("MISP", before, "see `polder misp status`"))?;
+    if all.contains_key(&server.name) {
+        return Err(Failure::new(exit::NO, format!("there is a MISP `{}` already", server.name), "choose another name"));
+    }
+    if known.url != server.url || known.source != source {
+        let help = "add it as another one; what was pushed to this one is remembered under its name";
+        return Err(Failure::new(exit::NO, "another URL or organisation is another MISP".to_owned(), help));
+    }
+    known.to = to;
+    known.key = key.unwrap_or(known.key);
+    all.insert(server.name.clone(), known);
+    keep(node, &all)?;
+    Ok(server.name.clone())
+}
+
+/// The recipient by which an organisation's systems receive.
+fn recipient_of(node: &Node, organisation: &str) -> Result<String, Failure> {
+    let directory = node.directory();
+    let of =
+        |kind: &str| directory.recipients.recipients.iter().find(|r| r.kind == kind && r.organisation.as_deref() == Some(organisation)).map(|r| r.id.clone());
+    let help = format!("add one: `polder recipient add {organisation}-misp --kind partner-system --organisation {organisation}`");
+    of("partner-system").or_else(|| of("organisation")).ok_or_else(|| Failure::new(exit::NO, format!("`{organisation}` has no recipient here"), help))
 }
 
 /// Asks a MISP who it is and who we are to it.
