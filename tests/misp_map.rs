@@ -9,7 +9,8 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use polder_misp::map::{Folk, Offer, Peer, Reader, Taken, Taker, View, Wanted};
-use polder_release::{Alliance, DefaultLabel, Form, Kind, Member, Origin, Outbound, Page, Policy, Recipient};
+use polder_release::{Alliance, DefaultLabel, Form, Kind, Level, Member, Origin, Outbound, Page, Policy, Recipient};
+use polder_stix::Id;
 use polder_store::{Act, Clock as _, ManualClock, Query, Setup, Source, Store, Versions, prepare};
 use serde_json::{Value, json};
 
@@ -56,8 +57,13 @@ impl Node {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let source = |name: &str, origin| Source { name: name.into(), origin, default: DefaultLabel::default() };
-        let sources =
-            vec![source("own", Origin::Own), source("bravo", Origin::Member("bravo".into())), source("feed", Origin::Feed), source("feed-b", Origin::Feed)];
+        let sources = vec![
+            source("own", Origin::Own),
+            source("bravo", Origin::Member("bravo".into())),
+            source("delta", Origin::Member("delta".into())),
+            source("feed", Origin::Feed),
+            source("feed-b", Origin::Feed),
+        ];
         let clock = Arc::new(ManualClock::at(NOW_US));
         let setup = Setup { policy: policy(), sources: sources.clone(), clock: clock.clone(), accept_clock: false };
         Self { store: Store::open(dir.path(), setup).unwrap(), _dir: dir, policy: policy().into(), sources, clock }
@@ -68,6 +74,11 @@ impl Node {
         let mut policy = self.policy.borrow_mut();
         policy.alliance.members.get_mut(member).unwrap().in_alliance = inside;
         self.store.act(Act::Policy(policy.clone(), self.sources.clone()), "policy").unwrap();
+    }
+
+    /// An object of ours is raised to RED.
+    pub(crate) fn raise(&self, id: &str) {
+        self.store.act(Act::Overlay(Id::parse(id).unwrap(), "own".into(), Level::Red), "raise").unwrap();
     }
 
     pub(crate) fn wait(&self, us: i64) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::misp_map::{AT, Node, attribute, event, uuid};
+use crate::misp_map::{AT, DELTA, Node, attribute, event, uuid};
 
 const READER: &str = "bravo-misp";
 
@@ -46,8 +46,9 @@ impl Puller {
             }
             let event = node.pulled(READER, &uuid).expect("listed and not there");
             assert_eq!(at_s(&event), at, "the list says the same");
-            self.events.insert(uuid, (at, event["info"].as_str().unwrap().to_owned()));
+            self.events.insert(uuid.clone(), (at, event["info"].as_str().unwrap().to_owned()));
             for (part, kept) in parts(&event) {
+                let part = format!("{uuid} {part}");
                 if self.parts.get(&part).is_none_or(|known| known.0 < kept.0) {
                     self.parts.insert(part, kept);
                 }
@@ -77,6 +78,10 @@ enum Step {
     Event(bool),
     /// The reader's organisation leaves the alliance, or comes again.
     Alliance(bool),
+    /// The event alone is raised here; its parts are not.
+    Raise,
+    /// A third member sends an event of its own with a part by the UUID of one of ours.
+    Third(usize),
     Wait(i64),
     Pull,
 }
@@ -87,6 +92,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Event),
         2 => any::<bool>().prop_map(Step::Alliance),
         1 => (1i64..3_000_000).prop_map(Step::Wait),
+        1 => Just(Step::Raise),
+        1 => (0usize..2).prop_map(Step::Third),
         3 => Just(Step::Pull),
     ]
 }
@@ -105,7 +112,12 @@ impl Document {
             let (at, open, say) = self.parts[n];
             (json!({"distribution": level(open), "timestamp": at.to_string()}), format!("part{n}-{say}.example"))
         };
-        let one = |n: usize| attribute(u32::try_from(100 + n).unwrap(), &of(n).1, &of(n).0);
+        let one = |n: usize| {
+            let mut one = attribute(u32::try_from(100 + n).unwrap(), &of(n).1, &of(n).0);
+            // One that is no indicator has no versions.
+            one["to_ids"] = (n != 1).into();
+            one
+        };
         let (at, _, say) = self.parts[1];
         let reference = json!({"uuid": uuid(72), "object_uuid": uuid(70), "referenced_uuid": uuid(101), "referenced_type": "0", "relationship_type": format!("to-{say}"),
             "timestamp": at.to_string(), "deleted": false});
@@ -147,6 +159,11 @@ proptest! {
                 }
                 Step::Alliance(inside) => node.in_alliance("bravo", *inside),
                 Step::Wait(us) => node.wait(*us),
+                Step::Raise => node.raise(&format!("report--{}", uuid(1))),
+                Step::Third(n) => {
+                    let theirs = attribute(u32::try_from(100 + n).unwrap(), "third.example", &json!({}));
+                    node.take("delta", &event(2, &json!({"info": "a third", "Orgc": {"uuid": DELTA, "name": "d"}, "Attribute": [theirs]})));
+                }
                 Step::Pull => {
                     puller.pull(&node);
                     prop_assert_eq!(puller.stands(), seen(&node), "after {:?}", steps);

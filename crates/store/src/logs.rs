@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::backend::{LedgerRecord, Record};
 use crate::engine::Engine;
 use crate::limits::LOG_CHUNK_ENTRIES;
-use crate::viewlog::{Ground, Kept, LogEntry, ViewLog};
+use crate::viewlog::{Gone, Ground, Kept, LogEntry, ViewLog};
 
 const GONE: u8 = 1;
 const REMOVES: u8 = 2;
@@ -13,6 +13,8 @@ const REMOVES: u8 = 2;
 const LEFT: u8 = 4;
 /// The act that began with it follows.
 const BEGINS: u8 = 8;
+/// The reader could notice that it went.
+const NOTICED: u8 = 16;
 /// Date, row, flags, what is removed, the act that took it out, the act that began with it.
 const ENTRY_BYTES_MAX: usize = 8 + 4 + 1 + 8 + 4 + 4;
 
@@ -31,12 +33,18 @@ pub(crate) fn write(recipient: &str, log: &mut ViewLog, records: &mut Vec<Record
             let position = u32::try_from(start + n).unwrap_or(u32::MAX);
             let left = log.left_at(entry.row, position);
             let begins = log.act_begins(position);
-            let flags = [(entry.gone, GONE), (fingerprint != 0, REMOVES), (left.is_some(), LEFT), (begins.is_some(), BEGINS)];
+            let flags = [
+                (entry.gone, GONE),
+                (fingerprint != 0, REMOVES),
+                (left.is_some(), LEFT),
+                (begins.is_some(), BEGINS),
+                (left.is_some_and(|l| l.noticed), NOTICED),
+            ];
             packed.push(flags.into_iter().filter(|(on, _)| *on).fold(0, |all, (_, flag)| all | flag));
             if fingerprint != 0 {
                 packed.extend_from_slice(&fingerprint.to_le_bytes());
             }
-            for act in [left, begins].into_iter().flatten() {
+            for act in [left.map(|l| l.act), begins].into_iter().flatten() {
                 packed.extend_from_slice(&act.to_le_bytes());
             }
         }
@@ -57,7 +65,7 @@ fn unpack(bytes: &[u8]) -> Option<Vec<Kept>> {
         let row = u32::from_le_bytes(take(&mut rest)?);
         let [flags] = take(&mut rest)?;
         let fingerprint = if flags & REMOVES == 0 { 0 } else { u64::from_le_bytes(take(&mut rest)?) };
-        let left = if flags & LEFT == 0 { None } else { Some(u32::from_le_bytes(take(&mut rest)?)) };
+        let left = if flags & LEFT == 0 { None } else { Some(Gone { act: u32::from_le_bytes(take(&mut rest)?), noticed: flags & NOTICED != 0 }) };
         let begins = if flags & BEGINS == 0 { None } else { Some(u32::from_le_bytes(take(&mut rest)?)) };
         out.push(Kept { entry: LogEntry { date_us, row, gone: flags & GONE != 0 }, fingerprint, left, begins });
     }

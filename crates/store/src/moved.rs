@@ -18,11 +18,13 @@ use crate::{Error, Store};
 pub struct Left {
     /// What.
     pub id: Id,
-    /// What it referred to.
+    /// Its row, of which the reader has had all that was sent.
+    pub row: u32,
+    /// What it referred to, as far as the reader knew.
     pub refers_to: Vec<Id>,
     /// A number of a second: it grows whenever it leaves, comes again, or is changed.
     pub at_s: i64,
-    /// It is in view again, perhaps in another version.
+    /// It is in view again, perhaps in another version or without saying what it refers to.
     pub is_back: bool,
 }
 
@@ -44,44 +46,98 @@ impl Seen<'_> {
         rows.filter_map(|number| self.columns.row(number).filter(|r| self.counts(r)).map(|r| (number, r)))
     }
 
-    /// The acts by which a row came, oldest first.
-    fn came(&self, row: u32) -> impl Iterator<Item = u32> + '_ {
-        let positions = self.log.left(row).map(|(position, _)| position).chain(self.log.position(row));
-        positions.map(|p| self.log.act_at(p))
+    /// What a reader could have noticed of a row: the acts by which it came and went, oldest first.
+    fn noticed(&self, row: u32) -> impl Iterator<Item = Stay> + '_ {
+        let gone = self.log.left(row).filter(|(_, gone)| gone.noticed).map(|(position, gone)| (position, Some(gone.act)));
+        let stays = gone.chain(self.log.position(row).map(|position| (position, None)));
+        stays.map(|(position, left)| Stay { position, came: self.log.act_at(position), left })
     }
 
-    /// The number of a second of something with all that refers to it, or of a part by itself. What came with the first counts with its own version.
-    /// Each later act that a reader could notice makes it grow: to the version that something new says of itself if that is later, by one if it is not.
-    fn number_s(&self, object: u32, with_referrers: bool) -> Option<i64> {
-        let first = self.counted(self.columns.rows_of(object)).flat_map(|(n, _)| self.came(n)).min()?;
-        let mut at_s = 0;
-        let mut later: BTreeMap<u32, i64> = BTreeMap::new();
-        let mut change = |act: u32, least_s: i64| {
-            if act > first {
-                let known = later.entry(act).or_default();
-                *known = least_s.max(*known);
-            } else {
-                at_s = at_s.max(least_s);
-            }
-        };
-        let referrers = with_referrers.then(|| self.columns.referrers(object));
-        for (number, row) in self.counted(self.columns.rows_of(object).chain(referrers.into_iter().flatten())) {
-            self.came(number).for_each(|act| change(act, second(row)));
-            self.log.left(number).for_each(|(_, act)| change(act, 0));
+    /// From which act to which a reader had an object; what came by an act between could say that it refers to it.
+    fn held(&self, object: u32) -> Held {
+        let mut all = Vec::new();
+        for (row, _) in self.counted(self.columns.rows_of(object)) {
+            all.extend(self.log.left(row).map(|(position, gone)| (self.log.act_at(position), gone.act)));
+            all.extend(self.log.position(row).map(|position| (self.log.act_at(position), u32::MAX)));
         }
-        Some(later.into_values().fold(at_s, |at_s, least_s| at_s.saturating_add(1).max(least_s)))
+        Held(all)
+    }
+
+    /// The number of a second of something with all that the reader knows to refer to it. What came with the first counts with its own version. Each
+    /// later act that the reader could notice makes it grow: to the version that something new says of itself if that is later, by one if it is not.
+    fn moved_s(&self, object: u32) -> Option<i64> {
+        let mut told = Told::default();
+        for (number, row) in self.counted(self.columns.rows_of(object)) {
+            self.noticed(number).for_each(|stay| told.stay(stay, second(row)));
+        }
+        told.number_s()?;
+        let held = self.held(object);
+        for (number, row) in self.counted(self.columns.referrers(object)) {
+            self.noticed(number).filter(|stay| held.at(stay.came)).for_each(|stay| told.stay(stay, second(row)));
+        }
+        told.number_s()
+    }
+
+    /// The same of a part by itself. One without versions was last told with a second that had passed when it came.
+    fn part_s(&self, object: u32) -> Option<i64> {
+        let mut told = Told::default();
+        for (number, row) in self.counted(self.columns.rows_of(object)) {
+            let came_s = |position: u32| self.log.entries.get(position as usize).map_or(0, |e| e.date_us / 1_000_000 + 1);
+            self.noticed(number).for_each(|stay| told.stay(stay, row.version().map_or_else(|| came_s(stay.position), |_| second(row))));
+        }
+        told.number_s()
     }
 
     fn is_in_view(&self, object: u32) -> bool {
-        self.columns.rows_of(object).any(|n| self.log.position(n).is_some())
+        self.counted(self.columns.rows_of(object)).any(|(n, _)| self.log.position(n).is_some())
     }
 
-    fn has_left(&self, number: u32) -> Option<Left> {
-        self.log.left(number).find(|(position, _)| self.log.sent.get(*position))?;
+    /// A row that was sent and left, if the reader knew then that it refers to an object, where one is named.
+    fn has_left(&self, number: u32, of: Option<&Held>) -> Option<Left> {
         let row = self.columns.row(number).filter(|r| self.counts(r))?;
-        let held = AsOf { columns: self.columns, horizon: self.columns.len() };
-        let refers_to = held.references(number).iter().map(|(object, _)| self.columns.id(*object)).collect();
-        Some(Left { id: self.columns.id(row.object), refers_to, at_s: self.number_s(row.object, false)?, is_back: self.is_in_view(row.object) })
+        let knew = |stay: &Stay| stay.left.is_some() && self.log.sent.get(stay.position) && of.is_none_or(|of| of.at(stay.came));
+        let came = self.noticed(number).filter(knew).map(|stay| stay.came).last()?;
+        let all = AsOf { columns: self.columns, horizon: self.columns.len() };
+        let known = all.references(number).iter().map(|(object, _)| *object).filter(|object| self.held(*object).at(came));
+        let refers_to = known.map(|object| self.columns.id(object)).collect();
+        Some(Left { id: self.columns.id(row.object), row: number, refers_to, at_s: self.part_s(row.object)?, is_back: self.is_in_view(row.object) })
+    }
+}
+
+/// When a reader had an object: by which acts it came and went.
+struct Held(Vec<(u32, u32)>);
+
+impl Held {
+    fn at(&self, act: u32) -> bool {
+        self.0.iter().any(|(came, left)| (*came..*left).contains(&act))
+    }
+}
+
+/// A row in the view, from one act to another.
+#[derive(Clone, Copy)]
+struct Stay {
+    position: u32,
+    came: u32,
+    left: Option<u32>,
+}
+
+/// Seconds by the acts that told of them.
+#[derive(Default)]
+struct Told(BTreeMap<u32, i64>);
+
+impl Told {
+    fn stay(&mut self, stay: Stay, version_s: i64) {
+        let known_s = self.0.entry(stay.came).or_default();
+        *known_s = version_s.max(*known_s);
+        if let Some(left) = stay.left {
+            self.0.entry(left).or_default();
+        }
+    }
+
+    fn number_s(&self) -> Option<i64> {
+        let mut seconds = self.0.values();
+        let first_s = *seconds.next()?;
+        Some(seconds.fold(first_s, |at_s, least_s| at_s.saturating_add(1).max(*least_s)))
     }
 }
 
@@ -115,7 +171,7 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn changed_s(&self, recipient: &str, id: &Id, origin: &Origin, others: &[&str]) -> Result<Option<i64>, Error> {
-        self.seen(recipient, origin, others, |seen| seen.columns.find_object(id.as_ref()).and_then(|object| seen.number_s(object, true)))
+        self.seen(recipient, origin, others, |seen| seen.columns.find_object(id.as_ref()).and_then(|object| seen.moved_s(object)))
     }
 
     /// What was sent to a reader of the rows that refer to an object, and left its view. Ids and times of what it has had alone.
@@ -125,7 +181,8 @@ impl<R: Realm> Store<R> {
     pub fn left_of(&self, recipient: &str, id: &Id, origin: &Origin, others: &[&str]) -> Result<Vec<Left>, Error> {
         self.seen(recipient, origin, others, |seen| {
             let Some(object) = seen.columns.find_object(id.as_ref()) else { return Vec::new() };
-            let mut all: Vec<Left> = seen.columns.referrers(object).filter_map(|n| seen.has_left(n)).collect();
+            let held = seen.held(object);
+            let mut all: Vec<Left> = seen.columns.referrers(object).filter_map(|n| seen.has_left(n, Some(&held))).collect();
             latest(&mut all);
             all
         })
@@ -142,7 +199,7 @@ impl<R: Realm> Store<R> {
             let mut left = self.seen(recipient, &origin, &[], |seen| {
                 let Some(kind) = seen.columns.kind_known(kind) else { return Vec::new() };
                 let of_kind = |number: &u32| seen.columns.row(*number).is_some_and(|r| seen.columns.object_kind(r.object) == kind);
-                let mut here: Vec<Left> = seen.log.all_left().filter(of_kind).filter_map(|n| seen.has_left(n)).filter(|l| !l.is_back).collect();
+                let mut here: Vec<Left> = seen.log.all_left().filter(of_kind).filter_map(|n| seen.has_left(n, None)).filter(|l| !l.is_back).collect();
                 here.retain(|left| seen.columns.find_object(IdRef { kind: namesake, uuid: left.id.uuid }).is_some());
                 here
             })?;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use polder_release::{Judge, LabelCache, Policy};
+use polder_release::{Held as _, Judge, LabelCache, Policy};
 use polder_stix::time::Version;
 
 use crate::columns::{AsOf, Columns};
@@ -24,10 +24,19 @@ pub(crate) struct Kept {
     pub(crate) entry: LogEntry,
     /// Of what is removed; zero if that is nothing.
     pub(crate) fingerprint: u64,
-    /// The act that took it out.
-    pub(crate) left: Option<u32>,
+    /// What took it out.
+    pub(crate) left: Option<Gone>,
     /// The act that began with it.
     pub(crate) begins: Option<u32>,
+}
+
+/// What took an entry out of the view.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// The number of the act.
+    pub(crate) act: u32,
+    /// The reader had been sent the entry by then, or something that it refers to, and could notice.
+    pub(crate) noticed: bool,
 }
 
 /// A set of numbers, one bit each.
@@ -101,8 +110,8 @@ pub(crate) struct ViewLog {
     pub(crate) entries: Vec<LogEntry>,
     pub(crate) fingerprints: HashMap<u32, u64>,
     positions: Positions,
-    /// The act that took each gone entry out, by row and position.
-    left: BTreeMap<(u32, u32), u32>,
+    /// What took each gone entry out, by row and position.
+    left: BTreeMap<(u32, u32), Gone>,
     /// The first position of each act that entered something, and the act's number: what a commit, a decision or a window changed at once.
     acts: Vec<(u32, u32)>,
     last_act: u32,
@@ -144,13 +153,19 @@ impl ViewLog {
         self.positions.count
     }
 
-    /// Positions that a row had before it was taken out of the view, with the act that did it; oldest first.
-    pub(crate) fn left(&self, row: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.left.range((row, 0)..=(row, u32::MAX)).map(|((_, position), act)| (*position, *act))
+    /// Positions that a row had before it was taken out of the view, with what did it; oldest first.
+    pub(crate) fn left(&self, row: u32) -> impl Iterator<Item = (u32, Gone)> + '_ {
+        self.left.range((row, 0)..=(row, u32::MAX)).map(|((_, position), gone)| (*position, *gone))
     }
 
-    /// The act that took out what was at a position, if one did.
-    pub(crate) fn left_at(&self, row: u32, position: u32) -> Option<u32> {
+    /// Was the reader ever sent a row of an object?
+    fn was_sent(&self, columns: &Columns, object: u32) -> bool {
+        let positions = |row| self.left(row).map(|(position, _)| position).chain(self.position(row));
+        columns.rows_of(object).flat_map(positions).any(|position| self.sent.get(position))
+    }
+
+    /// What took out what was at a position, if something did.
+    pub(crate) fn left_at(&self, row: u32, position: u32) -> Option<Gone> {
         self.left.get(&(row, position)).copied()
     }
 
@@ -291,7 +306,10 @@ impl ViewLog {
             }
             self.dirty_chunks.insert(position / chunk_entries());
             self.positions.remove(row);
-            self.take_leave(row, position, act);
+            let held = AsOf { columns, horizon: columns.len() };
+            let refers = || held.references(row).iter().any(|(object, _)| self.was_sent(columns, *object));
+            let noticed = self.sent.get(position) || refers();
+            self.take_leave(row, position, Gone { act, noticed });
         }
         entering.extend(shown.into_iter().filter(|(row, _)| self.position(*row).is_none()));
     }
@@ -319,9 +337,9 @@ impl ViewLog {
         ranked.into_iter().filter(keep).collect()
     }
 
-    fn take_leave(&mut self, row: u32, position: u32, act: u32) {
-        self.last_act = self.last_act.max(act);
-        self.left.insert((row, position), act);
+    fn take_leave(&mut self, row: u32, position: u32, gone: Gone) {
+        self.last_act = self.last_act.max(gone.act);
+        self.left.insert((row, position), gone);
     }
 
     /// What enters from now on does so by that act.

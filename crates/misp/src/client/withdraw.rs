@@ -114,11 +114,6 @@ impl Pushed {
         parts(event).iter().eq(sent)
     }
 
-    /// Does something stand again that was withdrawn there, or stand there that is out of view?
-    pub fn differs(&self, is_seen: &dyn Fn(&str) -> bool) -> bool {
-        self.parts.iter().any(|(uuid, part)| is_seen(uuid) == (*part == Part::Withdrawn))
-    }
-
     /// What an event that is sent now makes of it, and which parts that were sent before are withdrawn by it; those are put into the event as deleted.
     pub fn next(&self, event: &mut Map<String, Value>, at_s: i64) -> (Self, Vec<String>) {
         let mut now = parts(event);

@@ -1,15 +1,16 @@
 //! What a reader was sent and may no longer have, as MISP can say it: deleted, and without what it said.
 //!
-//! The rule: it is made of UUIDs, kinds and times that the reader has had; no page of the store is opened for it.
+//! The rule: it is made of UUIDs, kinds, times and makers that the reader has had; nothing else of what was sent is opened for it.
 
 use std::collections::HashMap;
 
 use polder_release::Origin;
-use polder_stix::Id;
+use polder_stix::{Id, ext};
 use polder_store::Left;
 use serde_json::{Map, Value, json};
 
-use super::ids::written;
+use super::fields::text;
+use super::ids::{uuid, written};
 use super::marks::organisation_of;
 use super::reader::{Element, Reader};
 use super::rows::STATE;
@@ -90,10 +91,10 @@ impl Parts {
         element.at_s = element.at_s.max(left.at_s.saturating_add(i64::from(!left.is_back)));
     }
 
-    /// In MISP's JSON; `stands` says whether an object is still there.
+    /// Those that do not stand, in MISP's JSON; `stands` says whether an object is still there.
     pub(crate) fn laid(self, stands: &dyn Fn(&str) -> bool) -> Laid {
         let mut laid = Laid::default();
-        let mut all: Vec<Left> = self.by_uuid.into_values().filter(|l| !l.is_back).collect();
+        let mut all: Vec<Left> = self.by_uuid.into_values().collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         let mut gone: HashMap<String, Vec<Value>> = HashMap::new();
         let object_of = |left: &Left| left.refers_to.iter().find(|id| &*id.kind == "x-misp-object").cloned();
@@ -150,6 +151,20 @@ impl Reader<'_> {
         Ok(Parts { by_uuid })
     }
 
+    /// UUID and name of who made an event, as the reader was told when it was sent; else of who brought it.
+    fn maker(&self, left: &Left, origin: &Origin) -> Option<(String, String)> {
+        let sent = || {
+            let object: Value = serde_json::from_slice(&self.store.row_bytes(left.row, false).ok()?).ok()?;
+            let orgc = object.get("extensions")?.get(ext::MISP)?.get("fields")?.get("Orgc")?.as_object()?;
+            Some((uuid(text(orgc, "uuid"))?, text(orgc, "name").to_owned()))
+        };
+        let brought = || {
+            let member = self.alliance.members.get(origin.originator(self.alliance)?)?;
+            Some((organisation_of(member.identity.as_deref()?)?.to_owned(), member.id.to_string()))
+        };
+        sent().or_else(brought)
+    }
+
     /// The events that left this reader's view.
     pub(crate) fn left_events(&self) -> Result<Vec<Event>, polder_store::Error> {
         let mut all = Vec::new();
@@ -158,11 +173,10 @@ impl Reader<'_> {
                 continue;
             }
             let uuid = written(left.id.uuid);
-            let maker = origin.originator(self.alliance).and_then(|m| self.alliance.members.get(m));
-            let Some((maker, orgc)) = maker.and_then(|m| Some((m, organisation_of(m.identity.as_deref()?)?))) else { continue };
+            let Some((orgc, maker)) = self.maker(&left, &origin) else { continue };
             let at_s = self.store.changed_s(self.recipient, &left.id, &origin, &ASIDES)?.unwrap_or_default().max(left.at_s);
             let day: String = polder_stix::time::from_us(at_s.saturating_mul(1_000_000)).chars().take(10).collect();
-            let mut fields = event(&uuid, &day, (&orgc, &maker.id), at_s);
+            let mut fields = event(&uuid, &day, (&orgc, &maker), at_s);
             fields.insert("id".to_owned(), self.number(&uuid).to_string().into());
             all.push(Event { fields, id: left.id, origin });
         }

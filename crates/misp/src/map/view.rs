@@ -275,9 +275,12 @@ impl<'v, E> View<'v, E> {
             ..Query::default()
         };
         self.each(own, &mut |mut element| {
-            left.stands(&mut element);
             // What lost its way to the event in this reader's copy is not of the event for this reader.
-            if text(&element.ours, "event_ref") != event.id || !around.wanted.takes(&element.fields) {
+            if text(&element.ours, "event_ref") != event.id {
+                return Ok(());
+            }
+            left.stands(&mut element);
+            if !around.wanted.takes(&element.fields) {
                 return Ok(());
             }
             match element.element() {
@@ -539,7 +542,7 @@ impl<'v, E> View<'v, E> {
                 }
                 continue;
             }
-            if !wanted.takes(&said.fields) {
+            if !wanted.said || !wanted.takes(&said.fields) {
                 continue;
             }
             let about = if said.name == "ShadowAttribute" { &said.attribute } else { &said.about };

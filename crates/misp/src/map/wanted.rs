@@ -23,11 +23,13 @@ pub struct Wanted {
     pub parts: bool,
     /// Sightings under their attributes.
     pub sightings: bool,
+    /// Proposals and what analysts wrote.
+    pub said: bool,
 }
 
 impl Wanted {
     /// Everything there is.
-    pub const ALL: Self = Self { deleted: true, left: false, standing: true, local_tags: true, galaxies: true, parts: true, sightings: true };
+    pub const ALL: Self = Self { deleted: true, left: false, standing: true, local_tags: true, galaxies: true, parts: true, sightings: true, said: true };
 
     pub(crate) fn takes(self, fields: &Map<String, Value>) -> bool {
         if flag(fields.get("deleted")) { self.deleted } else { self.standing }

@@ -270,6 +270,7 @@ impl Asked<'_> {
             local_tags: !no("excludeLocalTags"),
             galaxies: !no("excludeGalaxy"),
             parts: !no("metadata"),
+            said: true,
             sightings: !no("noSightings") && self.call.flag("includeSightings").unwrap_or(!no("excludeGalaxy")),
         }
     }

@@ -9,7 +9,6 @@ use std::time::Instant;
 use polder_misp::client::{Beside, Listed, Local, Part, Pushed, Remote, Sent, There, WITHDRAWN};
 use polder_misp::limits;
 use polder_misp::map::{Peer, Reader, Said, Unwritten, View, Wanted};
-use polder_stix::Id;
 use serde_json::{Value, json};
 
 use super::lookup::page;
@@ -86,7 +85,7 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
     let mut view = reader.as_ref().map(|reader| View::new(reader, &mut pages));
     let mut course = Course { standing: server.standing.clone(), ..Course::default() };
-    let (offered, wanted) = events((node, &remote), (name, &to), view.as_mut(), &server.pushed, &mut course, progress)?;
+    let (offered, wanted) = events((node, &remote), name, view.as_mut(), &server.pushed, &mut course, progress)?;
     if view.is_none() {
         let why = format!("recipient `{to}` is suspended or removed; nothing is sent to it");
         course.problems.push(json!({"event": null, "what": "not pushed", "why": why}));
@@ -113,7 +112,7 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
 /// Sends the events that the other side wants and takes back what may no longer be there; how many were offered, and how many wanted.
 fn events(
     (node, remote): (&Node, &Remote),
-    (name, to): (&str, &str),
+    name: &str,
     mut view: Option<&mut View<'_, Failure>>,
     before: &BTreeMap<String, Pushed>,
     course: &mut Course,
@@ -128,16 +127,8 @@ fn events(
     let wanted = if ours.is_empty() { Vec::new() } else { remote.wanted(&ours)? };
     // What a peer asks for beyond what was offered is not its business.
     let mut wanted: BTreeSet<String> = wanted.into_iter().filter(|u| own.contains_key(u)).collect();
-    // A part that went out of view does not make its event newer for a MISP that was told of it.
-    let mut visible: HashSet<u128> = HashSet::new();
-    if view.is_some() {
-        node.store.find_in_view(to, &[], &mut |id| {
-            visible.insert(id.uuid);
-            false
-        })?;
-    }
-    let is_seen = |part: &str| Id::parse(&format!("x--{part}")).is_some_and(|id| visible.contains(&id.uuid));
-    let differs = |uuid: &str, p: &Pushed| p.gone == own.contains_key(uuid) || (!p.gone && p.differs(&is_seen));
+    // What the other side has under a later time is sent too, if something of it came or went here.
+    let differs = |uuid: &str, p: &Pushed| p.gone == own.contains_key(uuid) || own.get(uuid).is_some_and(|own_s| *own_s != p.own_s);
     let changed: Vec<String> = pushed.iter().filter(|(uuid, p)| differs(uuid, p)).map(|(uuid, _)| uuid.clone()).collect();
     let (there, gone): (Vec<String>, Vec<String>) = changed.into_iter().partition(|uuid| own.contains_key(uuid));
     wanted.extend(there);
@@ -146,7 +137,8 @@ fn events(
     let went = (|| {
         for (n, uuid) in wanted.iter().enumerate() {
             let mut out = Short::default();
-            let part = Wanted { local_tags: false, galaxies: false, ..Wanted::ALL };
+            // What is said about an event goes by itself, as MISPs send it, and can be taken back by itself.
+            let part = Wanted { local_tags: false, galaxies: false, sightings: false, said: false, ..Wanted::ALL };
             let there = match &mut view {
                 Some(view) => view.event(uuid, part, &mut out).map_err(unwritten)?,
                 None => false,
