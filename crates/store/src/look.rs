@@ -1,6 +1,6 @@
 //! Questions of the node's own people about what is held: explanations, audiences, holders, the queue. None of this goes to a recipient.
 
-use polder_release::{Judge, Judgement, Label, Mark, Realm, Verdict};
+use polder_release::{Judge, Judgement, Label, Mark, Origin, Realm, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
@@ -19,6 +19,8 @@ pub struct RowView {
     pub version: Option<Version>,
     /// Where it came from.
     pub source: Box<str>,
+    /// Who that is.
+    pub origin: Origin,
     /// Its effective label.
     pub label: Label,
     /// Its markings.
@@ -98,6 +100,17 @@ impl<R: Realm> Store<R> {
         let mut rows: Vec<u32> = latest.into_iter().filter(|(of, key)| newest(*of) == Some(*key)).map(|(_, (_, n))| n).collect();
         rows.sort_unstable();
         rows
+    }
+
+    /// Live rows of a type that refer to an object and came from other sources than one.
+    #[must_use]
+    pub fn referring(&self, id: &Id, kind: &str, besides: &str) -> Vec<u32> {
+        let engine = self.engine();
+        let columns = &engine.columns;
+        let (Some(object), Some(kind)) = (columns.find_object(id.as_ref()), columns.kind_known(kind)) else { return Vec::new() };
+        let own = engine.source(besides);
+        let wanted = |row: &Row| columns.object_kind(row.object) == kind && row.is_live() && Some(row.source) != own;
+        columns.referrers(object).filter(|n| columns.row(*n).is_some_and(wanted)).collect()
     }
 
     /// Every live row of an object, and of what refers to it, from a source.
@@ -279,6 +292,7 @@ fn view(engine: &crate::engine::Engine, number: u32) -> Option<RowView> {
         id: engine.columns.id(row.object),
         version: row.version(),
         source: engine.columns.sources.get(usize::from(row.source)).map(|s| s.name.clone()).unwrap_or_default(),
+        origin: engine.columns.sources.get(usize::from(row.source)).map_or(Origin::Feed, |s| s.origin.clone()),
         label: engine.columns.label_of_row(number).cloned().unwrap_or(Label::Top),
         markings: engine.columns.set(row.set).to_vec(),
         lifted: row.is_lifted(),

@@ -78,6 +78,11 @@ impl<'f> Marks<'f> {
         self.definition(&["house", &holder], json!({"extensions": {ext::AUDIENCE: audience}}))
     }
 
+    /// Does an identity stand for the holder?
+    pub(crate) fn is_holder(&self, identity: &str) -> bool {
+        organisation_of(identity).and_then(|uuid| self.folk.by_organisation.get(&uuid)) == Some(&self.folk.holder)
+    }
+
     /// The holder, and these members.
     pub(crate) fn readers(&mut self, members: &BTreeSet<Box<str>>) -> String {
         let holder = self.folk.holder.clone();

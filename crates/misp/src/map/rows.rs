@@ -38,6 +38,14 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// It is marked with one thing more.
+    pub(crate) fn mark(&mut self, mark: &str) {
+        let refs = self.object.entry("object_marking_refs").or_insert_with(|| json!([]));
+        if let Some(list) = refs.as_array_mut().filter(|list| list.iter().all(|m| m != mark)) {
+            list.push(mark.into());
+        }
+    }
+
     /// With all the markings that another version has.
     pub(crate) fn marked_as(mut self, other: Option<&Value>) -> Self {
         let refs = |object: Option<&Value>| object.and_then(Value::as_array).into_iter().flatten().cloned().collect::<Vec<_>>();

@@ -5,15 +5,17 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
 
+use polder_release::Origin;
 use polder_stix::{Id, ext};
 use polder_store::Store;
 use serde_json::{Map, Value};
 
-use super::aside::{Aside, listed, moment_s};
+use super::aside::{ANALYST, ANALYST_DATA, Aside, PROPOSAL, listed, moment_s};
 use super::fields::{flag, number, text};
 use super::marks::{Folk, Marks};
 use super::rows::{self, Place, Row, Unkept, moment};
 use super::scan::{self, Part};
+use super::view::SIGHTINGS;
 use crate::limits;
 use crate::model::Unread;
 
@@ -77,6 +79,8 @@ pub struct Taker<'t, E> {
     taken: Taken,
     raises_only: bool,
     unsigned: bool,
+    of_house: bool,
+    from: Option<(BTreeSet<Box<str>>, bool)>,
     fit: Option<Fit<'t>>,
 }
 
@@ -118,6 +122,8 @@ impl<'t, E> Taker<'t, E> {
             taken: Taken::default(),
             raises_only: false,
             unsigned: false,
+            of_house: false,
+            from: None,
             fit: None,
         }
     }
@@ -150,6 +156,20 @@ impl<'t, E> Taker<'t, E> {
             Some(aside) => self.aside(aside),
             None => Ok(Taken::default()),
         }
+    }
+
+    /// Whoever sends reads what others said about its events and may send that back with them: it stays what those said, to those they said it to.
+    #[must_use]
+    pub fn of_house(mut self) -> Self {
+        self.of_house = true;
+        self
+    }
+
+    /// Another organisation sends. What it says the holder made is for the two of them, and with `echoes` it is left alone if the holder has it.
+    #[must_use]
+    pub fn from_other(mut self, member: Option<&str>, echoes: bool) -> Self {
+        self.from = Some((member.into_iter().map(Into::into).collect(), echoes));
+        self
     }
 
     /// Whoever sends may not read what it changes, so it may mark that more strictly and never less.
@@ -252,8 +272,19 @@ impl<'t, E> Taker<'t, E> {
     fn head(&mut self, n: usize, mut head: Map<String, Value>) -> Option<Reading> {
         self.taken.events += 1;
         let fitted = self.fit.as_mut().map_or(Ok(()), |fit| fit(None, &mut head)).map_err(|reason| Unkept { element: "event".to_owned(), reason });
+        let event = text(&head, "uuid").to_ascii_lowercase();
+        if let Err(e) = self.without_others(&event, &mut head) {
+            self.refuse(&format!("event {}", n + 1), &e);
+        }
         match fitted.and_then(|()| rows::event(head, &mut self.marks)) {
-            Ok((rows, place)) => Some(Reading { place, rows: Some(rows), seen: [0; 3] }),
+            Ok((mut rows, mut place)) => {
+                if let Some((members, _)) = self.from.as_ref().filter(|_| place.author.as_deref().is_some_and(|a| self.marks.is_holder(a))) {
+                    let mark = self.marks.readers(members);
+                    rows.iter_mut().for_each(|row| row.mark(&mark));
+                    place.marks.insert(mark);
+                }
+                Some(Reading { place, rows: Some(rows), seen: [0; 3] })
+            }
             Err(e) => {
                 self.refuse(&format!("event {}", n + 1), &e);
                 None
@@ -271,6 +302,11 @@ impl<'t, E> Taker<'t, E> {
             let Some(event) = slot else { continue };
             let at = format!("event {}", n + 1);
             let rows = event.rows.take().unwrap_or_default();
+            if self.is_echo(&event.place) {
+                self.taken.unchanged += 1;
+                *slot = None;
+                continue;
+            }
             match self.admits(&event.place)? {
                 Ok(()) => self.offer(&at, Ok(rows))?,
                 Err(reason) => {
@@ -281,6 +317,14 @@ impl<'t, E> Taker<'t, E> {
         }
         *entered = to.max(*entered);
         Ok(())
+    }
+
+    /// Did an event go out from here, and is it only coming back?
+    fn is_echo(&self, place: &Place) -> bool {
+        let echoes = self.from.as_ref().is_some_and(|(_, echoes)| *echoes);
+        let made_here = echoes && place.author.as_deref().is_some_and(|author| self.marks.is_holder(author));
+        let id = Id::parse(&place.event).filter(|_| made_here);
+        id.is_some_and(|id| self.store.rows_of(&id).iter().any(|row| row.origin == Origin::Own))
     }
 
     /// May an event come in from here, by what is held of it?
@@ -329,6 +373,11 @@ impl<'t, E> Taker<'t, E> {
             self.refuse(&at, &Unkept { element: "part".to_owned(), reason });
             return Ok(());
         }
+        let others = value.as_object_mut().map_or(Ok(()), |fields| self.without_others(&place.uuid, fields));
+        if let Err(e) = others {
+            self.refuse(&at, &e);
+            return Ok(());
+        }
         match part {
             Part::Attribute => {
                 let twin = self.twin(&value);
@@ -341,6 +390,52 @@ impl<'t, E> Taker<'t, E> {
             }
             Part::Object => self.object(&at, value, place, nth, references),
         }
+    }
+
+    /// Takes out what others said about an element of an event and is held as theirs.
+    fn without_others(&self, event: &str, fields: &mut Map<String, Value>) -> Result<(), Unkept> {
+        if !self.of_house {
+            return Ok(());
+        }
+        let of_others = |kind: &str, uuid: &str| {
+            let id = Id::parse(&format!("{kind}--{}", uuid.to_ascii_lowercase()));
+            id.is_some_and(|id| self.store.rows_of(&id).iter().any(|row| *row.source != *self.source))
+        };
+        let mut emptied = Vec::new();
+        for (key, value) in fields.iter_mut() {
+            let Value::Array(list) = value else { continue };
+            let before = list.len();
+            match key.as_str() {
+                "Sighting" => list.retain(|s| s.as_object().is_none_or(|s| !SIGHTINGS.iter().any(|kind| of_others(kind, text(s, "uuid"))))),
+                "ShadowAttribute" if !list.is_empty() => {
+                    let held = self.proposed(event)?;
+                    list.retain(|p| p.as_object().is_none_or(|p| !held.contains(&proposal(p))));
+                }
+                key if ANALYST_DATA.contains(&key) => {
+                    list.retain(|n| n.as_object().is_none_or(|n| !of_others(ANALYST, text(n, "uuid"))));
+                    list.iter_mut().filter_map(Value::as_object_mut).try_for_each(|n| self.without_others(event, n))?;
+                }
+                "Attribute" => list.iter_mut().filter_map(Value::as_object_mut).try_for_each(|a| self.without_others(event, a))?,
+                _ => {}
+            }
+            if list.is_empty() && before > 0 {
+                emptied.push(key.clone());
+            }
+        }
+        emptied.iter().for_each(|key| drop(fields.shift_remove(key)));
+        Ok(())
+    }
+
+    /// The proposals to an event that are held as others'.
+    fn proposed(&self, event: &str) -> Result<BTreeSet<[String; 4]>, Unkept> {
+        let Some(id) = Id::parse(&format!("report--{event}")) else { return Ok(BTreeSet::new()) };
+        let read = |row: u32| {
+            let bytes = self.store.row_bytes(row, false).map_err(|e| Unkept { element: "proposal".to_owned(), reason: e.to_string() })?;
+            let object: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            Ok(object.as_object().and_then(|o| new_of(o, "fields")?.as_object().map(proposal)))
+        };
+        let all = self.store.referring(&id, PROPOSAL, self.source).into_iter().filter_map(|row| read(row).transpose());
+        all.collect()
     }
 
     fn object(&mut self, at: &str, mut value: Value, place: &Place, nth: usize, references: &mut Vec<Reference>) -> Result<(), Stopped<E>> {
@@ -465,6 +560,12 @@ impl<'t, E> Taker<'t, E> {
         let batch = std::mem::take(&mut self.batch);
         if batch.is_empty() { Ok(()) } else { (self.keep)(batch).map_err(Stopped::Keep) }
     }
+}
+
+/// What tells a proposal from others: the attribute it is about, what it would be, and who proposes it.
+fn proposal(fields: &Map<String, Value>) -> [String; 4] {
+    let whose = fields.get("Org").and_then(|o| o.get("uuid")).and_then(Value::as_str).unwrap_or_default();
+    [text(fields, "uuid"), text(fields, "type"), text(fields, "value"), whose].map(str::to_owned)
 }
 
 /// What an attribute can be in STIX.

@@ -105,7 +105,7 @@ impl Asked<'_> {
         };
         let taker = Taker::new(store, source, &folk, &mut keep);
         // People who work here answer for what they change; what another MISP sends would have to be signed.
-        let taker = if self.reader().peer.is_of_house() { taker } else { taker.unsigned() };
+        let taker = if self.reader().peer.is_of_house() { taker.of_house() } else { taker.unsigned().from_other(self.me.organisation.as_deref(), false) };
         let taker = match fit {
             Some(fit) => taker.fitted(fit),
             None => taker,

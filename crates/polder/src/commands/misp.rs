@@ -3,6 +3,7 @@
 //! The rule: what comes in goes through the same door as any other object, and what goes out is made of pages that passed the sink.
 
 use polder_misp::map::{Folk, Offer, Peer, Reader, Stopped, Taker, Unwritten, View, Wanted};
+use polder_release::Origin;
 use serde_json::{Value, json};
 
 use super::intake::{Document, Keep, Report, prepare_all};
@@ -40,7 +41,9 @@ pub(super) fn take(node: &Node, source: &str, keep: &mut Keep<'_>, document: &Do
         progress(done, 0);
         Ok::<(), Failure>(())
     };
-    let taken = Taker::new(&node.store, source, &folk, &mut keep_offers).take(&|| document.open());
+    let own = node.directory().store_sources()?.iter().any(|s| *s.name == *source && s.origin == Origin::Own);
+    let taker = Taker::new(&node.store, source, &folk, &mut keep_offers);
+    let taken = if own { taker.of_house() } else { taker }.take(&|| document.open());
     let taken = taken.map_err(|stopped| match stopped {
         Stopped::Keep(failure) => failure,
         Stopped::Store(e) => e.into(),

@@ -412,11 +412,16 @@ fn keep_offers(node: &Node, source: &str, place: &str, offers: &[Offer], report:
 fn take_readable(node: &Node, source: &str, receiver: &Receiver, (place, document): (&str, &Document), report: &mut Report) -> Result<Option<usize>, Failure> {
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut keep = |offers: Vec<Offer>| keep_offers(node, source, place, &offers, report);
-    let own = node.directory().store_sources()?.iter().any(|s| *s.name == *source && s.origin == Origin::Own);
+    let sources = node.directory().store_sources()?;
+    let origin = sources.iter().find(|s| *s.name == *source).map(|s| s.origin.clone());
+    let member = match &origin {
+        Some(Origin::Member(member)) => Some(member.clone()),
+        _ => None,
+    };
     let mut fit = |part, fields: &mut serde_json::Map<String, Value>| receiver.receive(part, fields);
     let taker = Taker::new(&node.store, source, &folk, &mut keep).complete().fitted(&mut fit);
     // What the operator's own MISP says of a protected event it has checked; of another's nobody has.
-    let taken = if own { taker } else { taker.unsigned() }.take(&|| document.open());
+    let taken = if origin == Some(Origin::Own) { taker.of_house() } else { taker.unsigned().from_other(member.as_deref(), true) }.take(&|| document.open());
     let taken = match taken {
         Ok(taken) => taken,
         Err(Stopped::Keep(failure)) => return Err(failure),
