@@ -5,6 +5,7 @@ Rule: what was hidden is looked for in every byte that the reader gets; what mus
 
 import json
 import re
+import time
 
 import requests
 
@@ -142,3 +143,143 @@ def leaks(report):
 
 def _own_org(url, node):
     return json.loads(ask(url, node.token, "GET", "/users/view/me")[2])["User"]["org_id"]
+
+
+def sent_back(report):
+    """What was found by reading with fresh eyes, each by the way it was found."""
+    with temporary() as home:
+        node = Node(home)
+        node("member", "add", "bravo", "--uuid", BRAVO)
+        node("member", "add", "delta", "--uuid", _DELTA)
+        bravo, delta = key_of(node, "bravo-misp", "bravo"), key_of(node, "delta-misp", "delta")
+        node("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp", "--write", "delta-misp")
+
+        def bring(*events):
+            (home / "a.json").write_text(json.dumps(list(events)))
+            node.importing(home / "a.json")
+
+        mine = _event(_OPEN, "open", [("open.example", 5)])
+        bring(mine)
+        with node.serve() as served:
+            url = served.ready["misp"]
+
+            def read(key, uuid=_OPEN, path=""):
+                return ask(url, key, "GET", f"/events/view/{uuid}{path}")[2]
+
+            with report.case("misp: publishing again after a hidden edit moves nothing that others read"):
+                before = json.loads(read(bravo))["Event"]
+                more = _event(_OPEN, "open", [("open.example", 5), ("hidden.example", 0)], timestamp="1790000500", publish_timestamp="1790000600")
+                more["Event"]["Attribute"][1]["timestamp"] = "1790000500"
+                bring(more)
+                after = json.loads(read(bravo))["Event"]
+                require((after["timestamp"], after["publish_timestamp"]) == (before["timestamp"], before["publish_timestamp"]), f"{before} {after}")
+                own = json.loads(read(node.token))["Event"]
+                require((own["timestamp"], own["publish_timestamp"]) == ("1790000500", "1790000600"), f"its owner reads other times: {own['timestamp']} {own['publish_timestamp']}")
+            with report.case("misp: what others said about an event stays theirs when its owner sends it back"):
+                attribute = _part(_OPEN)
+                ask(url, bravo, "POST", f"/sightings/add/{attribute}", {"source": "bravo's gate"})
+                ask(url, bravo, "POST", f"/shadowAttributes/add/{_OPEN}", {"type": "domain", "value": "bravo-says.example"})
+                ask(url, bravo, "POST", f"/shadowAttributes/edit/{attribute}", {"value": "bravo-means.example", "type": "domain"})
+                ask(url, bravo, "POST", f"/analyst_data/add/Note/{attribute}/Attribute", {"note": "bravo's note", "distribution": "0"})
+                whole = read(node.token)
+                require(all(v in whole for v in (b"bravo's gate", b"bravo-says.example", b"bravo-means.example")), f"its owner does not read it: {whole}")
+                before = read(delta)
+                ask(url, node.token, "POST", f"/events/edit/{_OPEN}", json.loads(whole))
+                one = json.loads(whole)["Event"]["Attribute"][0]
+                ask(url, node.token, "POST", f"/attributes/edit/{attribute}", one)
+                (home / "back.json").write_text(node("export", "--to", node.member, "--format", "misp").out.decode())
+                node.importing(home / "back.json")
+                for path in ("", "/deleted[]:0/deleted[]:1"):
+                    require(not any(v in read(delta, path=path) for v in (b"bravo's", b"bravo-")), f"delta reads {read(delta, path=path)}")
+                got, first = json.loads(read(delta))["Event"], json.loads(before)["Event"]
+                require([a["value"] for a in got["Attribute"]] == [a["value"] for a in first["Attribute"]], f"{got} and not {first}")
+                require(b"bravo's gate" in read(node.token), "its owner lost it")
+            with report.case("misp: an event that is raised alone is withdrawn with its parts, and what is added to it then is not told"):
+                node("object", "mark", f"report--{_OPEN}", "--tlp", "red")
+                pull = f"{_PULL}1"
+                told = json.loads(read(bravo, path=pull))["Event"]
+                require(told["info"] == "withdrawn" and [a["deleted"] for a in told["Attribute"]] == [True], f"{told}")
+                require(int(told["Attribute"][0]["timestamp"]) > 1780000000 and told["Orgc"]["uuid"] == mine["Event"]["Orgc"]["uuid"], f"{told}")
+                added = json.loads(json.dumps(more))
+                added["Event"]["timestamp"] = str(int(time.time()))
+                added["Event"]["Attribute"].append({**more["Event"]["Attribute"][0], "uuid": _part(_OPEN, 60), "value": "added.example", "timestamp": "1790000700"})
+                bring(added)
+                ask(url, bravo, "POST", "/events/restSearch", {})
+                again = json.loads(read(bravo, path=pull))["Event"]
+                require(again == told, f"{again} and not {told}")
+            with report.case("misp: what a tool writes as a moment is kept as MISP reads it"):
+                note = {"uuid": _part(_NOBODY, 30), "note": "n", "created": "2026-11-28T08:23:32+00:00", "modified": "2026-11-28T08:23:32+00:00", "distribution": "3"}
+                ask(url, node.token, "POST", "/events/add", _event(_NOBODY, "noted", [("noted.example", 5)], Note=[note]))
+                (kept,) = json.loads(read(node.token, _NOBODY))["Event"]["Note"]
+                require((kept["created"], kept["modified"]) == ("2026-11-28 08:23:32", "2026-11-28 08:23:32"), f"{kept}")
+            with report.case("misp: a distribution that MISP does not have is refused to people who work here"):
+                for path, body in (("/events/add", {"info": "x", "distribution": 7}), (f"/attributes/add/{_NOBODY}", {"type": "domain", "value": "x.example", "distribution": "9"})):
+                    status, _, said = ask(url, node.token, "POST", path, body)
+                    require(status == 403 and b"Sharing group (4)" in said, f"{path}: {status} {said}")
+            with report.case("misp: what a member says we made is for it and us alone"):
+                ours = next(m for m in node("member", "list", "--json").json()["members"] if m["id"] == node.member)["identity"].removeprefix("identity--")
+                forged = _event(_HIDDEN, "made by alfa, says delta", [("forged.example", 5)], Orgc={"uuid": ours, "name": "alfa"})
+                require(ask(url, delta, "POST", "/events/add", forged)[0] == 200, "it was not taken")
+                require(b"forged.example" in read(delta, _HIDDEN) and ask(url, bravo, "GET", f"/events/view/{_HIDDEN}")[0] == 404, "bravo reads it as ours")
+
+
+def echo(report):
+    """An event of ours that comes back with a pull does not stand in for the one we take back; and what the operator is told of servers."""
+    with temporary() as home:
+        alfa, bravo = Node(home), Node(home, "bravo", "Bravo CSIRT", BRAVO)
+        ours = next(m for m in alfa("member", "list", "--json").json()["members"] if m["id"] == "alfa")["identity"].removeprefix("identity--")
+        alfa("member", "add", "bravo", "--uuid", BRAVO)
+        bravo("member", "add", "alfa", "--uuid", ours)
+        key, _ = key_of(bravo, "alfa-misp", "alfa"), key_of(alfa, "bravo-misp", "bravo")
+        bravo("collection", "add", "inbox", "--title", "Inbox", "--write", "alfa-misp")
+        alfa("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        (home / "k").write_text(key + "\n")
+
+        def bring(**more):
+            (home / "a.json").write_text(json.dumps([_event(_OPEN, "ours", [("ours.example", 5)], Orgc={"uuid": ours, "name": "Alfa"}, **more)]))
+            alfa.importing(home / "a.json")
+
+        bring()
+        with bravo.serve() as served:
+            alfa("misp", "add", "bravo", served.ready["misp"], "--key-file", home / "k", "--source", "from-bravo", "--to", "bravo-misp")
+
+            def there():
+                return ask(served.ready["misp"], bravo.token, "POST", "/events/restSearch", {"deleted": [0, 1]})[2]
+
+            alfa("misp", "push", "bravo")
+            require(b"ours.example" in there(), "it did not arrive")
+            with report.case("misp echo: what went out from here and comes back is left alone"):
+                told = alfa("misp", "pull", "bravo", "--json").json()
+                require(told["new"] == told["variant"] == 0 and told["misp"]["events"] == 1, f"{told}")
+            with report.case("misp echo: round and round nothing more goes or comes"):
+                for _ in range(3):
+                    pushed, pulled = alfa("misp", "push", "bravo", "--json").json(), alfa("misp", "pull", "bravo", "--json").json()
+                    require((pushed["wanted"], pulled["new"]) == (0, 0), f"{pushed} {pulled}")
+            with report.case("misp echo: and it is taken back though it came back"):
+                bring(distribution="0", timestamp="1780000400")
+                told = alfa("misp", "push", "bravo", "--json").json()
+                require(told["withdrawn"] >= 1 and b"ours.example" not in there(), f"{told} {there()}")
+            with report.case("misp set: another URL or key does not forget what was pushed; remove says what stays there"):
+                bring(timestamp="1780000800")
+                alfa("misp", "push", "bravo")
+                require("nothing is to be changed" in alfa("misp", "set", "bravo", ok=(2,)).text, "it changed something")
+                told = alfa("misp", "set", "bravo", "--url", served.ready["misp"].rstrip("/"), "--key-file", home / "k", "--json").json()
+                require(told["misp"]["to"] == "bravo-misp", f"{told}")
+                alfa("recipient", "suspend", "bravo-misp")
+                told = alfa("misp", "push", "bravo", "--json", ok=(5,)).json()
+                require(told["withdrawn"] >= 1 and b"ours.example" not in there(), f"{told}")
+                alfa("recipient", "resume", "bravo-misp")
+                alfa("misp", "push", "bravo")
+            with report.case("misp status: what failed is told until it goes again"):
+                (home / "wrong").write_text("w" * 40 + "\n")
+                alfa("misp", "set", "bravo", "--key-file", home / "wrong")
+                alfa("misp", "pull", "bravo", ok=(4,))
+                (shown,) = alfa("misp", "status", "--json").json()["misps"]
+                require("pull: " in shown["failed"], f"{shown}")
+                alfa("misp", "set", "bravo", "--key-file", home / "k")
+                alfa("misp", "pull", "bravo")
+                require(alfa("misp", "status", "--json").json()["misps"][0]["failed"] == "", "it is told still")
+                require(alfa("misp", "remove", "bravo", "--json").json()["events_left_there"] == 1, "nothing stays there")
+        with report.case("misp feed: a stranger's words are not taken as one's own"):
+            done = alfa("misp", "feed", "https://feed.example/list.txt", "--source", "own", "--format", "freetext", ok=(2,))
+            require("of kind own" in done.text and "--kind feed" in done.text, done.text)

@@ -86,6 +86,8 @@ def groups():
     found.append(("pymisp house", cases_pymisp_house.house, (), False))
     found.append(("misp worlds", cases_misp_worlds.worlds, (), False))
     found.append(("misp leaks", cases_misp_leaks.leaks, (), False))
+    found.append(("misp sent back", cases_misp_leaks.sent_back, (), False))
+    found.append(("misp echo", cases_misp_leaks.echo, (), False))
     found.append(("misp hostile", cases_misp_worlds.hostile, (), False))
     found.append(("misp hostile server", cases_misp_sync.hostile, (), False))
     found.append(("misp feed, ours", cases_misp_feed.ours, (), False))

@@ -30,6 +30,13 @@ pub(crate) fn run(cli: &Cli, command: &Command) -> Result<u8, Failure> {
             let request = Request::MispAdd { name: name.clone(), url: url.clone(), key, source: source.clone(), to: to.clone(), ca };
             crate::ask(cli, &request, &[])
         }
+        Command::Set { name, url, key_file, to, ca } => {
+            url.as_deref().map(check_url).transpose()?;
+            let ca = ca.as_deref().map(authority).transpose()?;
+            let key = key_file.as_deref().map(crate::read_secret).transpose()?;
+            let request = Request::MispSet { name: name.clone(), url: url.clone(), key, to: to.clone(), ca };
+            crate::ask(cli, &request, &[])
+        }
         Command::Remove { name } => crate::ask(cli, &Request::MispRemove { name: name.clone() }, &[]),
         Command::Test { name } => crate::ask(cli, &Request::MispTest { name: name.clone() }, &[]),
         Command::Pull { name, full, watch } => watched(cli, &Request::MispPull { name: name.clone(), full: *full }, *watch),

@@ -44,6 +44,7 @@ pub(crate) enum Request {
     Summary { recipient: String },
     Pull { url: String, user: Option<String>, password: Option<String>, token: Option<String>, source: String, collection: Option<String>, ca: Option<String> },
     MispAdd { name: String, url: String, key: String, source: String, to: Option<String>, ca: Option<String> },
+    MispSet { name: String, url: Option<String>, key: Option<String>, to: Option<String>, ca: Option<String> },
     MispRemove { name: String },
     MispTest { name: String },
     MispPull { name: String, full: bool },

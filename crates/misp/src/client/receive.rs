@@ -90,7 +90,7 @@ pub fn lowered(element: &mut Map<String, Value>) {
         let Some(list) = value.as_array_mut() else { continue };
         match key.as_str() {
             "Tag" => list.retain(|tag| !tag.as_object().is_some_and(stays)),
-            "Attribute" | "Object" | "EventReport" | "Note" | "Opinion" | "Relationship" => {
+            "Attribute" | "Object" | "EventReport" | "Note" | "Opinion" | "Relationship" | "Galaxy" | "GalaxyCluster" | "GalaxyClusterRelation" => {
                 list.iter_mut().filter_map(Value::as_object_mut).for_each(lowered);
             }
             _ => {}

@@ -64,6 +64,14 @@ impl Aside {
     /// As a row, and what stands apart from it for whose it is.
     pub(crate) fn rows(mut self, now_s: i64, marks: &mut Marks<'_>) -> Result<Vec<Row>, Unkept> {
         let apart = matches!(self.kind, Kind::Analyst(_) | Kind::Cluster).then(|| without_addresses(&mut self.fields));
+        if matches!(self.kind, Kind::Analyst(_)) {
+            // Tools write it in another form than MISP reads.
+            for key in ["created", "modified"] {
+                if let Some(written) = self.fields.get_mut(key).filter(|w| w.as_str().is_some_and(|w| w.contains('T'))) {
+                    *written = super::fields::written_moment(written.as_str().unwrap_or_default()).into();
+                }
+            }
+        }
         let event = self.event.clone();
         let row = self.row(now_s, marks)?;
         let own = apart_from(row.id.split_once("--").map_or("", |(_, uuid)| uuid));

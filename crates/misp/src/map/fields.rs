@@ -105,8 +105,27 @@ pub(crate) struct Analyst {
     pub(crate) marks: BTreeSet<String>,
 }
 
+/// A moment as MISP writes it, of one that may be written as ISO 8601 has it.
+pub(crate) fn written_moment(at: &str) -> String {
+    let at = at.get(..19).filter(|_| at.contains('T')).unwrap_or(at);
+    at.replace('T', " ")
+}
+
 /// What moves with parts that a reader may know nothing of, or says something of them.
-const LOCAL_STATE: [&str; 6] = ["attribute_count", "RelatedEvent", "RelatedAttribute", "sighting_timestamp", "Feed", "warnings"];
+const LOCAL_STATE: [&str; 12] = [
+    "attribute_count",
+    "RelatedEvent",
+    "RelatedAttribute",
+    "sighting_timestamp",
+    "Feed",
+    "warnings",
+    "User",
+    "Server",
+    "ExtendedBy",
+    "EventWarnings",
+    "EventDelegation",
+    "Event",
+];
 
 /// Lists of tags.
 const TAG_LISTS: [&str; 2] = ["Tag", "EventTag"];

@@ -181,7 +181,8 @@ pub(crate) fn event(head: Map<String, Value>, marks: &mut Marks<'_>) -> Result<(
     let seen: model::Event = read("event", &head)?;
     let fields = map_of(head);
     let all_tags = tags(&fields);
-    let more = fields.get("timestamp").map(|at| ("timestamp".to_owned(), at.clone())).into_iter().collect();
+    // Both move with parts that others may not see.
+    let more = ["timestamp", "publish_timestamp"].into_iter().filter_map(|key| Some((key.to_owned(), fields.get(key)?.clone()))).collect();
     let date = fields.get("date").and_then(Value::as_str).unwrap_or_default();
     let uuid = uuid_of("event", &seen.uuid, &["event", &seen.info, date])?;
     let id = format!("report--{uuid}");

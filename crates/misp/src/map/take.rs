@@ -646,7 +646,7 @@ fn new_of<'o>(object: &'o Map<String, Value>, key: &str) -> Option<&'o Value> {
     object.get("extensions")?.get(ext::MISP)?.get(key)
 }
 
-/// The same but for the times we give; of an event also but for its own, which moves with parts that others may not see.
+/// The same but for the times we give; of an event also but for its own, which move with parts that others may not see.
 fn same(new: &Map<String, Value>, held: &Value) -> bool {
     let Value::Object(mut held) = held.clone() else { return false };
     held.shift_remove("created");
@@ -658,6 +658,8 @@ fn same(new: &Map<String, Value>, held: &Value) -> bool {
         let is_event = ours.get("element").and_then(Value::as_str) == Some("event");
         if let Some(fields) = ours.get_mut("fields").and_then(Value::as_object_mut).filter(|_| is_event) {
             fields.shift_remove("timestamp");
+            fields.shift_remove("publish_timestamp");
+            object.shift_remove("published");
         }
     }
     held == new

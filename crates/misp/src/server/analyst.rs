@@ -13,7 +13,7 @@ use super::write::{fill, random_uuid};
 use crate::limits;
 use crate::map::Said;
 use crate::map::aside::{ANALYST, ANALYST_DATA, Kind, moment_s};
-use crate::map::fields::text;
+use crate::map::fields::{text, written_moment};
 use crate::map::ids::uuid;
 
 /// One of the three, however it is written.
@@ -105,7 +105,7 @@ impl Asked<'_> {
             ],
         );
         for key in ["created", "modified"] {
-            let at = written(text(fields, key));
+            let at = written_moment(text(fields, key));
             fields.insert(key.to_owned(), at.into());
         }
         self.group_into(fields)
@@ -182,7 +182,7 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let sent = asked.call.object(kind).into_iter();
     fields
         .extend(sent.filter(|(key, _)| !matches!(key.as_str(), "id" | "uuid" | "orgc_uuid" | "org_uuid" | "Orgc" | "object_uuid" | "modified" | "timestamp")));
-    let created = written(text(&fields, "created"));
+    let created = written_moment(text(&fields, "created"));
     fields.extend([("created".to_owned(), created.into()), ("modified".to_owned(), asked.now_written().into())]);
     asked.group_into(&mut fields)?;
     asked.write(kind, fields, false)?;
@@ -209,11 +209,6 @@ pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
 }
 
 /// A moment as MISP writes it, out of one as its clients may.
-fn written(at: &str) -> String {
-    let at = at.get(..19).filter(|_| at.contains('T')).unwrap_or(at);
-    at.replace('T', " ")
-}
-
 /// UUIDs and times of those in view, by kind: what another MISP compares with what it has.
 pub(crate) fn index_minimal(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let all = asked.analyst_data()?;

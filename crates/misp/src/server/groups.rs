@@ -49,6 +49,13 @@ impl Asked<'_> {
 
     /// Names the group that an element is for, where it gives the number or UUID of one of this node's.
     pub(crate) fn group_into(&self, fields: &mut Map<String, Value>) -> Result<(), Reply> {
+        let level = fields.get("distribution").filter(|d| !d.is_null() && **d != "");
+        if self.reader().peer.is_of_house() && level.is_some_and(|level| !number(Some(level)).is_some_and(|n| (0..=5).contains(&n))) {
+            return Err(self.invalid(
+                "distribution",
+                "Options: Your organisation only (0), This community only (1), Connected communities (2), All communities (3), Sharing group (4), Inherit (5)",
+            ));
+        }
         if number(fields.get("distribution")) != Some(4) {
             return Ok(());
         }

@@ -342,7 +342,10 @@ impl Asked<'_> {
             None => None,
         };
         fields.retain(|key, _| {
-            !matches!(key.as_str(), "id" | "event_id" | "object_id" | "Event" | "Tag" | "Galaxy" | "distribution" | "sharing_group_id" | "SharingGroup")
+            let said = ["Note", "Opinion", "Relationship", "Sighting", "ShadowAttribute"];
+            let others =
+                matches!(key.as_str(), "id" | "event_id" | "object_id" | "Event" | "Tag" | "Galaxy" | "distribution" | "sharing_group_id" | "SharingGroup");
+            !others && !said.contains(&key.as_str())
         });
         let own = random_uuid().ok_or_else(|| self.internal())?;
         let defaults =

@@ -43,7 +43,24 @@ pub(crate) enum Misp {
         #[arg(long)]
         ca: Option<PathBuf>,
     },
-    /// Forget a MISP; what came from it stays.
+    /// Change how a MISP is reached, or whose view is pushed to it; what was pushed is not forgotten.
+    Set {
+        /// What it is called here.
+        name: String,
+        /// Its URL, if it has moved.
+        #[arg(long)]
+        url: Option<String>,
+        /// A file with another key.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+        /// The recipient whose view is pushed to it.
+        #[arg(long)]
+        to: Option<String>,
+        /// Certificates (PEM) its certificate is judged by, instead of the public ones.
+        #[arg(long)]
+        ca: Option<PathBuf>,
+    },
+    /// Forget a MISP; what came from it stays, and what was pushed to it cannot be taken back any more.
     Remove {
         /// What it is called here.
         name: String,

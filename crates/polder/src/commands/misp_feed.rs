@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use polder_misp::client::Receiver;
 use polder_misp::feed::{Feed, Format, State, event_of};
 use polder_peer::Document;
+use polder_release::Origin;
 use serde_json::json;
 
 use super::intake::Report;
@@ -28,6 +29,10 @@ pub(super) struct Asked {
 pub(super) fn read(node: &Node, by: &str, asked: &Asked, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let started = std::time::Instant::now();
     node.directory().need_sources(std::slice::from_ref(&asked.source))?;
+    if node.directory().store_sources()?.iter().any(|s| *s.name == *asked.source && s.origin == Origin::Own) {
+        let help = "what a feed says is not one's own: `polder source add NAME --kind feed`, and name that";
+        return Err(Failure::usage(format!("the source `{}` is of kind own", asked.source), help));
+    }
     tracing::info!(by, url = asked.url, "feed");
     let path = node.dir.join("feeds.json");
     let mut all: BTreeMap<String, State> = std::fs::read(&path).ok().and_then(|t| serde_json::from_slice(&t).ok()).unwrap_or_default();

@@ -119,13 +119,46 @@ pub(super) fn add(node: &Node, name: &str, url: String, key: String, source: Str
     Ok(Answer::ok(shown))
 }
 
-/// Forgets a MISP; what came from it stays.
+/// Changes how a MISP is reached, or whose view is pushed to it.
+pub(super) fn set(node: &Node, name: &str, url: Option<String>, key: Option<String>, to: Option<String>, ca: Option<String>) -> Result<Answer, Failure> {
+    if url.is_none() && key.is_none() && to.is_none() && ca.is_none() {
+        return Err(Failure::usage("nothing is to be changed".to_owned(), "name what is: `--url`, `--key-file`, `--to` or `--ca`"));
+    }
+    if let Some(to) = &to {
+        node.directory().need_recipients(std::slice::from_ref(to))?;
+    }
+    server(node, name)?;
+    note(node, name, |s| {
+        s.url = url.unwrap_or_else(|| s.url.clone());
+        s.key = key.unwrap_or_else(|| s.key.clone());
+        s.to = to.or_else(|| s.to.take());
+        s.ca = ca.or_else(|| s.ca.take());
+    })?;
+    let now = server(node, name)?;
+    Ok(Answer::ok(json!({"misp": {"name": name, "url": now.url, "source": now.source, "to": now.to}})))
+}
+
+/// Forgets a MISP; what came from it stays. What is there by our hand is counted: nobody will take it back.
 pub(crate) fn remove(node: &Node, name: &str) -> Result<Answer, Failure> {
     let _held = hold(node);
     let mut all = servers(node)?;
-    all.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))?;
+    let gone = all.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))?;
     keep(node, &all)?;
-    Ok(Answer::ok(json!({"removed": name})))
+    let left = gone.pushed.values().filter(|p| !p.gone).count();
+    Ok(Answer::ok(json!({"removed": name, "events_left_there": left})))
+}
+
+/// Notes whether a pull or a push came to its end.
+pub(super) fn noted(node: &Node, name: &str, what: &str, went: Result<Answer, Failure>) -> Result<Answer, Failure> {
+    let failed = went.as_ref().err().map(|f| format!("{}, {what}: {}", now(node), f.message));
+    // What went wrong is told by itself; that it could not be noted is not told besides.
+    let noted = note(node, name, |s| {
+        match failed {
+            Some(failed) => drop(s.last.insert("failed".to_owned(), failed)),
+            None => drop(s.last.remove("failed")),
+        };
+    });
+    went.and_then(|answer| noted.map(|()| answer))
 }
 
 /// The MISPs, as their administrators over MISP's paths see them.
@@ -201,7 +234,7 @@ pub(super) fn test(node: &Node, name: &str) -> Result<Answer, Failure> {
 pub(super) fn status(node: &Node) -> Result<Answer, Failure> {
     let told = |(name, s): (String, Server)| {
         let last = |what: &str| s.last.get(what).cloned().unwrap_or_default();
-        json!({"name": name, "url": s.url, "source": s.source, "to": s.to, "events": s.state.events.len(), "pulled": last("pull"), "pushed": last("push")})
+        json!({"name": name, "url": s.url, "source": s.source, "to": s.to, "events": s.state.events.len(), "pulled": last("pull"), "pushed": last("push"), "failed": last("failed")})
     };
     let all = servers(node)?;
     let standing = all.iter().flat_map(|(name, s)| s.standing.iter().map(move |(event, why)| json!({"misp": name, "event": event, "why": why})));
