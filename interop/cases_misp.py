@@ -85,3 +85,15 @@ def audit(report, place):
             require(done.code == 5 and told["seen"]["events"] > 0, done.brief())
             require({u["place"] for u in told["unread"]} <= set(unread), "a file with an event was not read")
             require(all(u["reason"] for u in told["unread"]), f"{told['unread'][:2]}")
+        with report.case("misp audit: an event that two files state is counted once, what is not published apart, and a title with an address is not repeated"):
+            twice = home / "twice"
+            twice.mkdir()
+            for n, event in enumerate(({"info": "call john.doe@ministry.example", "published": True}, {"info": "a draft", "published": False})):
+                whole = {"Event": {"uuid": f"5f0f0001-0000-4000-8000-00000000000{n}", "date": "2026-01-01", "distribution": "3", "timestamp": "1780000000", **event,
+                                   "Attribute": [{"uuid": f"5f0f0001-0000-4000-8000-00000000001{n}", "type": "domain", "category": "Network activity", "value": "x.example", "distribution": "5"}]}}
+                for name in "ab":
+                    (twice / f"{name}{n}.json").write_text(json.dumps(whole))
+            done = run("misp", "audit", twice, "--html", page, "--json")
+            told = done.json()
+            require((told["seen"]["events"], told["repeated"], told["unpublished"]) == (2, 2, {"events": 1, "attributes": 1}), f"{told}")
+            require("address" in told["findings"] and "john.doe" not in done.out.decode() + page.read_text(), "the address is repeated")

@@ -2,7 +2,9 @@
 //!
 //! The rule: only what can leave the organisation is a finding, and no finding repeats the value it is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use polder_release::Level;
 use serde::Serialize;
@@ -176,6 +178,12 @@ pub struct Unread {
 pub struct Audit {
     /// How much was looked at.
     pub seen: Count,
+    /// How much of it is not published, and so goes nowhere yet.
+    pub unpublished: Count,
+    /// Events that were stated again just so, by another file, and were not counted again.
+    pub repeated: usize,
+    #[serde(skip)]
+    known: HashSet<u64>,
     /// How far it travels; every reach is there.
     pub reach: BTreeMap<Reach, Count>,
     /// Organisations that sharing groups name, by UUID.
@@ -314,7 +322,10 @@ impl About<'_> {
         let findings = self.audit.findings.entry(kind).or_default();
         findings.count += 1;
         if findings.places.len() < PLACES_LISTED_MAX {
-            let (event, title) = (self.event.uuid.clone(), self.event.info.clone());
+            // A title that holds such a thing is not repeated either.
+            let is_told = secrets::credential(&self.event.info).is_none() && !secrets::holds_address(&self.event.info);
+            let title = if is_told { self.event.info.clone() } else { "(a title that is not repeated here)".to_owned() };
+            let event = self.event.uuid.clone();
             findings.places.push(Place { event, title, part: part.filter(|p| !p.is_empty()).map(str::to_owned), says: says.into() });
         }
     }
@@ -403,8 +414,12 @@ fn is_personal(attribute: &Attribute) -> bool {
 }
 
 impl Audit {
-    /// Looks at one event.
+    /// Looks at one event, once.
     pub fn add(&mut self, event: &Event) {
+        if !self.known.insert(Digest::of(event)) {
+            self.repeated += 1;
+            return;
+        }
         let whole = Audience::of(event.distribution, event.sharing_group.as_ref());
         let mut counts = Tally::default();
         counts.event(&whole);
@@ -446,6 +461,10 @@ impl Audit {
                 counts.attribute(&mut about, attribute, object.deleted, &audience);
             }
         }
+        if !event.published {
+            self.unpublished.events += 1;
+            self.unpublished.attributes += counts.attributes;
+        }
         counts.enter(self, &event_goes);
     }
 
@@ -458,6 +477,26 @@ impl Audit {
     #[must_use]
     pub fn findings(&self) -> usize {
         self.findings.values().map(|f| f.count).sum()
+    }
+}
+
+/// What an event says, in short.
+#[derive(Default)]
+struct Digest(DefaultHasher);
+
+impl Digest {
+    fn of(event: &Event) -> u64 {
+        let mut digest = Self::default();
+        // It cannot fail: nothing is written anywhere.
+        write!(digest, "{event:?}").unwrap_or_default();
+        digest.0.finish()
+    }
+}
+
+impl Write for Digest {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -18,8 +18,9 @@ h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 code{overflow-wrap:anywhere}.bar{fill:var(--bar)}.near{fill:var(--near)}.far{fill:var(--far)}
-svg{width:100%;height:auto}svg text{fill:currentColor;font:13px system-ui,sans-serif}
+svg{width:100%;max-width:36rem;height:auto;display:block;margin:.8rem 0}svg text{fill:currentColor;font:15px system-ui,sans-serif}
 details{margin:.4rem 0}summary{cursor:pointer}
+@media (max-width:40rem){body{font-size:14px}td,th{padding-right:.3rem}code{font-size:12px}}
 @media print{details{break-inside:avoid}}
 ";
 
@@ -39,6 +40,7 @@ pub fn html(audit: &Audit) -> String {
             body {
                 h1 { "What this MISP gives away" }
                 p { (audit.seen.events) " events with " (audit.seen.attributes) " attributes were looked at; "
+                    (audit.unpublished.events) " of them are not published, and go nowhere until they are; "
                     (audit.findings()) " findings. Values are never repeated here; titles and tags are." }
                 h2 { "How far it travels" }
                 (reach(audit))
@@ -73,20 +75,20 @@ struct Bar<'a> {
     class: &'static str,
 }
 
-/// Bars to the right of their names, with their counts.
+/// Bars under their names, with their counts: readable on a telephone too.
 fn bars(title: &str, bars: &[Bar<'_>]) -> Markup {
-    const ROW: usize = 26;
-    const LEFT: usize = 440;
-    const WIDE: usize = 900;
+    const ROW: usize = 46;
+    const WIDE: usize = 440;
+    const LONGEST: usize = WIDE - 60;
     let most = bars.iter().map(|b| b.count).max().unwrap_or_default().max(1);
     let height = bars.len() * ROW;
     markup! {
         svg viewBox=(format!("0 0 {WIDE} {height}")) role="img" aria-label=(title) {
             @for (n, bar) in bars.iter().enumerate() {
-                @let width = bar.count * (WIDE - LEFT - 80) / most;
-                text x=(LEFT - 10) y=(n * ROW + 17) text-anchor="end" { (bar.name) }
-                rect class=(bar.class) x=(LEFT) y=(n * ROW + 4) width=(width.max(usize::from(bar.count > 0))) height=(ROW - 8) {}
-                text x=(LEFT + width + 6) y=(n * ROW + 17) { (bar.count) }
+                @let width = bar.count * LONGEST / most;
+                text x="0" y=(n * ROW + 16) { (bar.name) }
+                rect class=(bar.class) x="0" y=(n * ROW + 23) width=(width.max(usize::from(bar.count > 0))) height="12" {}
+                text x=(width + 6) y=(n * ROW + 34) { (bar.count) }
             }
         }
     }

@@ -169,6 +169,7 @@ fn shown(audit: &Audit, html: Option<&Path>) -> String {
     let mut rows = vec![head("GOES TO")];
     rows.extend(audit.reach.iter().map(|(reach, n)| row(reach.says(), n.events, n.attributes)));
     rows.push(row("looked at", audit.seen.events, audit.seen.attributes));
+    rows.push(row("of them not published: nowhere until they are", audit.unpublished.events, audit.unpublished.attributes));
     let mut out = table(&rows);
     for (title, named) in [("ORGANISATION OF A SHARING GROUP", &audit.organisations), ("SHARING GROUP", &audit.groups)] {
         if !named.is_empty() {
