@@ -248,6 +248,14 @@ fn distribution_and_tags_say_who_reads() {
 }
 
 #[test]
+fn what_goes_out_names_no_looser_level_beside_the_one_that_holds() {
+    let node = Node::new();
+    node.take("own", &event(1, &with(3, &json!({"Tag": [{"name": "tlp:white"}, {"name": "case:open"}]}))));
+    assert_eq!(named(&node.event("bravo-misp"), "Tag", "name"), BTreeSet::from(["case:open".to_owned(), "tlp:green".to_owned()]));
+    assert_eq!(named(&node.event("alfa"), "Tag", "name"), BTreeSet::from(["case:open".to_owned(), "tlp:white".to_owned()]));
+}
+
+#[test]
 fn a_sharing_group_reaches_the_organisations_it_names_and_nobody_else() {
     let check = |group: Value, want: &[&str]| {
         let node = Node::new();

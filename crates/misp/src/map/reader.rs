@@ -150,13 +150,16 @@ impl Reader<'_> {
                 list.retain(|tag| !tag.as_object().is_some_and(stays));
             }
         }
-        let tagged = tags(fields).iter().filter_map(|t| Level::parse(t.name.to_ascii_lowercase().strip_prefix("tlp:")?.trim())).max();
+        let named = |name: &str| Level::parse(name.to_ascii_lowercase().strip_prefix("tlp:")?.trim());
+        let tagged = tags(fields).iter().filter_map(|t| named(&t.name)).max();
         let level = terms::level(&element.label);
         if level > said.max(tagged)
             && let Some(level) = level
         {
             let tag = json!({"name": level.label().to_ascii_lowercase(), "colour": colour(level), "exportable": true, "local": false});
             if let Some(list) = fields.entry("Tag").or_insert_with(|| json!([])).as_array_mut() {
+                // A looser one beside it would be read as leave to pass it on.
+                list.retain(|t| t.get("name").and_then(Value::as_str).and_then(named).is_none_or(|said| said >= level));
                 list.push(tag);
             }
         }
