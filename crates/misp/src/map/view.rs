@@ -12,11 +12,12 @@ use serde_json::{Map, Value};
 
 use super::aside::{ANALYST, ANALYST_DATA, CLUSTER, PROPOSAL, apart_from};
 use super::fields::{flag, put_local, text};
+use super::laid::{Around, Parts, append, attach, attribute, object, own_state, part, reference};
 use super::left;
 use super::reader::{Element, Reader};
 use super::rows::STATE;
 use super::take::KINDS;
-use super::terms::{self, Onward};
+use super::terms::Onward;
 use super::wanted::Wanted;
 use crate::limits;
 
@@ -82,29 +83,6 @@ pub type Pair = (Map<String, Value>, Map<String, Value>);
 
 /// Fields as a reader has them, how far they may go, and the level said.
 type Dressed = (Map<String, Value>, Onward, Option<Level>);
-
-/// What is around an attribute.
-struct Around<'a> {
-    event: &'a str,
-    object: Option<&'a str>,
-    onward: &'a Onward,
-    level: Option<Level>,
-    wanted: Wanted,
-}
-
-/// What was written of an event's parts.
-#[derive(Default)]
-struct Parts {
-    objects: Vec<u8>,
-    reports: Vec<u8>,
-    within: HashMap<String, Vec<Element>>,
-    references: HashMap<String, Vec<Value>>,
-    sightings: HashMap<String, Vec<Value>>,
-    said: HashMap<String, Vec<(String, Value)>>,
-    attributes: usize,
-    states: HashMap<String, Map<String, Value>>,
-    left: left::Laid,
-}
 
 impl<'v, E> View<'v, E> {
     /// Over pages that `page` has released to the reader.
@@ -551,93 +529,4 @@ impl<'v, E> View<'v, E> {
         }
         Ok(())
     }
-}
-
-/// Puts what was said about an element into it, and what was said about that into that.
-fn attach(fields: &mut Map<String, Value>, uuid: &str, parts: &mut Parts) {
-    attach_within(fields, uuid, parts, 0);
-}
-
-fn attach_within(fields: &mut Map<String, Value>, uuid: &str, parts: &mut Parts, depth: usize) {
-    if depth >= limits::ANALYST_DATA_DEPTH_MAX {
-        return;
-    }
-    for (name, mut value) in parts.said.remove(&uuid.to_ascii_lowercase()).unwrap_or_default() {
-        if let Some(inner) = value.as_object_mut() {
-            let own = text(inner, "uuid").to_owned();
-            attach_within(inner, &own, parts, depth + 1);
-        }
-        if let Some(list) = fields.entry(name).or_insert_with(|| Value::Array(Vec::new())).as_array_mut() {
-            // What came with the event and again by itself is there once.
-            list.retain(|known| ["uuid", "value", "type"].iter().any(|key| known.get(*key) != value.get(*key)));
-            list.push(value);
-        }
-    }
-}
-
-fn append(list: &mut Vec<u8>, value: &Value) -> io::Result<()> {
-    if !list.is_empty() {
-        list.push(b',');
-    }
-    Ok(serde_json::to_writer(list, value)?)
-}
-
-fn part(reader: &Reader<'_>, element: &mut Element, around: &Around<'_>) -> Map<String, Value> {
-    let mut fields = std::mem::take(&mut element.fields);
-    reader.dress(element, &mut fields);
-    reader.label(element, &mut fields, Some(around.onward));
-    fields.insert("event_id".to_owned(), around.event.into());
-    around.wanted.trim(&mut fields);
-    fields
-}
-
-/// What is for whose element it is alone.
-fn own_state(fields: &mut Map<String, Value>, uuid: &str, around: &Around<'_>, parts: &mut Parts) {
-    if let Some(local) = parts.states.remove(uuid) {
-        put_local(fields, local);
-        around.wanted.trim(fields);
-    }
-}
-
-fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) -> Value {
-    let mut fields = part(reader, &mut element, around);
-    own_state(&mut fields, element.uuid(), around, parts);
-    reader.tags(&element, &mut fields, around.level);
-    fields.insert("object_id".to_owned(), around.object.unwrap_or("0").into());
-    attach(&mut fields, element.uuid(), parts);
-    fields.shift_remove("Sighting");
-    if let Some(seen) = parts.sightings.remove(element.uuid()) {
-        fields.insert("Sighting".to_owned(), seen.into());
-    }
-    parts.attributes += 1;
-    fields.into()
-}
-
-fn object(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) -> Value {
-    let mut fields = part(reader, &mut element, around);
-    let id = reader.number(element.uuid()).to_string();
-    let onward = terms::onward(&element.label, &element.origin, &reader.peer, reader.alliance);
-    let inside = Around { event: around.event, object: Some(&id), onward: &onward, level: around.level, wanted: around.wanted };
-    let held = parts.within.remove(&element.id).unwrap_or_default();
-    let mut attributes: Vec<Value> = held.into_iter().map(|a| attribute(reader, a, &inside, parts)).collect();
-    attributes.extend(parts.left.within.remove(&element.id).into_iter().flatten());
-    fields.insert("Attribute".to_owned(), attributes.into());
-    own_state(&mut fields, element.uuid(), around, parts);
-    attach(&mut fields, element.uuid(), parts);
-    let mut references = parts.references.remove(&element.id).unwrap_or_default();
-    references.extend(parts.left.references.remove(&element.id).into_iter().flatten());
-    fields.insert("ObjectReference".to_owned(), references.into());
-    fields.into()
-}
-
-fn reference(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) {
-    let mut fields = std::mem::take(&mut element.fields);
-    reader.dress(&element, &mut fields);
-    fields.insert("event_id".to_owned(), around.event.into());
-    let source = text(&element.ours, "object_ref").to_owned();
-    for (name, of) in [("object_id", "object_uuid"), ("referenced_id", "referenced_uuid")] {
-        let number = reader.number(&text(&fields, of).to_ascii_lowercase()).to_string();
-        fields.insert(name.to_owned(), number.into());
-    }
-    parts.references.entry(source).or_default().push(fields.into());
 }
