@@ -79,7 +79,22 @@ def large(count):
                 times.append(time.perf_counter() - start)
                 assert len(json.loads(body)["response"]["Attribute"]) == 1
             found["search_value_ms"] = round(sorted(times)[len(times) // 2] * 1000, 1)
+            found.update(pulled(home, node, served, count))
         return found
+
+
+def pulled(home, alfa, served, count):
+    """The same event, pulled by another node."""
+    bravo = Node(home, "bravo", "Bravo CSIRT", BRAVO)
+    alfa("member", "add", "bravo", "--uuid", BRAVO)
+    (home / "k").write_text(key_of(alfa, "bravo-misp", "bravo"))
+    bravo("member", "add", "alfa", "--uuid", _ALFA)
+    bravo("source", "add", "from-alfa", "--kind", "member", "--member", "alfa")
+    bravo("misp", "add", "alfa", served.ready["misp"], "--key-file", home / "k", "--source", "from-alfa")
+    with bravo.serve() as theirs:
+        told = bravo("misp", "pull", "alfa", "--json", timeout=3600).json()
+        assert told["misp"]["events"] == 1 and told["new"] >= count, told
+        return {"pull_s": round(told["seconds"], 2), "pull_attributes_per_s": round(count / told["seconds"]), "pull_peak_mib": peak_mib(theirs.child.pid)}
 
 
 def sent(count):

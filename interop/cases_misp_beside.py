@@ -84,6 +84,8 @@ def words(report):
                 same(sorted(a.value for a in owner.search("attributes", enforce_warninglist=True)), ["far.example"], "attributes on no list")
                 (event,) = owner.search("events", enforce_warninglist=True)
                 same([a.value for a in event.attributes], ["far.example"], "the event without them")
+                refused(owner.add_attribute(event, {"type": "domain", "value": "www.own.example", "enforceWarninglist": True}), 403, "an attribute on a list")
+                require(owner.add_attribute(event, {"type": "domain", "value": "www.far.example", "enforceWarninglist": True}).value == "www.far.example", "one on none")
                 hit = _post(served, node.token, "/attributes/restSearch", {"value": "192.0.2.77", "includeWarninglistHits": 1}).json()["response"]["Attribute"][0]
                 same([w["warninglist_name"] for w in hit["warnings"]], ["Documentation nets"], "hits told")
 

@@ -277,6 +277,9 @@ def echo(report):
                 (shown,) = alfa("misp", "status", "--json").json()["misps"]
                 require("pull: " in shown["failed"], f"{shown}")
                 alfa("misp", "set", "bravo", "--key-file", home / "k")
+                alfa("misp", "set", "bravo", "--url", served.ready["misp"].replace("/misp/", "/"))
+                require("/misp/" in alfa("misp", "test", "bravo", ok=(4,)).text, "the path is not named")
+                alfa("misp", "set", "bravo", "--url", served.ready["misp"])
                 alfa("misp", "pull", "bravo")
                 require(alfa("misp", "status", "--json").json()["misps"][0]["failed"] == "", "it is told still")
                 require(alfa("misp", "remove", "bravo", "--json").json()["events_left_there"] == 1, "nothing stays there")

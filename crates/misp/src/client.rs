@@ -195,7 +195,11 @@ impl Remote {
     /// # Errors
     /// [`Error`].
     pub fn about(&mut self) -> Result<About, Error> {
-        let version = self.json("GET", "/servers/getVersion", None)?;
+        let answer = self.ask("GET", "/servers/getVersion", None, &[], &[404])?;
+        if answer.status == 404 {
+            return Err(Error::Peer("no MISP answers at this URL (404); of a Polder node give the whole path, `https://HOST/misp/`".to_owned()));
+        }
+        let version: Value = serde_json::from_slice(&answer.body).map_err(|e| odd("/servers/getVersion", e))?;
         let said = version.get("version").and_then(Value::as_str).ok_or_else(|| odd("/servers/getVersion", "no `version`"))?;
         if !(said.starts_with("2.4.") || said.starts_with("2.5.")) {
             return Err(Error::Peer(format!("the peer speaks MISP `{}`; 2.4 and 2.5 are spoken here", clip(said))));

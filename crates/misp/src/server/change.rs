@@ -2,6 +2,7 @@
 //!
 //! The rule: each change takes the event as the caller's own source holds it, changes it, and takes it in again; only what differs becomes new.
 
+use axum::http::StatusCode;
 use polder_stix::Id;
 use polder_store::Act;
 use serde_json::{Map, Value, json};
@@ -149,6 +150,7 @@ pub(crate) fn add_attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
     for attribute in &mut new {
         attribute.shift_remove("id");
         asked.complete_attribute(attribute, now)?;
+        asked.heed_warninglists(attribute)?;
     }
     let twice = asked.call.flag("breakOnDuplicate") == Some(false);
     let mut errors = Map::new();
@@ -175,6 +177,20 @@ pub(crate) fn add_attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
         answer.insert("errors".to_owned(), errors.into());
     }
     Ok(Reply::json(&Value::Object(answer)))
+}
+
+impl Asked<'_> {
+    /// Who asks for it is not let add what is on a warninglist.
+    fn heed_warninglists(&self, attribute: &mut Map<String, Value>) -> Result<(), Reply> {
+        let asked = flag(attribute.shift_remove("enforceWarninglist").as_ref()) || self.call.flag("enforceWarninglist") == Some(true);
+        let library = asked.then(|| self.app.access.library());
+        if library.is_none_or(|library| library.warnings(text(attribute, "type"), text(attribute, "value")).is_empty()) {
+            return Ok(());
+        }
+        let why = "Attribute trips over a warninglist and enforceWarninglist is enforced.";
+        let body = json!({"saved": false, "name": "Could not add Attribute", "message": "Could not add Attribute", "url": self.call.path, "errors": why});
+        Err(Reply { status: StatusCode::FORBIDDEN, ..Reply::json(&body) })
+    }
 }
 
 /// Does one say what the other says, and stand?
