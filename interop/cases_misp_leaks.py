@@ -212,6 +212,11 @@ def sent_back(report):
                 ask(url, node.token, "POST", "/events/add", _event(_NOBODY, "noted", [("noted.example", 5)], Note=[note]))
                 (kept,) = json.loads(read(node.token, _NOBODY))["Event"]["Note"]
                 require((kept["created"], kept["modified"]) == ("2026-11-28 08:23:32", "2026-11-28 08:23:32"), f"{kept}")
+            with report.case("misp: an event and an attribute are asked for by the UUIDs that MISP has for them"):
+                for uuid, id in ((_NOBODY, f"report--{_NOBODY}"), (_part(_NOBODY), f"indicator--{_part(_NOBODY)}")):
+                    require(id in node("release", "audience", uuid).text and id in node("release", "explain", uuid.upper(), "--to", "bravo-misp", ok=(0, 1)).text, uuid)
+                require("object find" in node("object", "get", "5f0e0001-0000-4000-8000-00000000dead", ok=(1,)).text, "one that is not there")
+                require("is not a STIX id" in node("object", "get", "nonsense", ok=(2,)).text, "nonsense")
             with report.case("misp: a distribution that MISP does not have is refused to people who work here"):
                 for path, body in (("/events/add", {"info": "x", "distribution": 7}), (f"/attributes/add/{_NOBODY}", {"type": "domain", "value": "x.example", "distribution": "9"})):
                     status, _, said = ask(url, node.token, "POST", path, body)

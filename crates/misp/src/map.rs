@@ -22,6 +22,7 @@ mod wanted;
 pub use held::held;
 pub use marks::{Folk, LOCAL, group_id};
 pub use reader::Reader;
+pub use rows::STATE as LOCAL_STATE;
 pub(crate) use scan::heads;
 pub use scan::{Part, is_misp};
 pub use take::Fit;

@@ -30,18 +30,18 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         }
         Request::Export { to, format } if format == "misp" => misp::export(node, &to),
         Request::Export { to, .. } => lookup::export(node, &to),
-        Request::ObjectGet { id, original, all } => lookup::get(node, &parse_id(&id)?, original, all),
+        Request::ObjectGet { id, original, all } => lookup::get(node, &parse_id(node, &id)?, original, all),
         Request::ObjectFind { words, object_type, refers_to, since, until, limit } => {
             lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })
         }
-        Request::ObjectMark { id, level, source } => sharing::mark(node, by, &parse_id(&id)?, &level, source.as_deref()),
+        Request::ObjectMark { id, level, source } => sharing::mark(node, by, &parse_id(node, &id)?, &level, source.as_deref()),
         Request::MarkingPin => sharing::pin(node, by, body),
-        Request::Explain { id, to } => sharing::explain(node, &parse_id(&id)?, &to),
-        Request::Audience { id } => sharing::audience(node, &parse_id(&id)?),
+        Request::Explain { id, to } => sharing::explain(node, &parse_id(node, &id)?, &to),
+        Request::Audience { id } => sharing::audience(node, &parse_id(node, &id)?),
         Request::Queue => Ok(sharing::queue(node)),
-        Request::Approve { id, to } => sharing::settle(node, by, &parse_id(&id)?, &to, true),
-        Request::Refuse { id, to } => sharing::settle(node, by, &parse_id(&id)?, &to, false),
-        Request::WhoHas { id } => Ok(sharing::who_has(node, &parse_id(&id)?)),
+        Request::Approve { id, to } => sharing::settle(node, by, &parse_id(node, &id)?, &to, true),
+        Request::Refuse { id, to } => sharing::settle(node, by, &parse_id(node, &id)?, &to, false),
+        Request::WhoHas { id } => Ok(sharing::who_has(node, &parse_id(node, &id)?)),
         Request::WhatHas { recipient } => sharing::what_has(node, &recipient),
         Request::Summary { recipient } => sharing::summary(node, &recipient),
         Request::MispAdd { name, url, key, source, to, ca } => misp_sync::add(node, &name, url, key, source, to, ca),
@@ -59,6 +59,21 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
     }
 }
 
-fn parse_id(text: &str) -> Result<Id, Failure> {
-    Id::parse(text).ok_or_else(|| Failure::usage(format!("`{text}` is not a STIX id"), "an id looks like indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f"))
+/// An id, or the UUID by which a MISP knows the thing.
+fn parse_id(node: &Node, text: &str) -> Result<Id, Failure> {
+    if let Some(id) = Id::parse(text) {
+        return Ok(id);
+    }
+    let help = "an id looks like indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f; of what came from a MISP its UUID will do";
+    let uuid = Id::parse(&format!("x--{}", text.trim().to_ascii_lowercase())).map(|id| id.uuid);
+    let uuid = uuid.ok_or_else(|| Failure::usage(format!("`{text}` is not a STIX id"), help))?;
+    let known: Vec<Id> = node.store.named(uuid).into_iter().filter(|id| &*id.kind != polder_misp::LOCAL_STATE).collect();
+    match known.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::not_found("object", text, "look for it with `polder object find WORDS`")),
+        several => {
+            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+            Err(Failure::usage(format!("`{text}` is the UUID of several: {}", names.join(", ")), "name the one you mean"))
+        }
+    }
 }

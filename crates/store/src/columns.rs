@@ -203,6 +203,13 @@ impl Columns {
         self.kind_numbers.get(kind).copied()
     }
 
+    /// Every object of that UUID of which there is a row, whatever its type.
+    pub(crate) fn namesakes(&self, uuid: u128) -> Vec<Id> {
+        let held = |object: &u32| self.rows_of(*object).next().is_some();
+        let of = |kind: &str| self.find_object(IdRef { kind, uuid }).filter(held).map(|_| Id { kind: kind.into(), uuid });
+        self.kinds.iter().filter_map(|kind| of(kind)).collect()
+    }
+
     pub(crate) fn kinds(&self) -> usize {
         self.kinds.len()
     }

@@ -102,6 +102,12 @@ impl<R: Realm> Store<R> {
         rows
     }
 
+    /// The ids of that UUID that are known here, in whatever source.
+    #[must_use]
+    pub fn named(&self, uuid: u128) -> Vec<Id> {
+        self.engine().columns.namesakes(uuid)
+    }
+
     /// Live rows of a type that refer to an object and came from other sources than one.
     #[must_use]
     pub fn referring(&self, id: &Id, kind: &str, besides: &str) -> Vec<u32> {

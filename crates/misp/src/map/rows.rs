@@ -226,7 +226,7 @@ pub(crate) fn state(event: Option<&str>, uuid: &str, at_s: i64, local: Map<Strin
 }
 
 /// The type of what only the holder has.
-pub(crate) const STATE: &str = "x-misp-local";
+pub const STATE: &str = "x-misp-local";
 
 /// An attribute, and its sightings.
 pub(crate) fn attribute(value: Value, place: &Place, nth: usize, twin: u32, marks: &mut Marks<'_>) -> Result<Vec<Row>, Unkept> {
