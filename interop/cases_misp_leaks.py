@@ -217,6 +217,13 @@ def sent_back(report):
                     require(id in node("release", "audience", uuid).text and id in node("release", "explain", uuid.upper(), "--to", "bravo-misp", ok=(0, 1)).text, uuid)
                 require("object find" in node("object", "get", "5f0e0001-0000-4000-8000-00000000dead", ok=(1,)).text, "one that is not there")
                 require("is not a STIX id" in node("object", "get", "nonsense", ok=(2,)).text, "nonsense")
+            with report.case("misp: why somebody gets nothing is said in MISP's words too"):
+                for uuid, more, said in ((_HIDDEN[:-1] + "a", {"published": False}, "not published"), (_HIDDEN[:-1] + "b", {"distribution": "0"}, "distribution 0"),
+                                         (_HIDDEN[:-1] + "c", {"Tag": [{"name": "tlp:purple"}]}, "tag `tlp:purple` is not known here")):
+                    bring(_event(uuid, "words", [("words.example", 5)], **more))
+                    require(f"in MISP: the event is {said}" in (shown := node("release", "explain", uuid, "--to", "bravo-misp", ok=(0, 1)).text) or f"in MISP: {said}" in shown, shown)
+                queue = node("release", "queue").text
+                require("help: tag `tlp:purple` is not known here; correct it in MISP" in queue, queue)
             with report.case("misp: a distribution that MISP does not have is refused to people who work here"):
                 for path, body in (("/events/add", {"info": "x", "distribution": 7}), (f"/attributes/add/{_NOBODY}", {"type": "domain", "value": "x.example", "distribution": "9"})):
                     status, _, said = ask(url, node.token, "POST", path, body)

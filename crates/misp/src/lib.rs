@@ -13,7 +13,7 @@ mod report;
 mod secrets;
 pub mod server;
 
-pub use map::{LOCAL, LOCAL_STATE, group_id};
+pub use map::{LOCAL, LOCAL_STATE, group_id, in_words, unexplained_in_words};
 pub use report::html;
 
 /// Is a STIX object an element of a MISP event?

@@ -20,7 +20,7 @@ mod view;
 mod wanted;
 
 pub use held::held;
-pub use marks::{Folk, LOCAL, group_id};
+pub use marks::{Folk, LOCAL, group_id, in_words, unexplained_in_words};
 pub use reader::Reader;
 pub use rows::STATE as LOCAL_STATE;
 pub(crate) use scan::heads;

@@ -125,6 +125,9 @@ fn verdicts(rows: &Value) -> String {
         if row.get("help").is_some_and(|h| !h.is_null()) {
             out.push_str(&format!("            help: {}\n", cell("help")));
         }
+        if row.get("misp").is_some_and(|m| !m.is_null()) {
+            out.push_str(&format!("            in MISP: {}\n", cell("misp")));
+        }
     }
     out
 }
@@ -151,17 +154,19 @@ fn queue(rows: &Value) -> String {
         return "nothing waits for a person\n".to_owned();
     }
     // By marking: who waits, by object.
-    let mut waiting: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let mut waiting: BTreeMap<(String, String), BTreeMap<String, Vec<String>>> = BTreeMap::new();
     for row in rows {
         let cell = |k: &str| text(row.get(k).unwrap_or(&Value::Null));
-        let recipients = waiting.entry(cell("unexplained")).or_default().entry(cell("id")).or_default();
+        let of_misp = row.get("misp").and_then(Value::as_str).map(plain).unwrap_or_default();
+        let recipients = waiting.entry((cell("unexplained"), of_misp)).or_default().entry(cell("id")).or_default();
         if !recipients.contains(&cell("recipient")) {
             recipients.push(cell("recipient"));
         }
     }
     let mut out = String::new();
-    for (marking, objects) in &waiting {
-        let help = "get its definition from its author and run `polder marking pin FILE`";
+    for ((marking, of_misp), objects) in &waiting {
+        let pin = "get its definition from its author and run `polder marking pin FILE`";
+        let help = if of_misp.is_empty() { pin } else { of_misp };
         out.push_str(&format!("{} object(s) wait for {marking}\n  help: {help}\n", objects.len()));
         out.push_str(&table(&objects.iter().take(SHOWN_MAX).map(|(id, to)| vec![format!("  {id}"), format!("for {}", to.join(", "))]).collect::<Vec<_>>()));
         let more = objects.len().saturating_sub(SHOWN_MAX);

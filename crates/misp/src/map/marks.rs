@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use polder_release::{Alliance, Level, Pap, meaning_of_content};
-use polder_stix::ext;
+use polder_stix::{Id, ext};
 use serde_json::{Map, Value, json};
 
 use super::ids::{derived, uuid};
@@ -45,6 +45,29 @@ pub(crate) fn organisation_of(identity: &str) -> Option<String> {
 
 /// The group of the organisations whose people work on this node's MISP; MISP calls them local.
 pub const LOCAL: &str = "misp-local";
+
+/// What MISP says by one of the markings, where an object's markings come from there: that an event waits to be published, or is for its makers alone.
+#[must_use]
+pub fn in_words(alliance: &Alliance, markings: &[Id]) -> Option<&'static str> {
+    let folk = Folk::of(alliance);
+    let mut marks = Marks::new(&folk);
+    let (house, holder) = (marks.house(), marks.holder());
+    let has = |id: &str| markings.iter().any(|marking| marking.to_string() == id);
+    if has(&house) {
+        return Some("the event is not published; until it is, it is for those who work on this MISP");
+    }
+    has(&holder).then_some("distribution 0: your organisation only")
+}
+
+/// What nobody here can explain of a definition that was made of MISP's words: what it is, and what was said.
+#[must_use]
+pub fn unexplained_in_words(definition: &Value) -> Option<String> {
+    let kind = definition.get("definition_type")?.as_str()?.strip_prefix(UNEXPLAINED)?;
+    Some(format!("{kind} `{}`", definition.get("definition")?.get("value")?.as_str()?))
+}
+
+/// Before the kind of what cannot be explained.
+const UNEXPLAINED: &str = "x-misp-";
 
 /// Compiles markings, and keeps the definitions they need.
 #[derive(Debug)]
@@ -174,7 +197,7 @@ impl<'f> Marks<'f> {
 
     /// A definition that nobody can read, so that what it marks waits for a person.
     fn unexplained(&mut self, what: &str, value: &str) -> String {
-        let kind = format!("x-misp-{what}");
+        let kind = format!("{UNEXPLAINED}{what}");
         self.definition(&[&kind, value], json!({"definition_type": &kind, "definition": {"value": value}}))
     }
 

@@ -274,9 +274,7 @@ impl<'t, E> Taker<'t, E> {
         self.taken.events += 1;
         let fitted = self.fit.as_mut().map_or(Ok(()), |fit| fit(None, &mut head)).map_err(|reason| Unkept { element: "event".to_owned(), reason });
         let event = text(&head, "uuid").to_ascii_lowercase();
-        if let Err(e) = self.without_others(&event, &mut head) {
-            self.refuse(&format!("event {}", n + 1), &e);
-        }
+        let fitted = fitted.and_then(|()| self.without_others(&event, &mut head));
         match fitted.and_then(|()| rows::event(head, &mut self.marks)) {
             Ok((mut rows, mut place)) => {
                 if let Some((members, _)) = self.from.as_ref().filter(|_| place.author.as_deref().is_some_and(|a| self.marks.is_holder(a))) {

@@ -1,5 +1,6 @@
 //! Who may have what, and why; raising a marking; pinning a definition; the queue; the ledger.
 
+use polder_misp::{in_words, unexplained_in_words};
 use polder_release::{Level, Mark, Reason, Verdict, predefined};
 use polder_stix::{Id, time};
 use polder_store::{Act, Explained, Sharing, prepare};
@@ -27,9 +28,24 @@ fn explained(node: &Node, e: &Explained) -> Value {
         "reason": words::reason(e, &directory),
         "help": words::help(e, &directory),
         "unexplained": unexplained(e),
+        "misp": of_misp(node, e),
         "removed_references": e.removed_references.iter().map(Id::to_string).collect::<Vec<_>>(),
         "removed_properties_marked": e.removed_for.iter().map(Id::to_string).collect::<Vec<_>>(),
     })
+}
+
+/// The reason in MISP's words, where the object came from one.
+fn of_misp(node: &Node, e: &Explained) -> Option<String> {
+    if let Reason::Opaque(ids) = &e.judgement.reason {
+        let definition = |id: &Id| serde_json::from_slice(&node.store.row_bytes(node.store.rows_of(id).first()?.row, false).ok()?).ok();
+        let said: Vec<String> = ids.iter().filter_map(|id| unexplained_in_words(&definition(id)?)).collect();
+        return (!said.is_empty()).then(|| format!("{} is not known here; correct it in MISP, or settle it in `release queue`", said.join(", ")));
+    }
+    if e.judgement.permits() {
+        return None;
+    }
+    let policy = node.directory().policy().ok()?;
+    in_words(&policy.alliance, &e.row.markings).map(str::to_owned)
 }
 
 /// Markings nobody has explained, where they decide.
