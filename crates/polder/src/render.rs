@@ -222,7 +222,7 @@ fn import(value: &Value) -> String {
     }
     if let Some(misp) = value.get("misp") {
         let cell = |k: &str| text(misp.get(k).unwrap_or(&Value::Null));
-        out.push_str(&format!("{} events of MISP; {} elements are held just so, of {} a later state\n", cell("events"), cell("unchanged"), cell("older")));
+        out.push_str(&format!("{} events of MISP; {} elements unchanged, {} older than what is held\n", cell("events"), cell("unchanged"), cell("older")));
     }
     out.push_str(&refusals(refused));
     for row in value.get("warnings").and_then(Value::as_array).into_iter().flatten() {
