@@ -41,14 +41,20 @@ class _Told(Answering):
         return (200, {}, json.dumps(said[path]).encode()) if path in said else (404, {}, b"{}")
 
 
+def _three(home):
+    """A node, and the keys of two members that may send to it."""
+    node = Node(home)
+    node("member", "add", "bravo", "--uuid", BRAVO)
+    node("member", "add", "delta", "--uuid", _DELTA)
+    bravo, delta = key_of(node, "bravo-misp", "bravo"), key_of(node, "delta-misp", "delta")
+    node("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp", "--write", "delta-misp")
+    return node, bravo, delta
+
+
 def leaks(report):
     """L6, L7, L9, L11 and L14, each by the way it went wrong elsewhere."""
     with temporary() as home:
-        node = Node(home)
-        node("member", "add", "bravo", "--uuid", BRAVO)
-        node("member", "add", "delta", "--uuid", _DELTA)
-        bravo, delta = key_of(node, "bravo-misp", "bravo"), key_of(node, "delta-misp", "delta")
-        node("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp", "--write", "delta-misp")
+        node, bravo, delta = _three(home)
         tags = [{"name": "tlp:green"}, {"name": "secret:local", "local": True}, {"name": "secret:kept", "exportable": False}]
         seen = _event(_OPEN, "open", [("same.example", 5)], Tag=tags)
         seen["Event"]["Attribute"][0]["Tag"] = tags[1:]
@@ -148,11 +154,7 @@ def _own_org(url, node):
 def sent_back(report):
     """What was found by reading with fresh eyes, each by the way it was found."""
     with temporary() as home:
-        node = Node(home)
-        node("member", "add", "bravo", "--uuid", BRAVO)
-        node("member", "add", "delta", "--uuid", _DELTA)
-        bravo, delta = key_of(node, "bravo-misp", "bravo"), key_of(node, "delta-misp", "delta")
-        node("collection", "add", "inbox", "--title", "Inbox", "--write", "bravo-misp", "--write", "delta-misp")
+        node, bravo, delta = _three(home)
 
         def bring(*events):
             (home / "a.json").write_text(json.dumps(list(events)))

@@ -44,6 +44,13 @@ def _servers(report, served, node):
         reply = _post(served, node.token, f"/servers/edit/{listed.id}", {"url": "https://elsewhere.example"})
         require(reply.status_code == 403 and "another MISP" in reply.text, reply.text)
         same(len(owner.servers()), 1, "servers")
+    with report.case("pymisp: another name leaves what the operator chose"):
+        node("recipient", "add", "ours-2", "--kind", "partner-system", "--organisation", node.member)
+        node("misp", "set", "Second of ours", "--to", "ours-2")
+        listed.name, listed.push = "Second", True
+        same(owner.update_server(listed).push, True, "direction")
+        same([(m["name"], m["to"]) for m in node("misp", "status", "--json").json()["misps"]], [("Second", "ours-2")], "whose view is pushed")
+        (listed,) = owner.servers()
     with report.case("pymisp: a server is forgotten"):
         same(owner.delete_server(listed)["name"], "Server deleted", "the answer")
         same(owner.servers(), [], "servers")

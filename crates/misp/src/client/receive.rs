@@ -16,21 +16,21 @@ use crate::map::left::WITHDRAWN;
 #[derive(Debug)]
 pub struct Receiver {
     asked: BTreeSet<String>,
-    own: bool,
+    as_is: bool,
     sightings: HashMap<String, Vec<Value>>,
 }
 
 impl Receiver {
-    /// For these events; `own` if they come from a MISP of our own.
+    /// For these events; `as_is` if nothing of them is narrowed, as from a MISP of our own.
     #[must_use]
-    pub fn new(asked: &[String], own: bool, sightings: Vec<Value>) -> Self {
+    pub fn new(asked: &[String], as_is: bool, sightings: Vec<Value>) -> Self {
         let mut of: HashMap<String, Vec<Value>> = HashMap::new();
         for seen in sightings {
             if let Some(attribute) = seen.get("attribute_uuid").and_then(Value::as_str) {
                 of.entry(attribute.to_owned()).or_default().push(seen);
             }
         }
-        Self { asked: asked.iter().map(|u| u.to_ascii_lowercase()).collect(), own, sightings: of }
+        Self { asked: asked.iter().map(|u| u.to_ascii_lowercase()).collect(), as_is, sightings: of }
     }
 
     /// Changes an event without its parts, or one of its parts.
@@ -40,7 +40,7 @@ impl Receiver {
     pub fn receive(&self, part: Option<Part>, fields: &mut Map<String, Value>) -> Result<(), String> {
         match part {
             None if !self.asked.contains(&text(fields, "uuid").to_ascii_lowercase()) => return Err("is not the one that was asked for".to_owned()),
-            None if !self.own => drop(fields.insert("locked".to_owned(), true.into())),
+            None if !self.as_is => drop(fields.insert("locked".to_owned(), true.into())),
             None | Some(Part::Report) => {}
             Some(Part::Attribute) => self.attach(fields),
             Some(Part::Object) => {
@@ -48,7 +48,7 @@ impl Receiver {
                 inside.filter_map(Value::as_object_mut).for_each(|attribute| self.attach(attribute));
             }
         }
-        if !self.own {
+        if !self.as_is {
             lowered(fields);
         }
         Ok(())

@@ -2,8 +2,10 @@
 //!
 //! The rule: an element belongs to the event it came with, and an event to the organisation that made it; nobody may take them over.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
+use std::rc::Rc;
 
 use polder_release::Origin;
 use polder_stix::{Id, ext};
@@ -82,6 +84,8 @@ pub struct Taker<'t, E> {
     unsigned: bool,
     of_house: bool,
     from: Option<(BTreeSet<Box<str>>, bool)>,
+    /// What others propose, by event, as far as it was looked for.
+    proposed: RefCell<HashMap<String, Proposed>>,
     fit: Option<Fit<'t>>,
 }
 
@@ -101,6 +105,9 @@ struct Reading {
     rows: Option<Vec<Row>>,
     seen: [usize; 3],
 }
+
+/// What tells proposals from others.
+type Proposed = Rc<BTreeSet<[String; 4]>>;
 
 /// A reference to be: where it was, what it says, and where it stands.
 type Reference = (String, Value, Place);
@@ -125,6 +132,7 @@ impl<'t, E> Taker<'t, E> {
             unsigned: false,
             of_house: false,
             from: None,
+            proposed: RefCell::default(),
             fit: None,
         }
     }
@@ -237,6 +245,7 @@ impl<'t, E> Taker<'t, E> {
         self.kinds.clear();
         self.objects.clear();
         self.twins.clear();
+        self.proposed.take();
         Ok(std::mem::take(&mut self.taken))
     }
 
@@ -426,15 +435,20 @@ impl<'t, E> Taker<'t, E> {
     }
 
     /// The proposals to an event that are held as others'.
-    fn proposed(&self, event: &str) -> Result<BTreeSet<[String; 4]>, Unkept> {
-        let Some(id) = Id::parse(&format!("report--{event}")) else { return Ok(BTreeSet::new()) };
+    fn proposed(&self, event: &str) -> Result<Proposed, Unkept> {
+        if let Some(known) = self.proposed.borrow().get(event) {
+            return Ok(Rc::clone(known));
+        }
+        let Some(id) = Id::parse(&format!("report--{event}")) else { return Ok(Proposed::default()) };
         let read = |row: u32| {
             let bytes = self.store.row_bytes(row, false).map_err(|e| Unkept { element: "proposal".to_owned(), reason: e.to_string() })?;
             let object: Value = serde_json::from_slice(&bytes).unwrap_or_default();
             Ok(object.as_object().and_then(|o| new_of(o, "fields")?.as_object().map(proposal)))
         };
         let all = self.store.referring(&id, PROPOSAL, self.source).into_iter().filter_map(|row| read(row).transpose());
-        all.collect()
+        let all: Proposed = Rc::new(all.collect::<Result<_, _>>()?);
+        self.proposed.borrow_mut().insert(event.to_owned(), Rc::clone(&all));
+        Ok(all)
     }
 
     fn object(&mut self, at: &str, mut value: Value, place: &Place, nth: usize, references: &mut Vec<Reference>) -> Result<(), Stopped<E>> {

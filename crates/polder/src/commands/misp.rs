@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::intake::{Document, Keep, Report, prepare_all};
 use super::lookup::page;
+use super::misp_sync::origin_of;
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -41,7 +42,7 @@ pub(super) fn take(node: &Node, source: &str, keep: &mut Keep<'_>, document: &Do
         progress(done, 0);
         Ok::<(), Failure>(())
     };
-    let own = node.directory().store_sources()?.iter().any(|s| *s.name == *source && s.origin == Origin::Own);
+    let own = origin_of(node, source)? == Some(Origin::Own);
     let taker = Taker::new(&node.store, source, &folk, &mut keep_offers);
     let taken = if own { taker.of_house() } else { taker }.take(&|| document.open());
     let taken = taken.map_err(|stopped| match stopped {

@@ -11,7 +11,7 @@ use polder_release::Origin;
 use serde_json::json;
 
 use super::intake::Report;
-use super::misp_sync::{take, told};
+use super::misp_sync::{origin_of, take, told};
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -29,7 +29,7 @@ pub(super) struct Asked {
 pub(super) fn read(node: &Node, by: &str, asked: &Asked, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let started = std::time::Instant::now();
     node.directory().need_sources(std::slice::from_ref(&asked.source))?;
-    if node.directory().store_sources()?.iter().any(|s| *s.name == *asked.source && s.origin == Origin::Own) {
+    if origin_of(node, &asked.source)? == Some(Origin::Own) {
         let help = "what a feed says is not one's own: `polder source add NAME --kind feed`, and name that";
         return Err(Failure::usage(format!("the source `{}` is of kind own", asked.source), help));
     }

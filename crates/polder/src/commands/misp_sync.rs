@@ -64,6 +64,11 @@ pub(super) fn server(node: &Node, name: &str) -> Result<Server, Failure> {
     servers(node)?.remove(name).ok_or_else(|| Failure::not_found("MISP", name, "see `polder misp status`"))
 }
 
+/// Who a source stands for.
+pub(super) fn origin_of(node: &Node, source: &str) -> Result<Option<Origin>, Failure> {
+    Ok(node.directory().store_sources()?.into_iter().find(|s| *s.name == *source).map(|s| s.origin))
+}
+
 fn hold(node: &Node) -> std::sync::MutexGuard<'_, ()> {
     node.misp_file.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -151,6 +156,10 @@ pub(crate) fn remove(node: &Node, name: &str) -> Result<Answer, Failure> {
 /// Notes whether a pull or a push came to its end.
 pub(super) fn noted(node: &Node, name: &str, what: &str, went: Result<Answer, Failure>) -> Result<Answer, Failure> {
     let failed = went.as_ref().err().map(|f| format!("{}, {what}: {}", now(node), f.message));
+    let known = server(node, name).is_ok_and(|s| failed.is_some() || s.last.contains_key("failed"));
+    if !known {
+        return went;
+    }
     // What went wrong is told by itself; that it could not be noted is not told besides.
     let noted = note(node, name, |s| {
         match failed {
@@ -163,24 +172,26 @@ pub(super) fn noted(node: &Node, name: &str, what: &str, went: Result<Answer, Fa
 
 /// The MISPs, as their administrators over MISP's paths see them.
 pub(crate) fn listed(node: &Node) -> Result<Vec<polder_misp::server::Server>, Failure> {
-    let directory = node.directory();
-    let whose = |source: &str| directory.sources.sources.iter().find(|s| s.name == source).and_then(|s| s.member.clone());
-    let shown = |(name, s): (String, Server)| polder_misp::server::Server {
-        organisation: whose(&s.source).unwrap_or_else(|| directory.holder.clone()).into(),
-        name,
-        url: s.url,
-        pushes: s.to.is_some(),
-    };
+    let shown =
+        |(name, s): (String, Server)| polder_misp::server::Server { organisation: whose(node, &s.source).into(), name, url: s.url, pushes: s.to.is_some() };
     Ok(servers(node)?.into_iter().map(shown).collect())
 }
 
-/// Adds a MISP of an organisation, or changes one: its source is the organisation's, and what is pushed the organisation's view.
+/// The member whose MISP sends into a source.
+fn whose(node: &Node, source: &str) -> String {
+    let directory = node.directory();
+    let member = directory.sources.sources.iter().find(|s| s.name == source).and_then(|s| s.member.clone());
+    member.unwrap_or_else(|| directory.holder.clone())
+}
+
+/// Adds a MISP of an organisation, or changes one: its source is the organisation's, and what is pushed the organisation's view. What the operator
+/// chose otherwise for one that is there stays.
 pub(crate) fn keep_server(node: &Node, by: &str, before: Option<&str>, server: &polder_misp::server::Server, key: Option<String>) -> Result<String, Failure> {
-    let source = node.source_of(&server.organisation, by)?.to_string();
-    let to = if server.pushes { Some(recipient_of(node, &server.organisation)?) } else { None };
     let Some(before) = before else {
         let key = key.ok_or_else(|| Failure::usage("a server needs the key it gave us".to_owned(), "send `authkey`"))?;
         Remote::new(&server.url, &key, None)?;
+        let to = if server.pushes { Some(recipient_of(node, &server.organisation)?) } else { None };
+        let source = node.source_of(&server.organisation, by)?.to_string();
         add(node, &server.name, server.url.clone(), key, source, to, None)?;
         return Ok(server.name.clone());
     };
@@ -190,11 +201,15 @@ pub(crate) fn keep_server(node: &Node, by: &str, before: Option<&str>, server: &
     if all.contains_key(&server.name) {
         return Err(Failure::new(exit::NO, format!("there is a MISP `{}` already", server.name), "choose another name"));
     }
-    if known.url != server.url || known.source != source {
+    if known.url != server.url || *whose(node, &known.source) != *server.organisation {
         let help = "add it as another one; what was pushed to this one is remembered under its name";
         return Err(Failure::new(exit::NO, "another URL or organisation is another MISP".to_owned(), help));
     }
-    known.to = to;
+    known.to = match (server.pushes, known.to) {
+        (false, _) => None,
+        (true, Some(to)) => Some(to),
+        (true, None) => Some(recipient_of(node, &server.organisation)?),
+    };
     known.key = key.unwrap_or(known.key);
     all.insert(server.name.clone(), known);
     keep(node, &all)?;
@@ -258,7 +273,7 @@ pub(super) fn pull(node: &Node, by: &str, name: &str, full: bool, progress: &mut
     remote.about()?;
     tracing::info!(by, name, "misp pull");
     let mut state = if full { State::default() } else { server.state.clone() };
-    let own = node.directory().store_sources()?.iter().any(|s| *s.name == *server.source && s.origin == Origin::Own);
+    let own = origin_of(node, &server.source)? == Some(Origin::Own);
     let mut report = Report::default();
     let Some(polder_misp::client::List { events: listed, etag }) = remote.index(state.etag.as_deref())? else {
         said(node, &remote, &server.source, own, &mut state, &mut report)?;
@@ -445,8 +460,7 @@ fn keep_offers(node: &Node, source: &str, place: &str, offers: &[Offer], report:
 fn take_readable(node: &Node, source: &str, receiver: &Receiver, (place, document): (&str, &Document), report: &mut Report) -> Result<Option<usize>, Failure> {
     let folk = Folk::of(&node.directory().policy()?.alliance);
     let mut keep = |offers: Vec<Offer>| keep_offers(node, source, place, &offers, report);
-    let sources = node.directory().store_sources()?;
-    let origin = sources.iter().find(|s| *s.name == *source).map(|s| s.origin.clone());
+    let origin = origin_of(node, source)?;
     let member = match &origin {
         Some(Origin::Member(member)) => Some(member.clone()),
         _ => None,
