@@ -54,8 +54,10 @@ def words(report):
             require(len(told["unread"]) == 1 and "broken" in told["unread"][0]["file"], f"{told}")
             shown = node("misp", "library", ok=(5,)).text
             require("broken" in shown and "taxonomies" in shown, shown)
+        node("member", "add", "bravo", "--uuid", BRAVO)
+        reading = key_of(node, "bravo-misp", "bravo")
         with node.serve() as served:
-            owner = Counted(served.ready["misp"], node.token)
+            owner, reader = Counted(served.ready["misp"], node.token), Counted(served.ready["misp"], reading)
             with report.case("misp library: object templates"):
                 (template,) = owner.object_templates()
                 same((template.name, template.version), ("berth", "2"), "a template")
@@ -86,6 +88,13 @@ def words(report):
                 same([a.value for a in event.attributes], ["far.example"], "the event without them")
                 refused(owner.add_attribute(event, {"type": "domain", "value": "www.own.example", "enforceWarninglist": True}), 403, "an attribute on a list")
                 require(owner.add_attribute(event, {"type": "domain", "value": "www.far.example", "enforceWarninglist": True}).value == "www.far.example", "one on none")
+                same(owner.toggle_warninglist(warninglist_name="%own hosts")["success"], "1 warninglist(s) toggled", "one switched off")
+                same(owner.values_in_warninglist(["mail.own.example"]), [], "values on it")
+                same(sorted(a.value for a in owner.search("attributes", enforce_warninglist=True)), ["far.example", "mail.own.example", "www.far.example"], "attributes on no other list")
+                same([w.enabled for w in owner.warninglists() if w.name == "Our own hosts"], [False], "it is off")
+                refused(reader.toggle_warninglist(warninglist_name="%"), 403, "a reader's switch")
+                same(owner.toggle_warninglist(warninglist_name="%own%", force_enable=True)["success"], "1 warninglist(s) enabled", "on again")
+                same(owner.toggle_warninglist(warninglist_name="no such")["saved"], False, "one that is not there")
                 hit = _post(served, node.token, "/attributes/restSearch", {"value": "192.0.2.77", "includeWarninglistHits": 1}).json()["response"]["Attribute"][0]
                 same([w["warninglist_name"] for w in hit["warnings"]], ["Documentation nets"], "hits told")
 

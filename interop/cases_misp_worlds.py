@@ -58,6 +58,8 @@ def _routes(uuid, hidden):
             for controller in ("events", "attributes"):
                 yield ("POST", f"/{controller}/restSearch", {"returnFormat": form, **filters})
     yield from (("POST", "/sightings/restSearch/event", {"returnFormat": "json", "uuid": [uuid, hidden]}), ("POST", "/sightings/restSearch/attribute", {"uuid": [attribute]}))
+    yield from (("GET", "/tags/view/hidden:tag", None), ("POST", "/tags/add", {"name": "hidden:tag"}), ("POST", "/tags/edit/hidden:tag", {}), ("POST", "/tags/delete/hidden:tag", {}))
+    yield ("POST", "/warninglists/toggleEnable", {"name": "%"})
     yield from (("GET", "/tags/index", None), ("POST", "/tags/search", {"name": "hidden"}), ("GET", "/organisations/index", None), ("GET", "/sharing_groups/index", None))
     yield from (("POST", "/events/filterEventIdsForPush", [{"Event": {"uuid": u, "timestamp": 1}} for u in (uuid, hidden)]), ("POST", "/analyst_data/indexMinimal", {}))
     yield from (("POST", "/events/edit/" + hidden, {"Event": {"info": "x"}}), ("POST", "/events/delete/" + hidden, {}), ("POST", "/events/publish/" + hidden, {}))

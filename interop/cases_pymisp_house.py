@@ -3,6 +3,7 @@
 Rule: every refusal is asked for by who must be refused, and what a refused call wanted is looked for afterwards.
 """
 
+import json
 import time
 import uuid as uuids
 
@@ -259,6 +260,85 @@ def _raised(report, served, node, owner, bravo):
         require(peak < 600_000, f"{peak} kB at the peak")
 
 
+def _tags(report, served, node, owner, people, organisation, bravo, bravo_key):
+    from pymisp import MISPEvent, MISPTag
+
+    ana, pub = people["ana"], people["pub"]
+    me = next(u for u in owner.users() if u.email == "ana@harbour.example")
+
+    def tag(name, **more):
+        made = MISPTag()
+        made.from_dict(name=name, **more)
+        return made
+
+    def names(who, **search):
+        return sorted(t.name for t in who.tags(**search))
+
+    with report.case("pymisp: an owner administers tags, and nobody else does"):
+        inner = owner.add_tag(tag("harbour:inner", exportable=False, colour="#112233"))
+        same((inner.name, inner.exportable, inner.colour), ("harbour:inner", False, "#112233"), "what was added")
+        ours = owner.add_tag(tag("harbour:ours", org_id=owner.get_user("me").org_id))
+        hers = owner.add_tag(tag("harbour:hers", user_id=me.id))
+        same((ours.user_id, hers.user_id), ("0", str(me.id)), "for whom")
+        refused(owner.add_tag(tag("harbour:inner")), 403, "one that is there")
+        refused(owner.add_tag(tag("harbour:red", colour="red")), 403, "no colour")
+        refused(owner.add_tag(tag("harbour:nobody", org_id=77)), 403, "nobody's")
+        refused(owner.add_tag(tag("tlp:red", exportable=False)), 403, "a marking that is not told")
+        refused(pub.add_tag(tag("harbour:mine")), 403, "a publisher's")
+        refused(pub.update_tag(inner), 403, "a publisher's edit")
+        refused(pub.delete_tag(inner), 403, "a publisher's deletion")
+        same([n for n in names(ana) if n.startswith("harbour:")], ["harbour:hers", "harbour:inner"], "tags ana may set")
+        same([n for n in names(bravo) if n.startswith("harbour:")], [], "tags another member knows of")
+        same([t.name for t in owner.search_tags("harbour:i%")], ["harbour:inner"], "a search")
+        same(owner.search_tags("no such tag"), [], "a search for none")
+        same(owner.get_tag(inner.id).name, "harbour:inner", "by its number")
+        refused(owner.get_tag("77"), 404, "one that is not there")
+        require("harbour:inner" in (node.dir / "misp_words.toml").read_text(), "not kept")
+    with report.case("pymisp: a tag is set by whose it is"):
+        event = MISPEvent()
+        event.info, event.distribution = "tagged at the harbour", 3
+        event.add_attribute("domain", "tagged.example")
+        event.add_attribute("domain", "marked.example")
+        event = ana.add_event(event)
+        for who, name, why in ((ana, "harbour:ours", "fixed organisation"), (pub, "harbour:hers", "fixed user")):
+            answer = who.tag(event, name)
+            refused(answer, 403, name)
+            require(why in answer["errors"][1]["errors"], f"{answer}")
+        refused(pub.add_attribute(event, {"type": "domain", "value": "x.example", "Tag": [{"name": "harbour:hers"}]}), 403, "with an attribute")
+        require("successfully" in ana.tag(event.attributes[0], "harbour:hers")["message"], "her own")
+    with report.case("pymisp: a tag that is not for export is in no answer, and edits keep it"):
+        require("successfully" in ana.tag(event.attributes[1], "harbour:inner")["message"], "set")
+        require("successfully" in ana.tag(event, "harbour:inner")["message"], "set on the event")
+        ana.tag(event.attributes[1], "tlp:green")
+        pub.publish(event)
+        for key in (people["ana-key"], node.token, bravo_key):
+            told = _post(served, key, f"/events/view/{event.uuid}", method="GET")
+            require(told.status_code == 200 and "harbour:inner" not in told.text and "tlp:green" in told.text, f"the event: {told.status_code} {told.text[:300]}")
+        require("harbour:inner" not in json.dumps(owner.search("attributes", tags=["harbour:inner"], pythonify=False)), "found by it")
+        whole = ana.get_event(event.uuid)
+        whole.info = "tagged at the harbour, edited"
+        ana.update_event(whole)
+        ana.update_attribute({"comment": "edited", "Tag": [{"name": "tlp:green", "deleted": True}, {"name": "harbour:open"}]}, event.attributes[1].uuid)
+        same([t.name for t in ana.get_attribute(event.attributes[1].uuid).tags], ["harbour:open"], "a tag taken off by an edit")
+        inner.exportable = True
+        owner.update_tag(inner)
+        same(sorted(t.name for t in ana.get_attribute(event.attributes[1].uuid).tags), ["harbour:inner", "harbour:open"], "tags after the edits")
+        same([t.name for t in ana.get_event(event.uuid).tags], ["harbour:inner"], "tags of the event")
+    with report.case("pymisp: a tag that is set is neither renamed nor deleted"):
+        inner.name = "harbour:other"
+        refused(owner.update_tag(inner), 403, "another name")
+        refused(owner.delete_tag(hers), 403, "deletion")
+        inner.name, inner.exportable = "harbour:inner", False
+        owner.update_tag(inner)
+        refused(owner.delete_tag(inner), 403, "deletion of one that is in no answer")
+        owner.delete_event(event.uuid)
+        inner.name = "harbour:other"
+        same(owner.update_tag(inner).name, "harbour:other", "another name")
+        for gone in (inner, hers, ours):
+            same(owner.delete_tag(gone)["message"], "Tag deleted.", "deletion")
+        same([n for n in names(owner) if n.startswith("harbour:")], [], "tags left")
+
+
 def house(report):
     """Those who work on one MISP, and a member that does not."""
     with temporary() as home:
@@ -277,6 +357,7 @@ def house(report):
             _said(report, owner, people, bravo, sent)
             _groups(report, owner, people, organisation, bravo)
             _raised(report, served, node, owner, bravo)
+            _tags(report, served, node, owner, people, organisation, bravo, bravo_key)
             with report.case("pymisp: an organisation that sent nothing goes with its users; one that did stays until that is gone"):
                 refused(owner.delete_organisation(organisation), 403, "with events of its own here")
                 same(people["ana"].get_user("me").email, "ana@harbour.example", "ana is still there")

@@ -119,7 +119,14 @@ impl Node {
     fn viewed<T>(&self, recipient: &str, look: impl FnOnce(&mut View<'_, String>) -> T) -> T {
         let policy = self.policy.borrow();
         let entry = policy.recipients.iter().find(|r| &*r.id == recipient).unwrap();
-        let reader = Reader { store: &self.store, peer: Peer::of(entry, &policy.alliance), alliance: &policy.alliance, secret: &SECRET, recipient };
+        let reader = Reader {
+            store: &self.store,
+            peer: Peer::of(entry, &policy.alliance),
+            alliance: &policy.alliance,
+            secret: &SECRET,
+            recipient,
+            unexported: &BTreeSet::new(),
+        };
         let mut pages = |query: &Query, form| self.page(recipient, query, form);
         look(&mut View::new(&reader, &mut pages))
     }

@@ -222,12 +222,6 @@ impl Library {
         }
     }
 
-    /// The warninglists that an attribute is on, with what of it was found.
-    #[must_use]
-    pub fn warnings(&self, kind: &str, value: &str) -> Vec<(&List, String)> {
-        self.lists.iter().filter(|list| list.is_for(kind)).filter_map(|list| Some((list, list.hit(value)?))).collect()
-    }
-
     /// Every tag of every taxonomy.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         self.taxonomies.iter().flat_map(Taxonomy::entries)

@@ -19,8 +19,10 @@ mod routes;
 mod said;
 mod servers;
 mod sink;
+mod words;
 mod write;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +49,7 @@ use inbound::{Inbound, Laid, receive};
 pub use people::{Change, Organisation, User};
 pub use servers::Server;
 use sink::{Piece, Reply, Way};
+pub use words::{KeptTag, Words};
 
 /// The version of MISP that is spoken; its clients refuse other majors.
 pub const SPOKEN: &str = "2.5.1";
@@ -79,6 +82,8 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// The store's.
     fn source(&self, caller: &Caller) -> Result<Box<str>, polder_store::Error>;
+    /// What is kept of tags and warninglists.
+    fn words(&self) -> Words;
     /// What MISP's words mean.
     fn library(&self) -> Arc<Library>;
     /// The sources that this caller may change what is in: of the organisations it acts for.
@@ -137,6 +142,9 @@ struct Asked<'a> {
     policy: Policy,
     me: Recipient,
     known: Option<String>,
+    words: Words,
+    /// Tags that are left out of all answers.
+    unexported: BTreeSet<String>,
     /// A long event that was sent: of it only the head is in the call.
     laid: Option<Laid>,
     way: &'a Way,
@@ -194,7 +202,9 @@ async fn answer(app: &Arc<App>, request: Request<Body>, who: &mut String) -> Res
         let result = (|| {
             let (body, laid) = read(inbound).map_err(|why| Reply::error(StatusCode::BAD_REQUEST, &why, &url))?;
             let call = Call::of(parts.method, &path, body);
-            let asked = Asked { app: &app, caller, call, policy, me, known, laid, way: &way };
+            let words = app.access.words();
+            let unexported = words.unexported();
+            let asked = Asked { app: &app, caller, call, policy, me, known, words, unexported, laid, way: &way };
             catch_unwind(AssertUnwindSafe(|| routes::dispatch(&asked))).unwrap_or_else(|_| Err(asked.internal()))
         })();
         way.end(result);

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use polder_misp::server::Words;
 use polder_release::{Alliance, Audience, DefaultLabel, Group, Kind, Level, Member, Origin, Policy, Principal, Recipient, Standing};
 use polder_store::Source;
 use serde::{Deserialize, Serialize};
@@ -212,6 +213,7 @@ pub(crate) struct Directory {
     pub(crate) sources: SourcesFile,
     pub(crate) standing: StandingFile,
     pub(crate) collections: CollectionsFile,
+    pub(crate) words: Words,
 }
 
 fn read<T: serde::de::DeserializeOwned + Default>(dir: &Path, name: &str) -> Result<T, Failure> {
@@ -238,6 +240,7 @@ impl Directory {
             sources: read(dir, "sources.toml")?,
             standing: read(dir, "standing.toml")?,
             collections: read(dir, "collections.toml")?,
+            words: read(dir, "misp_words.toml")?,
         })
     }
 
@@ -249,6 +252,9 @@ impl Directory {
         store(dir, "users.toml", "Logins; each belongs to one recipient.", &self.users)?;
         store(dir, "sources.toml", "Where copies come from, and what their unmarked objects are taken to be marked with.", &self.sources)?;
         store(dir, "standing.toml", "Standing releases: recipients added for a level and type where no audience is named; never for red.", &self.standing)?;
+        if self.words != Words::default() || dir.join("misp_words.toml").exists() {
+            store(dir, "misp_words.toml", "MISP's tags that somebody administers, and warninglists that are off.", &self.words)?;
+        }
         store(dir, "collections.toml", "TAXII collections.", &self.collections)
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use polder_misp::library::Library;
-use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, Server, User};
+use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, Server, User, Words};
 use polder_misp::{LOCAL, group_id};
 use polder_release::Policy;
 use polder_store::Act;
@@ -69,6 +69,10 @@ impl Access for Node {
             Some(Organisation { id: m.id.as_str().into(), name, uuid, local: is_local(&directory, &m.id) })
         });
         known.collect()
+    }
+
+    fn words(&self) -> Words {
+        self.directory().words.clone()
     }
 
     fn library(&self) -> Arc<Library> {
@@ -256,6 +260,20 @@ fn made(d: &mut Directory, change: Change, was_here: &dyn Fn(&str) -> bool, now:
                 return Err(Failure::new(exit::NO, format!("`{user}` has {KEYS_MAX} more keys already"), "reset the key, which ends all of them"));
             }
             Ok(key)
+        }
+        Change::KeepTag { before, tag } => {
+            let name = tag.name.clone();
+            d.words.tags.retain(|t| Some(&t.name) != before.as_ref() && t.name != name);
+            d.words.tags.push(tag);
+            Ok(name)
+        }
+        Change::RemoveTag { name } => {
+            d.words.tags.retain(|t| t.name != name);
+            Ok(name)
+        }
+        Change::WarninglistsOff { names } => {
+            d.words.warninglists_off = names;
+            Ok(String::new())
         }
         // What is not in the directory was done before.
         Change::KeepServer { server, .. } => Ok(server.name),

@@ -133,7 +133,7 @@ impl List {
     }
 
     /// Is it about attributes of this type?
-    pub(super) fn is_for(&self, kind: &str) -> bool {
+    pub(crate) fn is_for(&self, kind: &str) -> bool {
         self.types.is_empty() || self.types.iter().any(|t| t == kind || t == "All")
     }
 

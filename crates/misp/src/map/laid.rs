@@ -77,16 +77,17 @@ pub(super) fn part(reader: &Reader<'_>, element: &mut Element, around: &Around<'
 }
 
 /// What is for whose element it is alone.
-pub(super) fn own_state(fields: &mut Map<String, Value>, uuid: &str, around: &Around<'_>, parts: &mut Parts) {
+pub(super) fn own_state(reader: &Reader<'_>, fields: &mut Map<String, Value>, uuid: &str, around: &Around<'_>, parts: &mut Parts) {
     if let Some(local) = parts.states.remove(uuid) {
         put_local(fields, local);
         around.wanted.trim(fields);
     }
+    reader.untag(fields, around.wanted);
 }
 
 pub(super) fn attribute(reader: &Reader<'_>, mut element: Element, around: &Around<'_>, parts: &mut Parts) -> Value {
     let mut fields = part(reader, &mut element, around);
-    own_state(&mut fields, element.uuid(), around, parts);
+    own_state(reader, &mut fields, element.uuid(), around, parts);
     reader.tags(&element, &mut fields, around.level);
     fields.insert("object_id".to_owned(), around.object.unwrap_or("0").into());
     attach(&mut fields, element.uuid(), parts);
@@ -107,7 +108,7 @@ pub(super) fn object(reader: &Reader<'_>, mut element: Element, around: &Around<
     let mut attributes: Vec<Value> = held.into_iter().map(|a| attribute(reader, a, &inside, parts)).collect();
     attributes.extend(parts.left.within.remove(&element.id).into_iter().flatten());
     fields.insert("Attribute".to_owned(), attributes.into());
-    own_state(&mut fields, element.uuid(), around, parts);
+    own_state(reader, &mut fields, element.uuid(), around, parts);
     attach(&mut fields, element.uuid(), parts);
     let mut references = parts.references.remove(&element.id).unwrap_or_default();
     references.extend(parts.left.references.remove(&element.id).into_iter().flatten());

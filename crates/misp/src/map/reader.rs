@@ -2,6 +2,8 @@
 //!
 //! The rule: whose element it is reads it as it was said; everyone else reads it in terms that its label allows.
 
+use std::collections::BTreeSet;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use polder_release::{Alliance, Item, Label, Level, Origin};
 use polder_stix::{Id, ext};
@@ -15,6 +17,7 @@ use super::marks::group_id;
 use super::rows::stated;
 use super::terms::{self, Onward, Peer};
 use super::view::Said;
+use super::wanted::Wanted;
 use crate::model::SharingGroup;
 
 /// Who reads, and by what they know things.
@@ -30,6 +33,8 @@ pub struct Reader<'r> {
     pub secret: &'r [u8; 32],
     /// The recipient's id.
     pub recipient: &'r str,
+    /// Names of tags that it is not given.
+    pub unexported: &'r BTreeSet<String>,
 }
 
 /// An element as it was released.
@@ -138,6 +143,18 @@ impl Reader<'_> {
             terms::put(fields, &onward, &element.origin, &self.peer, self.alliance);
         }
         onward
+    }
+
+    /// Takes out the tags that are not given to anybody.
+    pub(crate) fn untag(&self, fields: &mut Map<String, Value>, wanted: Wanted) {
+        if self.unexported.is_empty() || wanted.unexported_tags {
+            return;
+        }
+        for key in ["Tag", "EventTag"] {
+            if let Some(list) = fields.get_mut(key).and_then(Value::as_array_mut) {
+                list.retain(|tag| tag.get("name").and_then(Value::as_str).is_none_or(|name| !self.unexported.contains(name)));
+            }
+        }
     }
 
     /// Local tags stay; a level that no tag says is said by one.

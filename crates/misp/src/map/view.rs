@@ -138,13 +138,13 @@ impl<'v, E> View<'v, E> {
         for id in order {
             let Some(event) = all.remove(&id).and_then(|versions| self.speaker(versions)) else { continue };
             let state = states.remove(event.uuid()).filter(|_| reader.owns(&event.origin));
-            heads.push(self.dressed(&event, state)?.0);
+            heads.push(self.dressed(&event, state, Wanted::ALL)?.0);
         }
         Ok(heads)
     }
 
     /// An event's own fields as the reader has them, how far they may go, and the level its parts stand under.
-    fn dressed(&self, event: &Element, state: Option<Map<String, Value>>) -> Result<Dressed, Unwritten<E>> {
+    fn dressed(&self, event: &Element, state: Option<Map<String, Value>>, wanted: Wanted) -> Result<Dressed, Unwritten<E>> {
         let reader = self.reader;
         let mut fields = event.fields.clone();
         // Parts are rows of their own; nobody brings them in by another way.
@@ -152,6 +152,7 @@ impl<'v, E> View<'v, E> {
             fields.shift_remove(key);
         }
         reader.dress(event, &mut fields);
+        reader.untag(&mut fields, wanted);
         let onward = reader.label(event, &mut fields, None);
         let level = reader.tags(event, &mut fields, None);
         for (key, whose) in [("org_id", "Org"), ("orgc_id", "Orgc")] {
@@ -165,6 +166,7 @@ impl<'v, E> View<'v, E> {
         let changed = reader.store.changed_s(reader.recipient, &event.stix, &event.origin, &ASIDES)?;
         fields.insert("timestamp".to_owned(), changed.unwrap_or(event.at_s).to_string().into());
         put_local(&mut fields, state.unwrap_or_default());
+        reader.untag(&mut fields, wanted);
         Ok((fields, onward, level))
     }
 
@@ -174,7 +176,7 @@ impl<'v, E> View<'v, E> {
     /// [`Unwritten`].
     pub fn event(&mut self, uuid: &str, wanted: Wanted, out: &mut dyn Write) -> Result<bool, Unwritten<E>> {
         let Some(event) = self.head(uuid)? else { return if wanted.left { self.left_event(uuid, wanted, out) } else { Ok(false) } };
-        let (mut fields, onward, level) = self.dressed(&event, None)?;
+        let (mut fields, onward, level) = self.dressed(&event, None, wanted)?;
         let of = self.reader.number(uuid).to_string();
         let around = Around { event: &of, object: None, onward: &onward, level, wanted };
         let mut parts = Parts::default();
@@ -195,6 +197,7 @@ impl<'v, E> View<'v, E> {
         put_local(&mut fields, parts.states.remove(event.uuid()).unwrap_or_default());
         attach(&mut fields, event.uuid(), &mut parts);
         wanted.trim(&mut fields);
+        self.reader.untag(&mut fields, wanted);
         let rest = Value::Object(fields).to_string();
         write!(out, "{}}}", rest.strip_prefix('{').unwrap_or_default())?;
         Ok(true)
@@ -273,8 +276,8 @@ impl<'v, E> View<'v, E> {
                 "object" => objects.push(element),
                 "report" => {
                     let mut fields = part(reader, &mut element, around);
+                    own_state(reader, &mut fields, element.uuid(), around, parts);
                     reader.tags(&element, &mut fields, around.level);
-                    own_state(&mut fields, element.uuid(), around, parts);
                     attach(&mut fields, element.uuid(), parts);
                     append(&mut parts.reports, &fields.into())?;
                 }
@@ -358,7 +361,7 @@ impl<'v, E> View<'v, E> {
                 if !events.contains_key(&name) {
                     let known = match self.head(&name)? {
                         Some(event) => {
-                            let dressed = self.dressed(&event, None)?;
+                            let dressed = self.dressed(&event, None, Wanted::ALL)?;
                             Some((event, dressed))
                         }
                         None => None,

@@ -17,6 +17,10 @@ pub struct Wanted {
     pub standing: bool,
     /// Tags that stay here; only the holder's people have them at all.
     pub local_tags: bool,
+    /// Tags that are left out of all that is served; to see whether one is set.
+    pub unexported_tags: bool,
+    /// The files of attachments and samples.
+    pub attachments: bool,
     /// Galaxies, besides the tags that name their clusters.
     pub galaxies: bool,
     /// Its attributes, objects and reports.
@@ -29,7 +33,18 @@ pub struct Wanted {
 
 impl Wanted {
     /// Everything there is.
-    pub const ALL: Self = Self { deleted: true, left: false, standing: true, local_tags: true, galaxies: true, parts: true, sightings: true, said: true };
+    pub const ALL: Self = Self {
+        deleted: true,
+        left: false,
+        standing: true,
+        local_tags: true,
+        unexported_tags: false,
+        attachments: true,
+        galaxies: true,
+        parts: true,
+        sightings: true,
+        said: true,
+    };
 
     pub(crate) fn takes(self, fields: &Map<String, Value>) -> bool {
         if flag(fields.get("deleted")) { self.deleted } else { self.standing }
@@ -40,6 +55,9 @@ impl Wanted {
             && let Some(list) = fields.get_mut("Tag").and_then(Value::as_array_mut)
         {
             list.retain(|tag| !tag.as_object().is_some_and(stays));
+        }
+        if !self.attachments {
+            fields.shift_remove("data");
         }
         if !self.galaxies {
             fields.shift_remove("Galaxy");

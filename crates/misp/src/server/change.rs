@@ -152,16 +152,22 @@ pub(crate) fn add_attributes(asked: &Asked<'_>) -> Result<Reply, Reply> {
         asked.complete_attribute(attribute, now)?;
         asked.heed_warninglists(attribute)?;
     }
-    let twice = asked.call.flag("breakOnDuplicate") == Some(false);
+    let again = asked.call.flag("breakOnDuplicate") == Some(false);
     let mut errors = Map::new();
     let mut kept = Vec::new();
     asked.changed(&event, &mut |fields| {
         for (n, attribute) in new.iter().enumerate() {
-            if !twice && every(fields).iter().any(|held| similar(held, attribute)) {
-                errors.insert(format!("attribute_{n}"), json!({"value": ["A similar attribute already exists for this event."]}));
-            } else if let Some(list) = list(fields, "Attribute") {
-                list.push(Value::Object(attribute.clone()));
-                kept.push(text(attribute, "uuid").to_owned());
+            match every(fields).into_iter().find(|held| similar(held, attribute)) {
+                // As at MISP, what is said once more is the same attribute, said now.
+                Some(held) if again => {
+                    held.insert("timestamp".to_owned(), now.to_string().into());
+                    kept.push(text(held, "uuid").to_owned());
+                }
+                Some(_) => drop(errors.insert(format!("attribute_{n}"), json!({"value": ["A similar attribute already exists for this event."]}))),
+                None => {
+                    list(fields, "Attribute").into_iter().for_each(|list| list.push(Value::Object(attribute.clone())));
+                    kept.push(text(attribute, "uuid").to_owned());
+                }
             }
         }
         if kept.is_empty() { Err(asked.invalid("value", "A similar attribute already exists for this event.")) } else { Ok(()) }
@@ -183,8 +189,8 @@ impl Asked<'_> {
     /// Who asks for it is not let add what is on a warninglist.
     fn heed_warninglists(&self, attribute: &mut Map<String, Value>) -> Result<(), Reply> {
         let asked = flag(attribute.shift_remove("enforceWarninglist").as_ref()) || self.call.flag("enforceWarninglist") == Some(true);
-        let library = asked.then(|| self.app.access.library());
-        if library.is_none_or(|library| library.warnings(text(attribute, "type"), text(attribute, "value")).is_empty()) {
+        let lists = asked.then(|| self.warninglists());
+        if lists.is_none_or(|lists| lists.warnings(text(attribute, "type"), text(attribute, "value")).is_empty()) {
             return Ok(());
         }
         let why = "Attribute trips over a warninglist and enforceWarninglist is enforced.";
@@ -206,10 +212,11 @@ pub(crate) fn edit_attribute(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let mut sent = asked.call.object("Attribute");
     sent.retain(|key, _| !matches!(key.as_str(), "id" | "uuid" | "event_id" | "object_id" | "timestamp" | "Event" | "event_uuid"));
     asked.group_into(&mut sent)?;
+    asked.may_set_all(&sent)?;
     let now = asked.now_s().to_string();
     asked.changed(&event, &mut |fields| {
         for attribute in every(fields).into_iter().filter(|a| is(a, &own)) {
-            attribute.extend(sent.clone());
+            asked.overlay(attribute, sent.clone());
             attribute.insert("timestamp".to_owned(), now.clone().into());
         }
         Ok(())
@@ -260,6 +267,9 @@ pub(crate) fn tag(asked: &Asked<'_>) -> Result<Reply, Reply> {
         Some(event) => event.clone(),
         None => asked.event_of_attribute(&target)?.ok_or_else(missing)?,
     };
+    if attach {
+        asked.may_set(&name)?;
+    }
     let now = asked.now_s().to_string();
     let set = |element: &mut Map<String, Value>| {
         if let Some(list) = list(element, "Tag") {

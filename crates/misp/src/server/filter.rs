@@ -2,8 +2,6 @@
 //!
 //! The rule: a filter that is not known is refused, since ignoring it would return too much.
 
-use std::sync::Arc;
-
 use polder_stix::{Id, time};
 use serde_json::{Map, Value};
 
@@ -11,7 +9,7 @@ use super::Asked;
 use super::call::texts;
 use super::read::{is_published, tag_names};
 use super::sink::Reply;
-use crate::library::Library;
+use super::words::Warninglists;
 use crate::limits;
 use crate::map::fields::{flag, number, text};
 
@@ -183,7 +181,7 @@ pub(crate) struct Filter {
     pub(crate) format: String,
     pub(crate) headerless: bool,
     /// The lists of which an attribute may be on none.
-    library: Option<Arc<Library>>,
+    warninglists: Option<Warninglists>,
     limit: Option<usize>,
     page: usize,
 }
@@ -238,7 +236,7 @@ impl Filter {
             was_published: range("publish_timestamp").or(range("last")),
             format: call.text("returnFormat").unwrap_or_else(|| "json".to_owned()),
             headerless: call.flag("headerless").unwrap_or(false),
-            library: call.flag("enforceWarninglist").filter(|e| *e).map(|_| asked.app.access.library()),
+            warninglists: call.flag("enforceWarninglist").filter(|e| *e).map(|_| asked.warninglists()),
             limit: call.number("limit").and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0),
             page: call.number("page").and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1),
         })
@@ -291,7 +289,7 @@ impl Filter {
     }
 
     fn warned(&self, attribute: &Map<String, Value>) -> bool {
-        self.library.as_ref().is_some_and(|l| !l.warnings(text(attribute, "type"), text(attribute, "value")).is_empty())
+        self.warninglists.as_ref().is_some_and(|l| !l.warnings(text(attribute, "type"), text(attribute, "value")).is_empty())
     }
 
     /// Is an attribute shown with its event, which matches?
@@ -303,7 +301,7 @@ impl Filter {
 
     /// Are attributes left out of the events that are shown?
     pub(crate) fn trims(&self) -> bool {
-        self.tags.iter().any(|t| !t.no.is_empty()) || self.to_ids.is_some() || self.library.is_some()
+        self.tags.iter().any(|t| !t.no.is_empty()) || self.to_ids.is_some() || self.warninglists.is_some()
     }
 
     /// How many of what is found are left out first, and after how many the list ends.

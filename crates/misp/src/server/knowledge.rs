@@ -23,9 +23,9 @@ impl Asked<'_> {
 
     /// The warninglists an attribute is on, as MISP tells them.
     pub(crate) fn warnings(&self, attribute: &Map<String, Value>) -> Vec<Value> {
-        let library = self.app.access.library();
+        let lists = self.warninglists();
         let value = text(attribute, "value");
-        let hits = library.warnings(text(attribute, "type"), value);
+        let hits = lists.warnings(text(attribute, "type"), value);
         hits.into_iter().map(|(list, matched)| json!({"match": matched, "value": value, "warninglist_id": self.number_of(&list.name), "warninglist_name": list.name, "warninglist_category": list.category})).collect()
     }
 }
@@ -177,7 +177,7 @@ pub(crate) fn known_cluster(asked: &Asked<'_>) -> Result<Option<Reply>, Reply> {
 
 fn list(asked: &Asked<'_>, l: &List) -> Map<String, Value> {
     let told = json!({"id": asked.number_of(&l.name), "name": l.name, "type": l.kind, "description": l.description, "version": l.version.to_string().trim_matches('"'),
-        "category": l.category, "enabled": true, "default": true, "warninglist_entry_count": l.count.to_string(),
+        "category": l.category, "enabled": !asked.words.warninglists_off.contains(&l.name), "default": true, "warninglist_entry_count": l.count.to_string(),
         "valid_attributes": if l.types.is_empty() { "ALL".to_owned() } else { l.types.join(", ") }});
     told.as_object().cloned().unwrap_or_default()
 }
@@ -211,12 +211,11 @@ pub(crate) fn check_value(asked: &Asked<'_>) -> Result<Reply, Reply> {
     if values.len() > limits::WARNED_VALUES_MAX {
         return Err(asked.bad(&format!("At most {} values are looked for at once.", limits::WARNED_VALUES_MAX)));
     }
-    let library = asked.app.access.library();
+    let lists = asked.warninglists();
     let mut out = Map::new();
     for value in values {
-        let hits: Vec<Value> = library
-            .lists
-            .iter()
+        let hits: Vec<Value> = lists
+            .all()
             .filter_map(|l| Some((l, l.hit(&value)?)))
             .map(|(l, matched)| json!({"id": asked.number_of(&l.name), "name": l.name, "matched": matched}))
             .collect();

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Asked;
 use super::change::{is, list};
 use super::sink::Reply;
-use super::write::{fill, lay, random_uuid};
+use super::write::{fill, random_uuid};
 use crate::map::Wanted;
 use crate::map::fields::text;
 use crate::map::ids::uuid;
@@ -108,12 +108,7 @@ pub(crate) fn edit_object(asked: &Asked<'_>) -> Result<Reply, Reply> {
     }
     asked.group_into(&mut sent)?;
     asked.change_part(&at, OBJECT, &|object| {
-        for (key, value) in sent.clone() {
-            match (key.as_str(), object.get_mut(&key), value) {
-                ("Attribute" | "ObjectReference", Some(Value::Array(held)), Value::Array(new)) => lay(held, new),
-                (_, _, value) => drop(object.insert(key, value)),
-            }
-        }
+        asked.overlay(object, sent.clone());
         object.insert("timestamp".to_owned(), now.to_string().into());
     })?;
     asked.shown_part(&at, OBJECT)

@@ -113,6 +113,23 @@ pub enum Change {
         /// The key it gave us; none keeps the one there is.
         key: Option<String>,
     },
+    /// A new tag, or other words for one.
+    KeepTag {
+        /// What it was called, if it is not new.
+        before: Option<String>,
+        /// What it is.
+        tag: super::KeptTag,
+    },
+    /// It goes.
+    RemoveTag {
+        /// What it is called.
+        name: String,
+    },
+    /// These warninglists are off, and all others on.
+    WarninglistsOff {
+        /// What they are called.
+        names: std::collections::BTreeSet<String>,
+    },
     /// It is forgotten.
     RemoveServer {
         /// What it is called.
@@ -150,7 +167,7 @@ impl Role {
         let (id, name) = self.known_as();
         let (writes, publishes, administers) = (self.writes(), self.publishes(), self == Self::Administrator);
         json!({"id": id.to_string(), "name": name, "perm_add": writes, "perm_modify": writes, "perm_modify_org": writes, "perm_publish": publishes,
-            "perm_sync": publishes, "perm_admin": administers, "perm_site_admin": administers, "perm_auth": true, "perm_tagger": writes,
+            "perm_sync": publishes, "perm_admin": administers, "perm_site_admin": administers, "perm_auth": true, "perm_tagger": writes, "perm_tag_editor": administers,
             "perm_sighting": writes, "perm_sharing_group": administers, "perm_delegate": false, "perm_object_template": false,
             "perm_galaxy_editor": false, "perm_analyst_data": writes, "perm_audit": false, "default_role": self == Self::User})
     }
@@ -190,9 +207,19 @@ impl Asked<'_> {
         self.app.access.users().into_iter().filter(|u| all || u.name == self.caller.user).collect()
     }
 
+    /// This reader's number for a login.
+    pub(crate) fn user_number(&self, name: &str) -> String {
+        self.reader().number(&user_key(name)).to_string()
+    }
+
+    /// The login of a number.
+    pub(crate) fn user_of_number(&self, number: &str) -> Option<Box<str>> {
+        self.users().into_iter().find(|u| self.user_number(&u.name) == number).map(|u| u.name)
+    }
+
     fn user_named(&self) -> Result<User, Reply> {
-        let (reader, name) = (self.reader(), self.call.first());
-        let of = |u: &User| *u.name == *name || reader.number(&user_key(&u.name)).to_string() == name || (name == "me" && u.name == self.caller.user);
+        let name = self.call.first();
+        let of = |u: &User| *u.name == *name || self.user_number(&u.name) == name || (name == "me" && u.name == self.caller.user);
         self.users().into_iter().find(of).ok_or_else(|| self.not_found("Invalid user."))
     }
 
@@ -207,10 +234,9 @@ impl Asked<'_> {
     }
 
     fn shown_user(&self, user: &User, key: Option<&str>) -> Map<String, Value> {
-        let reader = self.reader();
         let organisation = self.app.access.organisations().into_iter().find(|o| o.id == user.organisation);
         let of = organisation.as_ref().map(|o| self.shown_organisation(o)).unwrap_or_default();
-        let Value::Object(mut map) = json!({"id": reader.number(&user_key(&user.name)).to_string(), "email": user.name, "org_id": of.get("id"),
+        let Value::Object(mut map) = json!({"id": self.user_number(&user.name), "email": user.name, "org_id": of.get("id"),
             "role_id": user.role.known_as().0.to_string(), "disabled": false, "autoalert": false, "contactalert": false, "termsaccepted": true,
             "Organisation": of})
         else {
@@ -301,7 +327,7 @@ pub(crate) fn delete_user(asked: &Asked<'_>) -> Result<Reply, Reply> {
 pub(crate) fn new_key(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let user = asked.user_named()?;
     let key = asked.change(Change::NewKey { user: user.name.clone(), only: asked.call.controller == "users" })?;
-    let id = asked.reader().number(&user_key(&user.name)).to_string();
+    let id = asked.user_number(&user.name);
     let start: String = key.chars().take(4).collect();
     let end: String = key.chars().skip(36).collect();
     Ok(Reply::json(&json!({"AuthKey": {"authkey_raw": key, "authkey_start": start, "authkey_end": end, "user_id": id, "User": {"id": id, "email": user.name}},

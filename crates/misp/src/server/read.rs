@@ -50,25 +50,6 @@ pub(crate) fn tag_names(fields: &Map<String, Value>) -> Vec<String> {
     fields.get("Tag").and_then(Value::as_array).into_iter().flatten().filter_map(|t| Some(t.get("name")?.as_str()?.to_owned())).collect()
 }
 
-/// The tags of what the reader may see: all of them, or those whose name holds a text.
-pub(crate) fn tags(asked: &Asked<'_>) -> Result<Reply, Reply> {
-    let mut names: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
-    for head in asked.heads()? {
-        names.extend(tag_names(&head));
-        for attribute in asked.whole(text(&head, "uuid"))? {
-            names.extend(tag_names(&attribute));
-        }
-    }
-    let reader = asked.reader();
-    let tag = |name: &String| json!({"id": reader.number(name).to_string(), "name": name, "colour": "#0088cc", "exportable": true, "hide_tag": false});
-    if asked.call.action == "index" {
-        return Ok(Reply::json(&json!({"Tag": names.iter().map(tag).collect::<Vec<_>>()})));
-    }
-    let wanted = asked.call.text("name").unwrap_or_else(|| asked.call.first().to_owned()).to_lowercase();
-    let found = names.iter().filter(|n| n.to_lowercase().contains(wanted.trim_matches('%'))).map(|n| json!({"Tag": tag(n)}));
-    Ok(Reply::json(&Value::Array(found.collect())))
-}
-
 /// The list of events, for a pull (`minimal`) or a search.
 pub(crate) fn index(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let mut heads = asked.heads()?;
@@ -212,7 +193,14 @@ impl Asked<'_> {
     /// The caller as a reader.
     pub(crate) fn reader(&self) -> Reader<'_> {
         let alliance = &self.policy.alliance;
-        Reader { store: &self.app.store, peer: Peer::of(&self.me, alliance), alliance, secret: self.app.store.secret(), recipient: &self.caller.recipient }
+        Reader {
+            store: &self.app.store,
+            peer: Peer::of(&self.me, alliance),
+            alliance,
+            secret: self.app.store.secret(),
+            recipient: &self.caller.recipient,
+            unexported: &self.unexported,
+        }
     }
 
     /// Reads in the caller's view.
@@ -268,6 +256,8 @@ impl Asked<'_> {
             left: deleted && !only && self.call.action == "view",
             standing: !only,
             local_tags: !no("excludeLocalTags"),
+            unexported_tags: false,
+            attachments: self.call.action != "restsearch" || self.call.flag("withAttachments").unwrap_or(false),
             galaxies: !no("excludeGalaxy"),
             parts: !no("metadata"),
             said: true,

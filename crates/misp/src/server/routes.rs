@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::sink::Reply;
-use super::{Asked, analyst, change, clusters, find, groups, kinds, knowledge, parts, people, read, said, servers, write};
+use super::{Asked, analyst, change, clusters, find, groups, kinds, knowledge, parts, people, read, said, servers, words, write};
 
 /// Actions that change something, which a link that is followed must not do.
 const CHANGING: &[&str] = &[
@@ -27,6 +27,7 @@ const CHANGING: &[&str] = &[
     "removetagfromobject",
     "resetauthkey",
     "restore",
+    "toggleenable",
     "unpublish",
 ];
 
@@ -39,7 +40,7 @@ pub(crate) fn dispatch(asked: &Asked<'_>) -> Result<Reply, Reply> {
     match call.controller.as_str() {
         "users" | "authkeys" | "organisations" | "roles" | "admin/organisations" | "admin/users" | "sharinggroups" | "servers" | "feed" => folk(asked),
         "sightings" | "shadowattributes" | "analystdata" | "eventreports" | "objects" => about(asked),
-        "warninglists" | "galaxies" | "galaxyclusters" | "taxonomies" | "objecttemplates" => words(asked),
+        "warninglists" | "galaxies" | "galaxyclusters" | "taxonomies" | "objecttemplates" => known(asked),
         _ => events(asked),
     }
 }
@@ -120,7 +121,7 @@ fn about(asked: &Asked<'_>) -> Result<Reply, Reply> {
 }
 
 /// What words mean.
-fn words(asked: &Asked<'_>) -> Result<Reply, Reply> {
+fn known(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let call = &asked.call;
     match (call.controller.as_str(), call.action.as_str()) {
         ("objecttemplates", "index") => Ok(knowledge::templates(asked)),
@@ -137,6 +138,7 @@ fn words(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("galaxyclusters", "delete") => clusters::delete(asked),
         ("warninglists", "index") => Ok(knowledge::lists(asked)),
         ("warninglists", "view") => knowledge::view_list(asked),
+        ("warninglists", "toggleenable") => words::toggle_lists(asked),
         ("warninglists", "checkvalue") => knowledge::check_value(asked),
         _ => Err(asked.not_found("Invalid action.")),
     }
@@ -163,7 +165,11 @@ fn events(asked: &Asked<'_>) -> Result<Reply, Reply> {
         ("attributes", "delete" | "restore") => change::delete_attribute(asked),
         ("tags", "attachtagtoobject" | "removetagfromobject") => change::tag(asked),
         ("events", "pushproposals") => said::keep_proposals(asked),
-        ("tags", "index" | "search") => read::tags(asked),
+        ("tags", "index" | "search") => words::tags(asked),
+        ("tags", "view") => words::view_tag(asked),
+        ("tags", "add") => words::add_tag(asked),
+        ("tags", "edit") => words::edit_tag(asked),
+        ("tags", "delete") => words::delete_tag(asked),
         ("feeds" | "noticelists" | "eventblocklists", "index") => Ok(Reply::json(&Value::Array(Vec::new()))),
         // `/events/UUID` is `/events/view/UUID`.
         ("events", other) if call.args.is_empty() && other.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => read::event(asked, other),

@@ -173,6 +173,7 @@ impl Asked<'_> {
         ];
         fill(event, defaults);
         self.group_into(event)?;
+        self.may_set_all(event)?;
         self.complete_parts(event, now)?;
         Ok(uuid)
     }
@@ -245,6 +246,9 @@ impl Asked<'_> {
     }
 
     pub(crate) fn complete_attribute(&self, attribute: &mut Map<String, Value>, now_s: i64) -> Result<(), Reply> {
+        self.may_set_all(attribute)?;
+        // PyMISP sends its own note of it along, and stumbles over it where the file is not asked for.
+        attribute.shift_remove("malware_filename");
         let kind = text(attribute, "type").to_owned();
         let known = kinds::find(&kind).ok_or_else(|| self.invalid("type", &format!("Options depend on the selected category. `{kind}` is no type.")))?;
         match attribute.get("value") {
@@ -339,6 +343,7 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     let now = asked.now_s();
     sent.retain(|key, _| key != "id" && key != "uuid");
     asked.group_into(&mut sent)?;
+    asked.may_set_all(&sent)?;
     asked.complete_parts(&mut sent, now)?;
     fill(&mut sent, [("timestamp", now.to_string().into())]);
     if sent.contains_key("Orgc") && flag(before.get("locked")) != flag(sent.get("locked")) && !sent.contains_key("locked") {
@@ -347,7 +352,7 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     if !asked.caller.role.publishes() && sent.contains_key("published") {
         asked.keep_unpublished(&mut sent);
     }
-    let taken = asked.take(&uuid, &overlaid(held, sent.clone()))?;
+    let taken = asked.take(&uuid, &asked.overlaid(held, sent.clone()))?;
     if let Some(refusal) = asked.refusal(&taken).filter(|_| taken.unchanged == 0 && taken.refused.iter().any(|(at, _)| !at.contains(','))) {
         return Err(refusal);
     }
@@ -355,36 +360,40 @@ pub(crate) fn edit(asked: &Asked<'_>) -> Result<Reply, Reply> {
     asked.answered(&uuid, &sent)
 }
 
-/// A held event with what was sent laid over it, part by part.
-pub(crate) fn overlaid(held: Value, sent: Map<String, Value>) -> Value {
-    let mut event = match held {
-        Value::Object(mut map) => map.shift_remove("Event").and_then(|e| if let Value::Object(e) = e { Some(e) } else { None }).unwrap_or_default(),
-        _ => Map::new(),
-    };
-    for (key, value) in sent {
-        match (key.as_str(), event.get_mut(&key), value) {
-            ("Attribute" | "Object" | "EventReport", Some(Value::Array(held)), Value::Array(new)) => lay(held, new),
-            (_, _, value) => drop(event.insert(key, value)),
+impl Asked<'_> {
+    /// A held event with what was sent laid over it, part by part.
+    fn overlaid(&self, held: Value, sent: Map<String, Value>) -> Value {
+        let mut event = match held {
+            Value::Object(mut map) => map.shift_remove("Event").and_then(|e| if let Value::Object(e) = e { Some(e) } else { None }).unwrap_or_default(),
+            _ => Map::new(),
+        };
+        self.overlay(&mut event, sent);
+        json!({"Event": event})
+    }
+
+    /// Lays what was sent over what is held: what is sent replaces what was said before, what is not sent stays.
+    pub(crate) fn overlay(&self, held: &mut Map<String, Value>, sent: Map<String, Value>) {
+        for (key, value) in sent {
+            match (key.as_str(), held.get_mut(&key), value) {
+                ("Attribute" | "Object" | "EventReport" | "ObjectReference", Some(Value::Array(held)), Value::Array(new)) => self.lay(held, new),
+                ("Tag", before, value) => {
+                    let tags = self.retagged(before.as_deref(), value);
+                    held.insert(key, tags);
+                }
+                (_, _, value) => drop(held.insert(key, value)),
+            }
         }
     }
-    json!({"Event": event})
-}
 
-pub(crate) fn lay(held: &mut Vec<Value>, new: Vec<Value>) {
-    let place: std::collections::HashMap<String, usize> =
-        held.iter().enumerate().filter_map(|(n, v)| Some((v.get("uuid")?.as_str()?.to_ascii_lowercase(), n))).collect();
-    for part in new {
-        let at = part.get("uuid").and_then(Value::as_str).and_then(|u| place.get(&u.to_ascii_lowercase()));
-        match (at.and_then(|n| held.get_mut(*n)), part) {
-            (Some(Value::Object(old)), Value::Object(new)) => {
-                for (key, value) in new {
-                    match (key.as_str(), old.get_mut(&key), value) {
-                        ("Attribute" | "ObjectReference", Some(Value::Array(held)), Value::Array(new)) => lay(held, new),
-                        (_, _, value) => drop(old.insert(key, value)),
-                    }
-                }
+    fn lay(&self, held: &mut Vec<Value>, new: Vec<Value>) {
+        let place: std::collections::HashMap<String, usize> =
+            held.iter().enumerate().filter_map(|(n, v)| Some((v.get("uuid")?.as_str()?.to_ascii_lowercase(), n))).collect();
+        for part in new {
+            let at = part.get("uuid").and_then(Value::as_str).and_then(|u| place.get(&u.to_ascii_lowercase()));
+            match (at.and_then(|n| held.get_mut(*n)), part) {
+                (Some(Value::Object(old)), Value::Object(new)) => self.overlay(old, new),
+                (_, part) => held.push(part),
             }
-            (_, part) => held.push(part),
         }
     }
 }

@@ -62,7 +62,9 @@ pub(super) fn export(node: &Node, recipient: &str) -> Result<Answer, Failure> {
     let policy = node.directory().policy()?;
     let unknown = || Failure::not_found("recipient", recipient, "see `polder recipient list`");
     let entry = policy.recipients.iter().find(|r| &*r.id == recipient).ok_or_else(unknown)?;
-    let reader = Reader { store: &node.store, peer: Peer::of(entry, &policy.alliance), alliance: &policy.alliance, secret: node.store.secret(), recipient };
+    let unexported = node.directory().words.unexported();
+    let (peer, alliance) = (Peer::of(entry, &policy.alliance), &policy.alliance);
+    let reader = Reader { store: &node.store, peer, alliance, secret: node.store.secret(), recipient, unexported: &unexported };
     let mut damaged = 0;
     let mut pages = |query: &polder_store::Query, form| {
         let page = page(node, recipient, query, form)?;

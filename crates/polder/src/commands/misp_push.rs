@@ -81,7 +81,8 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     // Whoever was suspended or removed may have nothing: what is there by our hand is taken back.
     let entry = policy.recipients.iter().find(|r| *r.id == *to && r.active);
     let peer = entry.map(|entry| Peer::of(entry, alliance).pushed());
-    let reader = peer.map(|peer| Reader { store: &node.store, peer, alliance, secret: node.store.secret(), recipient: &to });
+    let unexported = node.directory().words.unexported();
+    let reader = peer.map(|peer| Reader { store: &node.store, peer, alliance, secret: node.store.secret(), recipient: &to, unexported: &unexported });
     let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
     let mut view = reader.as_ref().map(|reader| View::new(reader, &mut pages));
     let mut course = Course { standing: server.standing.clone(), ..Course::default() };
