@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Who may be given something.
     #[command(subcommand)]
     Recipient(Recipient),
+    /// Logins: who may come in, and what each may do.
+    #[command(subcommand)]
+    User(User),
     /// Members of the alliance, and groups of them.
     #[command(subcommand)]
     Member(Member),
@@ -285,6 +288,9 @@ pub(crate) enum Object {
         /// The copy from this source [default: own, else the latest].
         #[arg(long)]
         source: Option<String>,
+        /// Only say who could have it then; nothing is changed.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -402,6 +408,46 @@ pub(crate) enum Recipient {
         id: String,
     },
     /// List recipients.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a login; its password and its key are shown once.
+    Add {
+        /// Its name.
+        user: String,
+        /// The recipient it belongs to [default: this node's own organisation].
+        #[arg(long)]
+        recipient: Option<String>,
+        /// owner, analyst, release-officer, auditor, or reader; of others than the node's own people, reader.
+        #[arg(long, default_value = "reader")]
+        role: String,
+        /// A file with its password [default: one is made].
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// Give it another password; every session of it ends.
+    Password {
+        /// Its name.
+        user: String,
+        /// A file with the password [default: one is made].
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// Give it another role.
+    Role {
+        /// Its name.
+        user: String,
+        /// owner, analyst, release-officer, auditor, or reader.
+        role: String,
+    },
+    /// Remove it; every session of it ends.
+    Remove {
+        /// Its name.
+        user: String,
+    },
+    /// List logins.
     List,
 }
 

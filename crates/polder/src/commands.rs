@@ -14,6 +14,7 @@ pub(crate) mod misp_sync;
 pub(crate) mod people;
 mod rules;
 mod sharing;
+mod users;
 
 use polder_stix::Id;
 
@@ -24,7 +25,9 @@ use crate::request::{Answer, Request};
 /// Carries out a request. `by`: who asks, for the journal. `body`: what travels beside the request.
 pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     match request {
-        Request::Import { source, own, dry_run, place, file } => intake::import(node, by, &intake::From { source, own, place, file }, body, dry_run, progress),
+        Request::Import { source, own, dry_run, place, file, reader } => {
+            intake::import(node, by, &intake::From { source, own, place, file, reader }, body, dry_run, progress)
+        }
         Request::Pull { url, user, password, token, source, collection, ca } => {
             intake::pull(node, by, &intake::Peer { url, user, password, token, source, collection, ca }, progress)
         }
@@ -34,16 +37,16 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::ObjectFind { words, object_type, refers_to, since, until, limit } => {
             lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })
         }
-        Request::ObjectMark { id, level, source } => sharing::mark(node, by, &parse_id(node, &id)?, &level, source.as_deref()),
+        Request::ObjectMark { id, level, source, dry_run } => sharing::mark(node, by, &parse_id(node, &id)?, (&level, source.as_deref()), dry_run),
         Request::MarkingPin => sharing::pin(node, by, body),
         Request::Explain { id, to } => sharing::explain(node, &parse_id(node, &id)?, &to),
         Request::Audience { id } => sharing::audience(node, &parse_id(node, &id)?),
-        Request::Queue => Ok(sharing::queue(node)),
+        Request::Queue => sharing::queue(node),
         Request::Approve { id, to } => sharing::settle(node, by, &parse_id(node, &id)?, &to, true),
         Request::Refuse { id, to } => sharing::settle(node, by, &parse_id(node, &id)?, &to, false),
         Request::WhoHas { id } => Ok(sharing::who_has(node, &parse_id(node, &id)?)),
         Request::WhatHas { recipient } => sharing::what_has(node, &recipient),
-        Request::Summary { recipient } => sharing::summary(node, &recipient),
+        Request::Summary { recipient, reader } => sharing::summary(node, &recipient, reader.as_deref()),
         Request::MispAdd { name, url, key, source, to, ca } => misp_sync::add(node, &name, url, key, source, to, ca),
         Request::MispSet { name, url, key, to, ca } => misp_sync::set(node, &name, url, key, to, ca),
         Request::MispRemove { name } => misp_sync::remove(node, &name),
@@ -55,6 +58,9 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::MispLibrary => Ok(misp::library(node)),
         Request::Doctor => health::doctor(node),
         Request::ConfigShow => Ok(health::config_show(node)),
+        Request::UserAdd { .. } | Request::UserPassword { .. } | Request::UserRole { .. } | Request::UserRemove { .. } | Request::UserList => {
+            users::run(node, by, request)
+        }
         other => people::run(node, by, other),
     }
 }

@@ -41,6 +41,13 @@ pub(crate) struct Config {
     /// A folder with object templates, taxonomies, galaxies and warninglists as MISP's projects publish them; below the node's directory unless it is absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) misp_library: Option<String>,
+    /// Persons who have to say yes before something held is released.
+    #[serde(default = "one")]
+    pub(crate) widen_persons_min: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn listen() -> String {
@@ -107,8 +114,19 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Origins), Failure> {
     Ok((config, origins))
 }
 
-const KEYS: &[&str] =
-    &["member", "listen", "plain_http", "tls_cert", "tls_key", "base_url", "page_objects_default", "page_objects_max", "content_bytes_max", "misp_library"];
+const KEYS: &[&str] = &[
+    "member",
+    "listen",
+    "plain_http",
+    "tls_cert",
+    "tls_key",
+    "base_url",
+    "page_objects_default",
+    "page_objects_max",
+    "content_bytes_max",
+    "misp_library",
+    "widen_persons_min",
+];
 
 /// Variables that are no settings: the directory and the log's level, and what this project's own tests and runs are told by.
 const OTHER_VARIABLES: &[&str] = &[

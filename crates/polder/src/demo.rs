@@ -47,6 +47,12 @@ impl Running {
             .ok_or_else(|| Failure::new(exit::PEER, format!("the node `{}` does not answer", self.name), "its messages are above"))
     }
 
+    /// Logins of its own people, as somebody who opens the console needs them.
+    fn own_logins(&self) -> Vec<Value> {
+        let own = self.users.iter().filter(|u| u.get("recipient").and_then(Value::as_str) == Some(self.name));
+        own.map(|u| json!({"user": u.get("user"), "password": u.get("password"), "role": u.get("role"), "recipient": u.get("recipient")})).collect()
+    }
+
     fn user(&self, recipient: &str) -> &Value {
         self.users.iter().find(|u| u.get("recipient").and_then(Value::as_str) == Some(recipient)).unwrap_or(&Value::Null)
     }
@@ -71,7 +77,8 @@ pub(crate) fn run(cli: &Cli, plan: &Demo) -> Result<u8, Failure> {
     }
     let [alfa, bravo, charlie] = nodes.as_slice() else { return Err(Failure::configuration("the demo has three nodes", "report this as a defect")) };
     tell("alfa takes in its campaign\n");
-    let report = alfa.ask(&Request::Import { source: None, own: true, dry_run: false, place: "campaign.json".to_owned(), file: None }, CAMPAIGN)?;
+    let report =
+        alfa.ask(&Request::Import { source: None, own: true, dry_run: false, place: "campaign.json".to_owned(), file: None, reader: None }, CAMPAIGN)?;
     tell(&crate::render::answer(&report.value, false));
     for node in [bravo, charlie] {
         let user = alfa.user(node.name);
@@ -155,7 +162,7 @@ fn start(dir: &Path, name: &'static str, users: Vec<Value>) -> Result<Running, F
 fn described(nodes: &[Running], ready_s: f64) -> Value {
     let node = |n: &Running| {
         json!({"name": n.name, "dir": n.dir.display().to_string(), "pid": n.child.id(), "taxii": n.text("taxii"), "api_root": n.text("api_root"),
-            "collection": n.text("collection"), "misp": {"url": n.text("misp"), "key": n.user(n.name).get("token")}, "users": n.users})
+            "console": {"url": n.text("console"), "users": n.own_logins()}, "collection": n.text("collection"), "misp": {"url": n.text("misp"), "key": n.user(n.name).get("token")}, "users": n.users})
     };
     json!({"nodes": nodes.iter().map(node).collect::<Vec<_>>(), "ready_s": ready_s})
 }

@@ -82,6 +82,7 @@ pub(crate) fn init(dir: &Path, plan: &Plan) -> Result<Value, Failure> {
         page_objects_max: 10_000,
         content_bytes_max: 100 * 1024 * 1024,
         misp_library: None,
+        widen_persons_min: 1,
     };
     let text = toml::to_string(&config).map_err(|e| Failure::configuration(format!("cannot write polder.toml: {e}"), "report this as a defect"))?;
     config::write(&dir.join("polder.toml"), &format!("# Settings of this node; docs/user-guide.md lists every key.\n\n{text}"))?;

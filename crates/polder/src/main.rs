@@ -7,6 +7,7 @@ mod auth;
 mod cli;
 mod commands;
 mod config;
+mod console_desk;
 mod control;
 mod demo;
 mod directory;
@@ -114,7 +115,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
             let long = std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.len() > import::HELD_BYTES_MAX);
             let body = if long { Vec::new() } else { read_input(file)? };
             let file = if long { Some(std::path::absolute(file).map_err(|e| file_failure(file, "find", &e))?) } else { None };
-            ask(cli, &Request::Import { source: source.clone(), own: *own, dry_run: *dry_run, place, file }, &body)
+            ask(cli, &Request::Import { source: source.clone(), own: *own, dry_run: *dry_run, place, file, reader: None }, &body)
         }
         Command::Marking(cli::Marking::Pin { file }) => ask(cli, &Request::MarkingPin, &read_input(file)?),
         Command::Taxii(cli::Taxii::Pull { url, user, password_file, token_file, source, collection, ca }) => {
@@ -133,6 +134,13 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Recipient(cli::Recipient::Add { password_file: Some(file), .. }) => {
             let mut request = cli::request(&cli.command);
             if let Some(Request::RecipientAdd { password, .. }) = &mut request {
+                *password = Some(read_secret(file)?);
+            }
+            request.map_or(Ok(exit::USAGE), |r| ask(cli, &r, &[]))
+        }
+        Command::User(cli::User::Add { password_file: Some(file), .. } | cli::User::Password { password_file: Some(file), .. }) => {
+            let mut request = cli::request(&cli.command);
+            if let Some(Request::UserAdd { password, .. } | Request::UserPassword { password, .. }) = &mut request {
                 *password = Some(read_secret(file)?);
             }
             request.map_or(Ok(exit::USAGE), |r| ask(cli, &r, &[]))

@@ -47,7 +47,7 @@ impl Access for Node {
     }
 
     fn source(&self, caller: &Caller) -> Result<Box<str>, polder_store::Error> {
-        self.poster_source(&Login { user: caller.user.clone(), recipient: caller.recipient.clone() })
+        self.poster_source(&Login { user: caller.user.clone(), recipient: caller.recipient.clone(), writes: true })
     }
 
     fn sources_of(&self, caller: &Caller) -> Vec<Box<str>> {
@@ -183,7 +183,12 @@ fn role_of(directory: &Directory, user: &UserEntry) -> Option<Role> {
     let named = recipient.organisation.is_some() && recipient.kind != "public";
     let posts = || directory.collections.collections.iter().any(|c| c.write.iter().any(|w| *w == recipient.id || w == "*"));
     Some(if recipient.organisation.as_ref() == Some(&directory.holder) {
-        if user.role == "owner" { Role::Administrator } else { Role::Publisher }
+        match user.role.as_str() {
+            "owner" => Role::Administrator,
+            // Those who release or audit send nothing themselves.
+            "release-officer" | "auditor" => Role::Reader,
+            _ => Role::Publisher,
+        }
     } else {
         match user.role.as_str() {
             "publisher" if named => Role::Publisher,

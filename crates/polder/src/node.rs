@@ -134,13 +134,15 @@ impl Access for Node {
         let Some(header) = authorization else {
             let directory = self.directory();
             let public = directory.recipients.recipients.iter().find(|r| r.kind == "public" && !r.suspended).ok_or(Denied::Missing)?;
-            return Ok(Login { user: "public".into(), recipient: public.id.as_str().into() });
+            return Ok(Login { user: "public".into(), recipient: public.id.as_str().into(), writes: false });
         };
         let caller = self.auth.check(header).ok_or(Denied::Wrong)?;
         let directory = self.directory();
         let active = directory.recipients.recipients.iter().any(|r| r.id == *caller.recipient && !r.suspended);
         // A suspended recipient hears what a stranger hears.
-        if active { Ok(Login { user: caller.user, recipient: caller.recipient }) } else { Err(Denied::Wrong) }
+        let reads_alone = |u: &crate::directory::UserEntry| matches!(u.role.as_str(), "release-officer" | "auditor");
+        let writes = !directory.users.users.iter().any(|u| u.user == *caller.user && reads_alone(u));
+        if active { Ok(Login { user: caller.user, recipient: caller.recipient, writes }) } else { Err(Denied::Wrong) }
     }
 
     fn collections(&self) -> Vec<Collection> {

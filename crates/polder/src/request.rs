@@ -9,49 +9,207 @@ use serde_json::Value;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub(crate) enum Request {
-    Import { source: Option<String>, own: bool, dry_run: bool, place: String, file: Option<PathBuf> },
-    Export { to: String, format: String },
-    ObjectGet { id: String, original: bool, all: bool },
-    ObjectFind { words: Vec<String>, object_type: Option<String>, refers_to: Option<String>, since: Option<String>, until: Option<String>, limit: usize },
-    ObjectMark { id: String, level: String, source: Option<String> },
+    Import {
+        source: Option<String>,
+        own: bool,
+        dry_run: bool,
+        place: String,
+        file: Option<PathBuf>,
+        /// What a rehearsal tells of objects that are held already is of this recipient\'s view alone.
+        #[serde(default)]
+        reader: Option<String>,
+    },
+    Export {
+        to: String,
+        format: String,
+    },
+    ObjectGet {
+        id: String,
+        original: bool,
+        all: bool,
+    },
+    ObjectFind {
+        words: Vec<String>,
+        object_type: Option<String>,
+        refers_to: Option<String>,
+        since: Option<String>,
+        until: Option<String>,
+        limit: usize,
+    },
+    ObjectMark {
+        id: String,
+        level: String,
+        source: Option<String>,
+        #[serde(default)]
+        dry_run: bool,
+    },
     MarkingPin,
-    SourceAdd { name: String, kind: String, member: Option<String>, default_tlp: Option<String>, default_members: Vec<String> },
-    SourceSet { name: String, default_tlp: Option<String>, default_members: Vec<String> },
-    SourceRemove { name: String },
+    SourceAdd {
+        name: String,
+        kind: String,
+        member: Option<String>,
+        default_tlp: Option<String>,
+        default_members: Vec<String>,
+    },
+    SourceSet {
+        name: String,
+        default_tlp: Option<String>,
+        default_members: Vec<String>,
+    },
+    SourceRemove {
+        name: String,
+    },
     SourceList,
-    StandingAdd { id: String, levels: Vec<String>, types: Vec<String>, members: Vec<String>, recipients: Vec<String> },
-    StandingRemove { id: String },
+    StandingAdd {
+        id: String,
+        levels: Vec<String>,
+        types: Vec<String>,
+        members: Vec<String>,
+        recipients: Vec<String>,
+    },
+    StandingRemove {
+        id: String,
+    },
     StandingList,
-    RecipientAdd { id: String, kind: String, organisation: Option<String>, person: Option<String>, user: Option<String>, password: Option<String> },
-    RecipientSuspend { id: String, suspend: bool },
-    RecipientRemove { id: String },
+    RecipientAdd {
+        id: String,
+        kind: String,
+        organisation: Option<String>,
+        person: Option<String>,
+        user: Option<String>,
+        password: Option<String>,
+    },
+    RecipientSuspend {
+        id: String,
+        suspend: bool,
+    },
+    RecipientRemove {
+        id: String,
+    },
     RecipientList,
-    MemberAdd { id: String, name: String, kind: String, identity: Option<String>, client_of: Vec<String>, outside: bool },
-    MemberRemove { id: String },
+    MemberAdd {
+        id: String,
+        name: String,
+        kind: String,
+        identity: Option<String>,
+        client_of: Vec<String>,
+        outside: bool,
+    },
+    MemberRemove {
+        id: String,
+    },
     MemberList,
-    GroupAdd { id: String, members: Vec<String>, persons: Vec<String> },
-    GroupRemove { id: String },
-    CollectionAdd { alias: String, title: String, types: Option<Vec<String>>, sources: Option<Vec<String>>, read: Vec<String>, write: Vec<String> },
-    CollectionRemove { alias: String },
+    GroupAdd {
+        id: String,
+        members: Vec<String>,
+        persons: Vec<String>,
+    },
+    GroupRemove {
+        id: String,
+    },
+    CollectionAdd {
+        alias: String,
+        title: String,
+        types: Option<Vec<String>>,
+        sources: Option<Vec<String>>,
+        read: Vec<String>,
+        write: Vec<String>,
+    },
+    CollectionRemove {
+        alias: String,
+    },
     CollectionList,
-    Explain { id: String, to: String },
-    Audience { id: String },
+    Explain {
+        id: String,
+        to: String,
+    },
+    Audience {
+        id: String,
+    },
     Queue,
-    Approve { id: String, to: String },
-    Refuse { id: String, to: String },
-    WhoHas { id: String },
-    WhatHas { recipient: String },
-    Summary { recipient: String },
-    Pull { url: String, user: Option<String>, password: Option<String>, token: Option<String>, source: String, collection: Option<String>, ca: Option<String> },
-    MispAdd { name: String, url: String, key: String, source: String, to: Option<String>, ca: Option<String> },
-    MispSet { name: String, url: Option<String>, key: Option<String>, to: Option<String>, ca: Option<String> },
-    MispRemove { name: String },
-    MispTest { name: String },
-    MispPull { name: String, full: bool },
-    MispPush { name: String },
+    Approve {
+        id: String,
+        to: String,
+    },
+    Refuse {
+        id: String,
+        to: String,
+    },
+    WhoHas {
+        id: String,
+    },
+    WhatHas {
+        recipient: String,
+    },
+    /// `reader`: only of objects in its view.
+    Summary {
+        recipient: String,
+        #[serde(default)]
+        reader: Option<String>,
+    },
+    UserAdd {
+        user: String,
+        recipient: String,
+        role: String,
+        password: Option<String>,
+    },
+    UserPassword {
+        user: String,
+        password: Option<String>,
+    },
+    UserRole {
+        user: String,
+        role: String,
+    },
+    UserRemove {
+        user: String,
+    },
+    UserList,
+    Pull {
+        url: String,
+        user: Option<String>,
+        password: Option<String>,
+        token: Option<String>,
+        source: String,
+        collection: Option<String>,
+        ca: Option<String>,
+    },
+    MispAdd {
+        name: String,
+        url: String,
+        key: String,
+        source: String,
+        to: Option<String>,
+        ca: Option<String>,
+    },
+    MispSet {
+        name: String,
+        url: Option<String>,
+        key: Option<String>,
+        to: Option<String>,
+        ca: Option<String>,
+    },
+    MispRemove {
+        name: String,
+    },
+    MispTest {
+        name: String,
+    },
+    MispPull {
+        name: String,
+        full: bool,
+    },
+    MispPush {
+        name: String,
+    },
     MispStatus,
     MispLibrary,
-    MispFeed { url: String, source: String, format: String, ca: Option<String> },
+    MispFeed {
+        url: String,
+        source: String,
+        format: String,
+        ca: Option<String>,
+    },
     Doctor,
     ConfigShow,
 }

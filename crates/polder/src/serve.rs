@@ -95,7 +95,13 @@ async fn run(
     let access: Arc<dyn Access> = Arc::clone(&node) as Arc<dyn Access>;
     let misp = polder_misp::server::router(Arc::clone(&node.store), Arc::clone(&node) as Arc<dyn polder_misp::server::Access>, node.config.content_bytes_max);
     let taxii = router(Arc::clone(&node.store), access, settings);
-    let app = axum::Router::new().nest_service("/misp", misp).fallback_service(taxii);
+    let desk = Arc::clone(&node) as Arc<dyn polder_console::desk::Desk>;
+    let pages = polder_console::Settings { content_bytes_max: node.config.content_bytes_max, secure: base.starts_with("https://") };
+    let no_randomness = || Failure::configuration("no randomness", "look at the system log");
+    let console = polder_console::router(Arc::clone(&node.store), desk, pages).ok_or_else(no_randomness)?;
+    // The console answers below /console, and a browser that names nothing is led there.
+    let lead = axum::routing::get(|| async { axum::response::Redirect::to("/console/objects") });
+    let app = axum::Router::new().route("/", lead).merge(console).nest_service("/misp", misp).fallback_service(taxii);
     let tls = if node.config.plain_http { None } else { Some(tls_config(&node).await?) };
     let control = tokio::spawn(control::serve(&node)?);
     let handle = axum_server::Handle::new();
@@ -114,7 +120,7 @@ async fn run(
     let collection = node.directory().collections.collections.first().map(|c| c.id.clone());
     let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
     ready(
-        &json!({"taxii": format!("{base}/taxii2/"), "api_root": format!("{base}/api/"), "misp": format!("{base}/misp/"), "collection": collection, "ready_s": seconds}),
+        &json!({"taxii": format!("{base}/taxii2/"), "api_root": format!("{base}/api/"), "misp": format!("{base}/misp/"), "console": format!("{base}/console/"), "collection": collection, "ready_s": seconds}),
     );
     let failed = |e: std::io::Error| Failure::configuration(format!("the listener ended: {e}"), "look at the system log");
     let service = app.into_make_service();

@@ -32,6 +32,8 @@ pub enum Act {
     Overlay(Id, Box<str>, Level),
     /// A yes to a held row.
     Grant(u32, Box<str>),
+    /// One of several yeses that a held row takes; the last of them is the grant.
+    Approve(u32, Box<str>),
     /// A no to a held row: it leaves the queue and stays withheld.
     Refuse(u32, Box<str>),
     /// Rows leave.
@@ -396,11 +398,13 @@ impl Engine {
                 (_, None) => unknown("source", source.to_string()),
                 _ => Ok(()),
             },
-            Act::Grant(row, recipient) | Act::Refuse(row, recipient) => match (self.columns.row(*row), self.recipient(recipient)) {
-                (Some(r), Some(_)) if r.is_live() => Ok(()),
-                (_, None) => unknown("recipient", recipient.to_string()),
-                _ => unknown("row", row.to_string()),
-            },
+            Act::Grant(row, recipient) | Act::Approve(row, recipient) | Act::Refuse(row, recipient) => {
+                match (self.columns.row(*row), self.recipient(recipient)) {
+                    (Some(r), Some(_)) if r.is_live() => Ok(()),
+                    (_, None) => unknown("recipient", recipient.to_string()),
+                    _ => unknown("row", row.to_string()),
+                }
+            }
             Act::Policy(..) | Act::Pin(_) | Act::Remove(_) => Ok(()),
         }
     }
@@ -438,6 +442,10 @@ impl Engine {
                 let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
                 self.columns.grant(row, self.recipient(&recipient).unwrap_or(u32::MAX), ids);
                 Ok(("grant", format!("{} to {recipient}", self.columns.id(object)), vec![object]))
+            }
+            Act::Approve(row, recipient) => {
+                let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
+                Ok(("approve", format!("{} to {recipient} ({row})", self.columns.id(object)), Vec::new()))
             }
             Act::Refuse(row, recipient) => {
                 // A grant that covers nothing: the decision stays what it was, and the queue knows that somebody has answered.

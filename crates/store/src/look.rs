@@ -157,15 +157,7 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn explain(&self, id: &Id, recipient: &str) -> Result<Vec<Explained>, Error> {
-        let now_us = self.now_us();
-        let engine = self.engine();
-        let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
-        let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
-        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
-        let cache = polder_release::LabelCache::default();
-        let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
-        let rows = engine.columns.live_rows_of(object);
-        Ok(rows.filter_map(|row| explained(&engine, &judge, row, recipient)).collect())
+        explained_in(&self.engine(), id, recipient, self.now_us())
     }
 
     /// Own rows that wait for a person, with the recipients they wait for.
@@ -213,6 +205,35 @@ impl<R: Realm> Store<R> {
             true => Ok(reader.original(body)?.map_or_else(|| reader.body(body), Ok)?),
             false => reader.body(body),
         })
+    }
+
+    /// A row as a recipient would be served it; none if it may not hold the row. For the holder's own people, who may hold it themselves: nothing is sent,
+    /// so nothing is entered in the ledger.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient, [`Error::Damaged`], or the disk's.
+    pub fn copy_for(&self, row: u32, recipient: &str) -> Result<Option<Vec<u8>>, Error> {
+        let now_us = self.now_us();
+        let (body, removal, derived_by) = {
+            let engine = self.engine();
+            let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+            let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+            let cache = polder_release::LabelCache::default();
+            let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(None) };
+            let judgement = judge.judge(row);
+            if !judgement.permits() {
+                return Ok(None);
+            }
+            let denied: std::collections::BTreeSet<Id> = judgement.removal.targets.iter().map(|t| engine.columns.id(*t)).collect();
+            let body = engine.columns.row(row).map_or(u32::MAX, |r| r.body);
+            (body, (judgement.removal, denied), engine.policy.alliance.holder_identity().map(str::to_owned))
+        };
+        let bytes = self.with_reader(|reader| reader.body(body))?;
+        let (removal, denied) = removal;
+        if removal.is_empty() {
+            return Ok(Some(bytes));
+        }
+        Ok(polder_release::redact(&bytes, &removal.granular, &denied, removal.author, derived_by.as_deref()).ok())
     }
 
     /// Who was sent an object, and which of its versions.
@@ -279,6 +300,59 @@ impl<R: Realm> Store<R> {
         [("rows", live), ("types", engine.columns.kinds()), ("labels", engine.columns.label_count()), ("sources", engine.columns.sources.len())]
     }
 
+    /// A number that moves when, and only when, a recipient's view does. It stays inside.
+    ///
+    /// # Errors
+    /// As [`Store::page`].
+    pub fn view_mark(&self, recipient: &str) -> Result<u64, Error> {
+        self.view_size(recipient)?;
+        let engine = self.engine();
+        let number = engine.recipient(recipient).unwrap_or(u32::MAX);
+        // What enters is appended and what leaves is counted, so the sum of both rises with each.
+        Ok(engine.logs.get(number as usize).map_or(0, |l| lock(l).moves()))
+    }
+
+    /// How much of a recipient's view waits to be fetched: entries of which nothing was sent yet, as far as they are of objects in the reader's own view.
+    ///
+    /// # Errors
+    /// As [`Store::page`].
+    pub fn waiting(&self, recipient: &str, reader: &str) -> Result<usize, Error> {
+        self.view_size(recipient)?;
+        let known = self.objects_in_view(reader)?;
+        let engine = self.engine();
+        let number = engine.recipient(recipient).unwrap_or(u32::MAX);
+        let Some(log) = engine.logs.get(number as usize) else { return Ok(0) };
+        let log = lock(log);
+        let unsent = |p: u32| !log.sent.get(p) && !log.redacted.contains_key(&p);
+        let is_known = |row: u32| engine.columns.row(row).is_some_and(|r| known.contains(&r.object));
+        Ok(log.entries.iter().enumerate().filter(|(p, e)| !e.gone && u32::try_from(*p).is_ok_and(unsent) && is_known(e.row)).count())
+    }
+
+    pub(crate) fn objects_in_view(&self, reader: &str) -> Result<std::collections::HashSet<u32>, Error> {
+        self.view_size(reader)?;
+        let engine = self.engine();
+        let number = engine.recipient(reader).unwrap_or(u32::MAX);
+        let Some(log) = engine.logs.get(number as usize) else { return Ok(std::collections::HashSet::new()) };
+        let log = lock(log);
+        Ok(log.entries.iter().filter(|e| !e.gone).filter_map(|e| engine.columns.row(e.row).map(|r| r.object)).collect())
+    }
+
+    /// What the decision says to a recipient of every live row of an object that is in the reader's own view.
+    ///
+    /// # Errors
+    /// As [`Store::page`].
+    pub fn verdicts_in_view(&self, recipient: &str, reader: &str) -> Result<Vec<Judgement>, Error> {
+        let known = self.objects_in_view(reader)?;
+        let now_us = self.now_us();
+        let engine = self.engine();
+        let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let cache = polder_release::LabelCache::default();
+        let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
+        let meant = |r: &u32| engine.columns.row(*r).is_some_and(|x| x.is_live() && known.contains(&x.object));
+        Ok((0..engine.columns.len()).filter(meant).map(|n| judge.judge(n)).collect())
+    }
+
     /// Rows in a recipient's view now.
     ///
     /// # Errors
@@ -289,6 +363,17 @@ impl<R: Realm> Store<R> {
         let number = engine.recipient(recipient).unwrap_or(u32::MAX);
         Ok(engine.logs.get(number as usize).map_or(0, |l| lock(l).in_view()))
     }
+}
+
+/// The same in any state, as in one that is only tried.
+pub(crate) fn explained_in(engine: &crate::engine::Engine, id: &Id, recipient: &str, now_us: i64) -> Result<Vec<Explained>, Error> {
+    let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+    let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
+    let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+    let cache = polder_release::LabelCache::default();
+    let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
+    let rows = engine.columns.live_rows_of(object);
+    Ok(rows.filter_map(|row| explained(engine, &judge, row, recipient)).collect())
 }
 
 fn view(engine: &crate::engine::Engine, number: u32) -> Option<RowView> {

@@ -47,6 +47,10 @@ pub struct Query {
     pub collection_types: Option<Vec<Box<str>>>,
     /// Later than this, microseconds since 1970.
     pub added_after_us: Option<i64>,
+    /// Earlier than this, microseconds since 1970.
+    pub added_before_us: Option<i64>,
+    /// The newest entry first; then `after` means before.
+    pub newest_first: bool,
     /// After this position of the log.
     pub after: Option<u32>,
     /// At most so many.
@@ -259,13 +263,15 @@ impl Selection<'_> {
     fn candidates(&self) -> Box<dyn Iterator<Item = u32> + '_> {
         let by_date = self.query.added_after_us.map_or(0, |after| self.log.entries.partition_point(|e| e.date_us <= after));
         // Pages in order of version are cut by version, below.
-        let by_cursor = self.query.after.filter(|_| !self.query.newest_version_first).map_or(0, |p| (p as usize).saturating_add(1));
-        let start = by_date.max(by_cursor);
+        let forward = self.query.after.filter(|_| !self.query.newest_version_first && !self.query.newest_first);
+        let start = by_date.max(forward.map_or(0, |p| (p as usize).saturating_add(1)));
+        let end = self.query.added_before_us.map_or(self.log.entries.len(), |before| self.log.entries.partition_point(|e| e.date_us < before));
+        let end = self.query.after.filter(|_| self.query.newest_first).map_or(end, |p| end.min(p as usize));
         let columns = &self.engine.columns;
         let rows: Box<dyn Iterator<Item = u32>> = match (&self.query.refers_to, &self.query.ids) {
             (None, None) => {
-                let end = u32::try_from(self.log.entries.len()).unwrap_or(u32::MAX);
-                return Box::new(u32::try_from(start).unwrap_or(u32::MAX)..end);
+                let all = u32::try_from(start).unwrap_or(u32::MAX)..u32::try_from(end).unwrap_or(u32::MAX);
+                return if self.query.newest_first { Box::new(all.rev()) } else { Box::new(all) };
             }
             (Some(target), ids) => {
                 let referrers = columns.find_object(target.as_ref()).into_iter().flat_map(|o| columns.referrers(o));
@@ -274,9 +280,12 @@ impl Selection<'_> {
             }
             (None, Some(ids)) => Box::new(ids.iter().filter_map(|id| columns.find_object(id.as_ref())).flat_map(|o| columns.rows_of(o))),
         };
-        let mut positions: Vec<u32> = rows.filter_map(|r| self.log.position(r)).filter(|p| *p as usize >= start).collect();
+        let mut positions: Vec<u32> = rows.filter_map(|r| self.log.position(r)).filter(|p| (start..end).contains(&(*p as usize))).collect();
         positions.sort_unstable();
         positions.dedup();
+        if self.query.newest_first {
+            positions.reverse();
+        }
         if self.query.newest_version_first {
             let key = |p: &u32| self.log.entries.get(*p as usize).map(|e| (self.engine.columns.row(e.row).and_then(Row::version).map(Version::ns), e.date_us));
             positions.retain(|p| self.query.after.is_none_or(|last| key(p) < key(&last)));

@@ -1,15 +1,17 @@
-//! What an import would do: tried on a copy of the columns, against everything the node holds, and thrown away.
+//! What an import or an act would do: tried on a copy of the columns, against everything the node holds, and thrown away.
 //!
 //! The rule: nothing is written, in the store or beside it.
 
 use std::collections::HashMap;
 
 use polder_release::{Judge, LabelCache, Operations, Realm, Verdict};
+use polder_stix::Id;
 
 use crate::backend::Record;
 use crate::columns::{AsOf, Columns, Row};
-use crate::engine::Engine;
+use crate::engine::{Act, Engine};
 use crate::ingest::{Outcome, Prepared};
+use crate::look::{Explained, explained_in};
 use crate::{Error, Store};
 
 /// An import that is only tried.
@@ -61,9 +63,30 @@ impl<R: Realm> Rehearsal<'_, R> {
         self.store.with_reader(|reader| trial.ingest(*source, None, objects, stamp_us, reader, (records, pending)))
     }
 
-    /// What all of it would mean, recipient by recipient.
-    #[must_use]
-    pub fn effects(&self) -> Vec<Effect> {
+    /// What an act would change.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn act(&mut self, act: Act) -> Result<(), Error> {
+        let stamp_us = self.store.now_us().max(self.trial.last_stamp_us.saturating_add(1));
+        self.trial.act(act, "", stamp_us, &mut self.records)
+    }
+
+    /// What the decision would say of every live row of an object for a recipient.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn explain(&self, id: &Id, recipient: &str) -> Result<Vec<Explained>, Error> {
+        explained_in(&self.trial, id, recipient, self.store.now_us())
+    }
+
+    /// What all of it would mean, recipient by recipient; of what is held already only objects in a reader's view are counted, if one is named.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] reader.
+    pub fn effects(&self, reader: Option<&str>) -> Result<Vec<Effect>, Error> {
+        let known = reader.map(|r| self.store.objects_in_view(r)).transpose()?;
+        let counts_here = |row: u32| known.as_ref().is_none_or(|k| self.trial.columns.row(row).is_some_and(|r| k.contains(&r.object)));
         let now_us = self.store.now_us();
         let now = self.store.engine();
         let mut out = Vec::new();
@@ -76,7 +99,7 @@ impl<R: Realm> Rehearsal<'_, R> {
                 let may = matches!(verdict, Verdict::Release | Verdict::Redact);
                 if row >= self.first {
                     counts.iter_mut().filter(|(v, _)| *v == verdict).for_each(|(_, n)| *n += 1);
-                } else {
+                } else if counts_here(row) {
                     let could = before.get(row as usize).copied().unwrap_or(false);
                     effect.gains += usize::from(may && !could);
                     effect.loses += usize::from(!may && could);
@@ -85,7 +108,7 @@ impl<R: Realm> Rehearsal<'_, R> {
             effect.verdicts = counts.into_iter().filter(|(_, n)| *n > 0).collect();
             out.push(effect);
         }
-        out
+        Ok(out)
     }
 }
 

@@ -149,6 +149,13 @@ impl ViewLog {
     }
 
     /// Rows in view.
+    /// How often something entered or left.
+    pub(crate) fn moves(&self) -> u64 {
+        let entered = self.entries.len();
+        let left = entered.saturating_sub(self.positions.count);
+        u64::try_from(entered.saturating_add(left)).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn in_view(&self) -> usize {
         self.positions.count
     }

@@ -30,6 +30,8 @@ pub struct Login {
     pub user: Box<str>,
     /// The recipient it belongs to.
     pub recipient: Box<str>,
+    /// May it add what its recipient may add? An auditor's login reads alone.
+    pub writes: bool,
 }
 
 /// Why somebody was not let in.
@@ -93,10 +95,11 @@ pub(crate) struct Rights {
 impl Collection {
     pub(crate) fn rights_of(&self, caller: &Caller) -> Rights {
         let meant = |r: &&Right| *r.recipient == *caller.login.recipient || (*r.recipient == *"*" && !caller.anonymous);
+        let writes = caller.login.writes;
         self.rights.iter().filter(meant).fold(Rights::default(), |sum, r| Rights {
             list: sum.list || r.list,
             read: sum.read || r.read,
-            write: sum.write || r.write,
+            write: sum.write || (r.write && writes),
         })
     }
 

@@ -35,7 +35,7 @@ struct Directory;
 
 impl Access for Directory {
     fn authenticate(&self, authorization: Option<&str>) -> Result<Login, Denied> {
-        let login = |user: &str| Ok(Login { user: user.into(), recipient: user.into() });
+        let login = |user: &str| Ok(Login { user: user.into(), recipient: user.into(), writes: true });
         match authorization {
             None => Err(Denied::Missing),
             Some("Bearer home") => login("home"),

@@ -1,6 +1,6 @@
 //! The request each command becomes.
 
-use super::{Collection, Command, Config, Ledger, Marking, Member, Object, Recipient, Release, Source, Standing};
+use super::{Collection, Command, Config, Ledger, Marking, Member, Object, Recipient, Release, Source, Standing, User};
 use crate::request::Request;
 
 /// The request of a command that asks a node something; `None` for those that do not.
@@ -16,7 +16,9 @@ pub(crate) fn request(command: &Command) -> Option<Request> {
             until: until.clone(),
             limit: *limit,
         },
-        Command::Object(Object::Mark { id, tlp, source }) => Request::ObjectMark { id: id.clone(), level: tlp.clone(), source: source.clone() },
+        Command::Object(Object::Mark { id, tlp, source, dry_run }) => {
+            Request::ObjectMark { id: id.clone(), level: tlp.clone(), source: source.clone(), dry_run: *dry_run }
+        }
         Command::Marking(Marking::Pin { .. }) => Request::MarkingPin,
         Command::Source(Source::Add { name, kind, member, default_tlp, default_members }) => Request::SourceAdd {
             name: name.clone(),
@@ -36,6 +38,7 @@ pub(crate) fn request(command: &Command) -> Option<Request> {
         Command::Standing(Standing::Remove { id }) => Request::StandingRemove { id: id.clone() },
         Command::Standing(Standing::List) => Request::StandingList,
         Command::Recipient(r) => recipient_request(r),
+        Command::User(u) => user_request(u),
         Command::Member(m) => member_request(m),
         Command::Collection(c) => collection_request(c),
         Command::Release(r) => release_request(r),
@@ -51,6 +54,18 @@ pub(crate) fn request(command: &Command) -> Option<Request> {
         | Command::Taxii(_)
         | Command::Completions { .. } => return None,
     })
+}
+
+fn user_request(command: &User) -> Request {
+    match command {
+        User::Add { user, recipient, role, .. } => {
+            Request::UserAdd { user: user.clone(), recipient: recipient.clone().unwrap_or_default(), role: role.clone(), password: None }
+        }
+        User::Password { user, .. } => Request::UserPassword { user: user.clone(), password: None },
+        User::Role { user, role } => Request::UserRole { user: user.clone(), role: role.clone() },
+        User::Remove { user } => Request::UserRemove { user: user.clone() },
+        User::List => Request::UserList,
+    }
 }
 
 fn recipient_request(command: &Recipient) -> Request {
@@ -77,7 +92,7 @@ fn release_request(command: &Release) -> Request {
         Release::Queue => Request::Queue,
         Release::Approve { object, to } => Request::Approve { id: object.clone(), to: to.clone() },
         Release::Refuse { object, to } => Request::Refuse { id: object.clone(), to: to.clone() },
-        Release::Summary { to } => Request::Summary { recipient: to.clone() },
+        Release::Summary { to } => Request::Summary { recipient: to.clone(), reader: None },
     }
 }
 

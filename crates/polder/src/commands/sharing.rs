@@ -91,28 +91,121 @@ pub(super) fn audience(node: &Node, id: &Id) -> Result<Answer, Failure> {
     Ok(Answer::ok(json!({"audience": rows})))
 }
 
-/// What waits for a person.
-pub(super) fn queue(node: &Node) -> Answer {
-    let rows: Vec<Value> = node.store.queue().iter().map(|e| explained(node, e)).collect();
-    Answer::ok(json!({"queue": rows}))
+/// What the decision would say of objects that are only tried, for every recipient: of the copy that would be the source's latest.
+pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, source: &str, ids: &[Id]) -> Result<Vec<Value>, Failure> {
+    let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
+    let mut rows = Vec::new();
+    for id in ids {
+        for recipient in &recipients {
+            let newest = trial.explain(id, recipient)?.into_iter().filter(|e| *e.row.source == *source).max_by_key(|e| e.row.row);
+            rows.extend(newest.iter().map(|e| explained(node, e)));
+        }
+    }
+    Ok(rows)
 }
 
-/// A person's yes or no to a held object for one recipient.
+/// What waits for a person, and who has said yes so far.
+pub(super) fn queue(node: &Node) -> Result<Answer, Failure> {
+    let waiting = node.store.queue();
+    let yeses = yeses(node)?;
+    let row = |e: &Explained| {
+        let mut row = explained(node, e);
+        if let Some(map) = row.as_object_mut() {
+            map.insert("approved_by".to_owned(), json!(yeses.get(&yes_to(&e.row.id, &e.recipient, e.row.row)).cloned().unwrap_or_default()));
+        }
+        row
+    };
+    let rows: Vec<Value> = waiting.iter().map(row).collect();
+    Ok(Answer::ok(json!({"queue": rows, "persons_min": node.config.widen_persons_min})))
+}
+
+/// As the log of acts names it.
+fn yes_to(id: &Id, recipient: &str, row: u32) -> String {
+    format!("{id} to {recipient} ({row})")
+}
+
+/// Who said yes to what, where the last of the yeses has not come yet. A no or a grant ends what was said before it.
+fn yeses(node: &Node) -> Result<std::collections::BTreeMap<String, Vec<String>>, Failure> {
+    let mut all: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
+    for (_, kind, detail) in node.store.acts(usize::MAX)?.into_iter().rev() {
+        let detail: Value = serde_json::from_str(&detail).unwrap_or_default();
+        let text = |key: &str| detail.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match kind.as_str() {
+            "approve" => {
+                let said = all.entry(text("what")).or_default();
+                if !said.contains(&text("by")) {
+                    said.push(text("by"));
+                }
+            }
+            "grant" | "refuse" => all.retain(|what, _| !what.starts_with(&format!("{} (", text("what")))),
+            _ => {}
+        }
+    }
+    Ok(all)
+}
+
+/// A person's yes or no to a held object for one recipient. Where the policy wants several persons, the last yes is the grant.
 pub(super) fn settle(node: &Node, by: &str, id: &Id, to: &str, yes: bool) -> Result<Answer, Failure> {
     let held: Vec<Explained> = node.store.explain(id, to)?.into_iter().filter(|e| e.judgement.verdict == Verdict::Hold).collect();
     if held.is_empty() {
         return Err(Failure::new(exit::NO, format!("nothing of `{id}` waits for a decision about `{to}`"), "`polder release queue` lists what waits"));
     }
+    let persons_min = node.config.widen_persons_min;
+    let before = if yes && persons_min > 1 { yeses(node)? } else { std::collections::BTreeMap::new() };
+    let (mut released, mut persons) = (0, Vec::new());
     for e in &held {
-        let act = if yes { Act::Grant(e.row.row, to.into()) } else { Act::Refuse(e.row.row, to.into()) };
+        let mut said = before.get(&yes_to(id, to, e.row.row)).cloned().unwrap_or_default();
+        if !said.iter().any(|who| who == by) {
+            said.push(by.to_owned());
+        } else if said.len() < persons_min {
+            let why = format!("`{by}` has said yes to this already, and it takes {persons_min} persons");
+            return Err(Failure::new(exit::NO, why, "somebody else has to say yes, or anybody no"));
+        }
+        let act = match yes {
+            true if said.len() >= persons_min => Act::Grant(e.row.row, to.into()),
+            true => Act::Approve(e.row.row, to.into()),
+            false => Act::Refuse(e.row.row, to.into()),
+        };
+        released += usize::from(matches!(act, Act::Grant(..)));
         node.store.act(act, by)?;
+        persons = said;
     }
-    Ok(Answer::ok(json!({"id": id.to_string(), "recipient": to, "released": yes, "versions": held.len()})))
+    let mut value = json!({"id": id.to_string(), "recipient": to, "released": yes && released == held.len(), "versions": held.len()});
+    if let Some(map) = value.as_object_mut().filter(|_| yes && persons_min > 1) {
+        map.insert("approved_by".to_owned(), json!(persons));
+        map.insert("persons_min".to_owned(), persons_min.into());
+    }
+    Ok(Answer::ok(value))
 }
 
-/// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here.
-pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&str>) -> Result<Answer, Failure> {
+/// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here. When it is only tried,
+/// who could then have the object is told.
+pub(super) fn mark(node: &Node, by: &str, id: &Id, (level, source): (&str, Option<&str>), dry_run: bool) -> Result<Answer, Failure> {
     let level = crate::directory::level(level).map_err(Failure::into_usage)?;
+    let (latest, own) = to_be_marked(node, id, level, source)?;
+    let is_element = own && polder_misp::is_element(&node.store.row_bytes(latest.row, false)?);
+    // MISP writes its events anew with its own markings; what a person raised here holds over them.
+    let overlay = (!own || is_element).then(|| Act::Overlay(id.clone(), latest.source.clone(), level));
+    if dry_run {
+        let mut trial = node.store.rehearse(&latest.source)?;
+        if own {
+            trial.ingest(vec![new_version(node, latest.row, level)?])?;
+        }
+        overlay.into_iter().try_for_each(|act| trial.act(act))?;
+        let rows = tried(node, &trial, &latest.source, std::slice::from_ref(id))?;
+        return Ok(Answer::ok(json!({"audience": rows})));
+    }
+    let version = if own { take_version(node, latest.row, level)? } else { None };
+    overlay.into_iter().try_for_each(|act| node.store.act(act, by))?;
+    Ok(Answer::ok(if own {
+        json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})
+    } else {
+        json!({"id": id.to_string(), "level": level.label(), "how": "tightened here", "source": latest.source})
+    }))
+}
+
+/// The copy that is marked, and whether it is an own one; refused where the level would not raise anything.
+fn to_be_marked(node: &Node, id: &Id, level: Level, source: Option<&str>) -> Result<(polder_store::RowView, bool), Failure> {
     let mut rows = node.store.rows_of(id);
     rows.retain(|r| source.is_none_or(|s| *r.source == *s));
     let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
@@ -132,20 +225,19 @@ pub(super) fn mark(node: &Node, by: &str, id: &Id, level: &str, source: Option<&
         let why = format!("`{id}` has no marking and stays in this organisation, and {} would let others have it", level.label());
         return Err(Failure::new(exit::NO, why, "this command only raises; to share it, import a new version that carries the marking"));
     }
-    if Some(&*latest.source) == own_source.as_deref() {
-        let version = new_version(node, latest.row, level)?;
-        // MISP writes its events anew with its own markings; what a person raised here holds over them.
-        if polder_misp::is_element(&node.store.row_bytes(latest.row, false)?) {
-            node.store.act(Act::Overlay(id.clone(), latest.source.clone(), level), by)?;
-        }
-        Ok(Answer::ok(json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})))
-    } else {
-        node.store.act(Act::Overlay(id.clone(), latest.source.clone(), level), by)?;
-        Ok(Answer::ok(json!({"id": id.to_string(), "level": level.label(), "how": "tightened here", "source": latest.source})))
-    }
+    let is_own = Some(&*latest.source) == own_source.as_deref();
+    Ok((latest, is_own))
 }
 
-fn new_version(node: &Node, row: u32, level: Level) -> Result<Option<String>, Failure> {
+fn take_version(node: &Node, row: u32, level: Level) -> Result<Option<String>, Failure> {
+    let prepared = new_version(node, row, level)?;
+    let version = prepared.header().version().map(|v| v.to_string());
+    let own = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone()).unwrap_or_default();
+    node.store.ingest(&own, None, vec![prepared])?;
+    Ok(version)
+}
+
+fn new_version(node: &Node, row: u32, level: Level) -> Result<polder_store::Prepared, Failure> {
     let defect = |what: &str| Failure::configuration(format!("the object cannot be marked: {what}"), "look at it with `polder object get`");
     let bytes = node.store.row_bytes(row, false)?;
     let mut object: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|e| defect(&e.to_string()))?;
@@ -160,11 +252,7 @@ fn new_version(node: &Node, row: u32, level: Level) -> Result<Option<String>, Fa
         object.insert("modified".to_owned(), millis.into());
     }
     // The level's definition is not written beside it: everyone may have that, so everyone would learn that something was raised.
-    let prepared = prepare(&Value::Object(object).to_string(), now_us).map_err(|r| defect(&r.reason))?;
-    let version = prepared.header().version().map(|v| v.to_string());
-    let own = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone()).unwrap_or_default();
-    node.store.ingest(&own, None, vec![prepared])?;
-    Ok(version)
+    prepare(&Value::Object(object).to_string(), now_us).map_err(|r| defect(&r.reason))
 }
 
 /// Takes a definition as valid for every source.
@@ -222,10 +310,14 @@ pub(super) fn what_has(node: &Node, recipient: &str) -> Result<Answer, Failure> 
 }
 
 /// How many objects of each verdict a recipient meets, and why the others stay.
-pub(super) fn summary(node: &Node, recipient: &str) -> Result<Answer, Failure> {
+pub(super) fn summary(node: &Node, recipient: &str, reader: Option<&str>) -> Result<Answer, Failure> {
     let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     let mut reasons: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
-    for (_, _, judgement) in node.store.verdicts(recipient)? {
+    let judgements = match reader {
+        Some(reader) => node.store.verdicts_in_view(recipient, reader)?,
+        None => node.store.verdicts(recipient)?.into_iter().map(|(_, _, judgement)| judgement).collect(),
+    };
+    for judgement in judgements {
         *counts.entry(words::verdict(judgement.verdict)).or_default() += 1;
         if !judgement.permits() {
             *reasons.entry(words::short(&judgement.reason)).or_default() += 1;

@@ -13,6 +13,9 @@ pub(super) const NODES: [&str; 3] = ["alfa", "bravo", "charlie"];
 /// An organisation outside the alliance.
 pub(super) const OUTSIDER: &str = "zulu";
 
+/// Logins of each node's own people besides its owner.
+const ROLES: [&str; 3] = ["analyst", "release-officer", "auditor"];
+
 /// Name, kind, whose client, STIX identity.
 const MEMBERS: [(&str, &str, &str, Option<&str>, &str); 3] = [
     ("alfa", "Alfa CSIRT", "nation", None, ALFA_IDENTITY),
@@ -39,6 +42,11 @@ pub(super) fn make(dir: &Path, name: &str, port: u16) -> Result<Vec<Value>, Fail
     let mut users = vec![json!({"user": field("user"), "password": field("password"), "token": field("token"), "recipient": name, "role": "owner"})];
     let mut directory = Directory::load(dir, name)?;
     alliance(&mut directory);
+    for role in ROLES {
+        let login = init::new_user(role, name, role, None)?;
+        directory.users.users.push(login.entry.clone());
+        users.push(json!({"user": login.user, "password": login.password, "token": login.token, "recipient": name, "role": role}));
+    }
     for other in NODES.iter().chain([&OUTSIDER]).filter(|o| **o != name) {
         users.push(add(&mut directory, other, "organisation", other, None)?);
     }

@@ -19,7 +19,7 @@ pub(super) fn tell(alfa: &Running, bravo: &Running, ready_s: f64) -> Result<(), 
     let audience = alfa.ask(&Request::Audience { id: RAISED.to_owned() }, &[])?;
     say(&render::answer(&audience.value, false));
     say("\nalfa raises its marking to TLP:RED\n");
-    let marked = alfa.ask(&Request::ObjectMark { id: RAISED.to_owned(), level: "red".to_owned(), source: None }, &[])?;
+    let marked = alfa.ask(&Request::ObjectMark { id: RAISED.to_owned(), level: "red".to_owned(), source: None, dry_run: false }, &[])?;
     say(&render::answer(&marked.value, false));
     let after = alfa.ask(&Request::Explain { id: RAISED.to_owned(), to: "bravo".to_owned() }, &[])?;
     say(&render::answer(&after.value, false));
@@ -34,7 +34,7 @@ pub(super) fn tell(alfa: &Running, bravo: &Running, ready_s: f64) -> Result<(), 
 fn shares(node: &Running, readers: &[&str]) -> Result<String, Failure> {
     let mut rows = vec![["READER", "RELEASED", "REDACTED", "HELD", "WITHHELD", "STAYS BECAUSE"].map(str::to_owned).to_vec()];
     for reader in readers {
-        let value = node.ask(&Request::Summary { recipient: (*reader).to_owned() }, &[])?.value;
+        let value = node.ask(&Request::Summary { recipient: (*reader).to_owned(), reader: None }, &[])?.value;
         let count = |verdict: &str| value.pointer(&format!("/verdicts/{verdict}")).and_then(Value::as_u64).unwrap_or(0).to_string();
         let because = value.get("withheld_because").and_then(Value::as_object);
         let why: Vec<String> = because.into_iter().flatten().map(|(k, v)| format!("{k} ({v})")).collect();
@@ -49,6 +49,12 @@ pub(super) fn next(alfa: &Running, bravo: &Running, charlie: &Running) {
         let field = |key: &str| user.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         format!("{}:{}", field("user"), field("password"))
     };
+    say("\nopen in a browser, one node in each, and look at the same campaign through three pairs of eyes\n");
+    for node in [alfa, bravo, charlie] {
+        let login = node.user(node.name);
+        let field = |key: &str| login.get(key).and_then(Value::as_str).unwrap_or_default();
+        say(&format!("  {}  {} / {}\n", node.text("console"), field("user"), field("password")));
+    }
     say("\ntry next\n");
     say(&format!("  polder --dir {} release queue\n", alfa.dir.display()));
     say(&format!("  polder --dir {} release audience {RAISED}\n", alfa.dir.display()));

@@ -1,0 +1,48 @@
+//! Every page that needs a login, with its permission.
+//!
+//! The rule: [`routes`] is the whole table; the router is made of it, and tests walk it.
+
+mod attack;
+mod board;
+mod draft;
+mod graph;
+mod ledger;
+pub(crate) mod login;
+mod mark;
+mod object;
+mod objects;
+mod preview;
+mod queue;
+mod styleguide;
+
+use crate::guard::{Route, get, post};
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/console", objects::home),
+        get("/console/", objects::home),
+        get("/console/objects", objects::list),
+        get("/console/objects/{id}", object::show),
+        get("/console/objects/{id}/raw", object::raw),
+        get("/console/objects/{id}/graph", graph::show),
+        get("/console/matrix", attack::show),
+        post("/console/matrix", attack::laid),
+        get("/console/objects/{id}/mark", mark::ask),
+        get("/console/objects/{id}/edit", draft::edit),
+        get("/console/mark", mark::ask_many),
+        post("/console/mark", mark::carry_out),
+        get("/console/new", draft::new),
+        post("/console/draft", draft::preview),
+        post("/console/draft/check", draft::check),
+        get("/console/import", draft::import),
+        get("/console/queue", queue::list),
+        post("/console/queue", queue::settle),
+        get("/console/board", board::list),
+        get("/console/board/{recipient}", board::show),
+        post("/console/board/{recipient}/suspend", board::suspend),
+        post("/console/board/{recipient}/resume", board::resume),
+        get("/console/ledger", ledger::ledger),
+        get("/console/acts", ledger::acts),
+        get("/console/styleguide", styleguide::show),
+    ]
+}

@@ -1,0 +1,342 @@
+//! The ATT&CK matrix over the reader's objects: which techniques are named here, by how much; Navigator layers in and out.
+//!
+//! The rule: a number counts objects of the reader's own view; a layer that is laid over it is not kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use maud::{Markup, html};
+use polder_release::Form;
+use polder_stix::Id;
+use polder_store::{Query, Versions};
+use serde_json::{Value, json};
+
+use super::objects::Seen;
+use crate::guard::{Answer, Asked, Read, Trouble};
+use crate::sink::Reply;
+use crate::text::{cut, shown};
+use crate::{limits, parts};
+
+/// The order in which matrices show tactics; what is not here comes after, by name.
+const TACTICS: [&str; 17] = [
+    "reconnaissance",
+    "resource-development",
+    "initial-access",
+    "execution",
+    "persistence",
+    "privilege-escalation",
+    "defense-evasion",
+    "evasion",
+    "credential-access",
+    "discovery",
+    "lateral-movement",
+    "collection",
+    "command-and-control",
+    "exfiltration",
+    "inhibit-response-function",
+    "impair-process-control",
+    "impact",
+];
+
+/// A technique of the view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Technique {
+    id: Id,
+    /// As ATT&CK numbers it; empty if it does not say.
+    number: String,
+    name: String,
+    tactics: BTreeSet<String>,
+    /// Objects that use, indicate, detect or mitigate it.
+    count: usize,
+}
+
+#[derive(Debug, Default)]
+struct Matrix {
+    techniques: Vec<Technique>,
+    /// More than is looked at.
+    cut: bool,
+}
+
+fn technique(seen: &Seen) -> Technique {
+    let list = |key: &str| seen.object.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number =
+        list("external_references").iter().filter(|r| text(r, "source_name").starts_with("mitre")).map(|r| text(r, "external_id")).find(|n| is_number(n));
+    let phases = list("kill_chain_phases");
+    let tactics = phases.iter().filter(|p| text(p, "kill_chain_name").starts_with("mitre")).map(|p| text(p, "phase_name")).filter(|t| !t.is_empty()).collect();
+    Technique { id: seen.item.entry.id.clone(), number: number.unwrap_or_default(), name: seen.name(), tactics, count: 0 }
+}
+
+fn is_number(text: &str) -> bool {
+    text.strip_prefix('T').is_some_and(|rest| !rest.is_empty() && rest.len() <= 8 && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+}
+
+/// Objects of some types in the view, all pages of them.
+fn every<P>(asked: &Asked<'_, P>, kind: &str, each: &mut dyn FnMut(Seen)) -> Result<bool, Trouble> {
+    let mut query = Query { types: Some(vec![kind.into()]), versions: Versions::last(), limit: Some(2000), ..Query::default() };
+    let mut count = 0;
+    loop {
+        let page = asked.view(&query, Form::Whole)?;
+        count += page.items.len();
+        page.items.into_iter().filter_map(Seen::of).for_each(&mut *each);
+        match page.next {
+            Some(_) if count >= limits::MATRIX_OBJECTS_MAX => return Ok(true),
+            Some(next) => query.after = Some(next),
+            None => return Ok(false),
+        }
+    }
+}
+
+/// The techniques of the view; of one actor's, campaign's or malware's alone if it is named.
+fn matrix<P>(asked: &Asked<'_, P>, of: Option<&Id>) -> Result<Matrix, Trouble> {
+    let mut techniques: BTreeMap<Id, Technique> = BTreeMap::new();
+    let mut cut = every(asked, "attack-pattern", &mut |seen| {
+        let is_old = ["revoked", "x_mitre_deprecated"].iter().any(|k| seen.object.get(*k) == Some(&Value::Bool(true)));
+        if !is_old {
+            drop(techniques.insert(seen.item.entry.id.clone(), technique(&seen)));
+        }
+    })?;
+    let mut users: HashMap<Id, BTreeSet<Id>> = HashMap::new();
+    cut |= every(asked, "relationship", &mut |seen| {
+        let (from, to) = (Id::parse(seen.text("source_ref")), Id::parse(seen.text("target_ref")));
+        if let (Some(from), Some(to), "uses" | "indicates" | "detects" | "mitigates") = (from, to, seen.text("relationship_type"))
+            && techniques.contains_key(&to)
+        {
+            users.entry(to).or_default().insert(from);
+        }
+    })?;
+    if let Some(of) = of {
+        techniques.retain(|id, _| users.get(id).is_some_and(|u| u.contains(of)));
+    }
+    for (id, technique) in &mut techniques {
+        technique.count = users.get(id).map_or(0, BTreeSet::len);
+    }
+    let mut techniques: Vec<Technique> = techniques.into_values().collect();
+    techniques.sort_by(|a, b| (a.number.is_empty(), &a.number, &a.name).cmp(&(b.number.is_empty(), &b.number, &b.name)));
+    Ok(Matrix { techniques, cut })
+}
+
+/// A Navigator layer that somebody laid over it: name, and technique numbers with their scores.
+struct Layer {
+    name: String,
+    scores: BTreeMap<String, String>,
+}
+
+fn layer(bytes: &[u8]) -> Result<Layer, Trouble> {
+    let bad = |why: &str| Trouble::bad(format!("this is no Navigator layer: {why}"), "export one from ATT&CK Navigator as JSON");
+    if bytes.len() > limits::LAYER_BYTES_MAX {
+        return Err(bad("it is too long"));
+    }
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| bad(&e.to_string()))?;
+    let list = value.get("techniques").and_then(Value::as_array).ok_or_else(|| bad("it has no `techniques`"))?;
+    let text = |v: &Value, key: &str| v.get(key).map(|x| x.as_str().map_or_else(|| x.to_string(), str::to_owned)).unwrap_or_default();
+    let on = list.iter().filter(|t| t.get("enabled") != Some(&Value::Bool(false))).map(|t| (text(t, "techniqueID"), text(t, "score")));
+    Ok(Layer { name: text(&value, "name"), scores: on.filter(|(id, _)| is_number(id)).collect() })
+}
+
+fn actor<P>(asked: &Asked<'_, P>) -> Result<Option<Id>, Trouble> {
+    let of = asked.query("of");
+    if of.is_empty() { Ok(None) } else { Id::parse(of).map(Some).ok_or_else(|| Trouble::bad(format!("`{of}` is not a STIX id"), "choose one of the list")) }
+}
+
+pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
+    let matrix = matrix(asked, actor(asked)?.as_ref())?;
+    match asked.query("as") {
+        "layer" => Ok(Reply::download(written(&matrix).to_string().into_bytes(), "application/json", "layer.json")),
+        "svg" => Ok(Reply::download(svg(&matrix).into_string().into_bytes(), "image/svg+xml", "matrix.svg")),
+        _ => page(asked, &matrix, None),
+    }
+}
+
+/// The same with a layer over it.
+pub(crate) fn laid(asked: &Asked<'_, Read>) -> Answer {
+    let file = asked.sent.file.as_ref().ok_or_else(|| Trouble::bad("no layer was chosen", "choose a file that ATT&CK Navigator exported"))?;
+    let over = layer(&file.bytes)?;
+    page(asked, &matrix(asked, None)?, Some(&over))
+}
+
+fn page(asked: &Asked<'_, Read>, matrix: &Matrix, over: Option<&Layer>) -> Answer {
+    let of = asked.query("of");
+    let actors = actors(asked)?;
+    let options: Vec<(&str, &str)> = std::iter::once(("", "everything here")).chain(actors.iter().map(|(id, name)| (id.as_str(), name.as_str()))).collect();
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("of", of).finish();
+    let main = html! {
+        h1 { "ATT&CK matrix" }
+        div.filters {
+            form.filters method="get" action="/console/matrix" {
+                (parts::field("of", "Techniques of", "", &parts::choice("of", &options, of)))
+                button type="submit" { "Show" }
+            }
+            form.filters method="post" action="/console/matrix" enctype="multipart/form-data" {
+                input type="hidden" name="form_token" value=(asked.form_token);
+                (parts::field("file", "Lay a Navigator layer over it", "", &html! { input id="file" name="file" type="file" accept="application/json,.json" required; }))
+                button type="submit" { "Lay over" }
+            }
+        }
+        nav.actions aria-label="actions" { ul {
+            li { a.button href=(format!("/console/matrix?{query}&as=layer")) { "Save as Navigator layer" } }
+            li { a.button href=(format!("/console/matrix?{query}&as=svg")) { "Save as SVG" } }
+        } }
+        @if matrix.techniques.is_empty() { (parts::nothing("No technique is here for you.", "Techniques are objects of the type attack-pattern.")) }
+        @else { (legend(over)) (grid(matrix, over)) }
+        @if matrix.cut { p.quiet { "The first " (limits::MATRIX_OBJECTS_MAX) " relationships and techniques were looked at." } }
+        @if let Some(over) = over { (uncovered(matrix, over)) }
+    };
+    Ok(asked.page("ATT&CK matrix", &main))
+}
+
+/// Whose techniques can be shown: names of those in the view, the first of many.
+fn actors<P>(asked: &Asked<'_, P>) -> Result<Vec<(String, String)>, Trouble> {
+    const ACTORS_MAX: usize = 500;
+    let types = ["intrusion-set", "threat-actor", "campaign", "malware", "tool"].map(Into::into).to_vec();
+    let page = asked.view(&Query { types: Some(types), versions: Versions::last(), limit: Some(ACTORS_MAX), ..Query::default() }, Form::Whole)?;
+    let mut all: Vec<(String, String)> = page.items.into_iter().filter_map(Seen::of).map(|s| (s.id(), plain(&s.name()))).collect();
+    all.sort_by_cached_key(|a| a.1.to_lowercase());
+    Ok(all)
+}
+
+/// A name where only plain text can stand.
+fn plain(text: &str) -> String {
+    crate::text::defanged(text).chars().filter(|c| c.is_alphanumeric() || c.is_ascii_graphic() || *c == ' ').take(60).collect()
+}
+
+fn shade(count: usize) -> &'static str {
+    match count {
+        0 => "s0",
+        1 => "s1",
+        2 => "s2",
+        3..=5 => "s3",
+        6..=15 => "s4",
+        _ => "s5",
+    }
+}
+
+fn legend(over: Option<&Layer>) -> Markup {
+    html! {
+        ul.legend aria-label="legend" {
+            li { "Objects here that use, indicate, detect or mitigate it:" }
+            @for (class, word) in [("s0", "none"), ("s1", "1"), ("s2", "2"), ("s3", "3 to 5"), ("s4", "6 to 15"), ("s5", "more")] { li { span.(class) { (word) } } }
+            @if let Some(over) = over { li { span.over { "framed" } " in the layer " strong { (cut(&over.name)) } } }
+        }
+    }
+}
+
+/// Tactics in their order, each with its techniques; those without one last.
+fn tactics(matrix: &Matrix) -> Vec<(String, Vec<&Technique>)> {
+    let mut by: BTreeMap<(usize, String), Vec<&Technique>> = BTreeMap::new();
+    for technique in &matrix.techniques {
+        for tactic in &technique.tactics {
+            let at = TACTICS.iter().position(|t| t == tactic).unwrap_or(TACTICS.len());
+            by.entry((at, tactic.clone())).or_default().push(technique);
+        }
+        if technique.tactics.is_empty() {
+            by.entry((usize::MAX, "without a tactic".to_owned())).or_default().push(technique);
+        }
+    }
+    by.into_iter().map(|((_, name), techniques)| (name, techniques)).collect()
+}
+
+fn grid(matrix: &Matrix, over: Option<&Layer>) -> Markup {
+    let tactics = tactics(matrix);
+    html! {
+        div.wide tabindex="0" role="region" aria-label="matrix" {
+            table.matrix {
+                thead { tr { @for (tactic, techniques) in &tactics { th scope="col" { (cut(&tactic.replace('-', " "))) br; span.quiet { (techniques.len()) @if techniques.len() == 1 { " technique" } @else { " techniques" } } } } } }
+                tbody { tr { @for (_, techniques) in &tactics { td { @for technique in techniques { (one(technique, over)) } } } } }
+            }
+        }
+    }
+}
+
+fn one(technique: &Technique, over: Option<&Layer>) -> Markup {
+    let framed = over.and_then(|o| o.scores.get(&technique.number));
+    let class = if framed.is_some() { format!("{} over", shade(technique.count)) } else { shade(technique.count).to_owned() };
+    html! {
+        a.tech.(class) href=(format!("/console/objects/{}", technique.id)) {
+            @if !technique.number.is_empty() { strong { (technique.number) } " " }
+            (cut(&technique.name))
+            " (" (technique.count) @if let Some(score) = framed { @if !score.is_empty() { ", layer " (cut(score)) } @else { ", in the layer" } } ")"
+        }
+    }
+}
+
+/// What the layer has and the view does not.
+fn uncovered(matrix: &Matrix, over: &Layer) -> Markup {
+    let here: BTreeSet<&str> = matrix.techniques.iter().map(|t| t.number.as_str()).collect();
+    let missing: Vec<&String> = over.scores.keys().filter(|n| !here.contains(n.as_str())).collect();
+    html! { h2 { "In the layer and not here: " (missing.len()) } @if !missing.is_empty() { p { (shown(&missing.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", "))) } } }
+}
+
+/// As ATT&CK Navigator reads it (layer format 4.5).
+fn written(matrix: &Matrix) -> Value {
+    let numbered = matrix.techniques.iter().filter(|t| !t.number.is_empty());
+    let most = matrix.techniques.iter().map(|t| t.count).max().unwrap_or(0).max(1);
+    let techniques: Vec<Value> = numbered.map(|t| json!({"techniqueID": t.number, "score": t.count, "comment": t.name, "enabled": true})).collect();
+    json!({"name": "Polder", "versions": {"layer": "4.5"}, "domain": "enterprise-attack", "description": "Objects of one reader's view that use, indicate, detect or mitigate each technique",
+        "techniques": techniques, "gradient": {"colors": ["#fde725ff", "#22a884ff", "#414487ff"], "minValue": 0, "maxValue": most}})
+}
+
+/// The matrix as a picture that stands alone.
+fn svg(matrix: &Matrix) -> Markup {
+    let tactics = tactics(matrix);
+    let rows = tactics.iter().map(|(_, t)| t.len()).max().unwrap_or(0);
+    let fill = |count: usize| match shade(count) {
+        "s1" => ("#fde725", "#201600"),
+        "s2" => ("#7ad151", "#10240a"),
+        "s3" => ("#22a884", "#001a12"),
+        "s4" => ("#2a788e", "#ffffff"),
+        "s5" => ("#414487", "#ffffff"),
+        _ => ("#ffffff", "#16202b"),
+    };
+    let (width, height) = (tactics.len() * 170 + 10, rows * 34 + 50);
+    html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) viewBox=(format!("0 0 {width} {height}")) font-family="sans-serif" font-size="11" {
+            title { "ATT&CK matrix: objects that use, indicate, detect or mitigate each technique" }
+            rect width=(width) height=(height) fill="#ffffff" {}
+            @for (x, (tactic, techniques)) in tactics.iter().enumerate() {
+                text x=(x * 170 + 12) y="24" font-weight="bold" { (plain(&tactic.replace('-', " "))) }
+                @for (y, technique) in techniques.iter().enumerate() {
+                    @let (back, front) = fill(technique.count);
+                    rect x=(x * 170 + 10) y=(y * 34 + 36) width="160" height="30" fill=(back) stroke="#8795a1" {}
+                    text x=(x * 170 + 16) y=(y * 34 + 48) fill=(front) font-weight="bold" { (technique.number) " (" (technique.count) ")" }
+                    text x=(x * 170 + 16) y=(y * 34 + 61) fill=(front) { (plain(&technique.name).chars().take(26).collect::<String>()) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn technique(number: &str, tactics: &[&str], count: usize) -> Technique {
+        let id = Id { kind: "attack-pattern".into(), uuid: count as u128 };
+        Technique { id, number: number.into(), name: format!("n{number}"), tactics: tactics.iter().map(|t| (*t).to_owned()).collect(), count }
+    }
+
+    #[test]
+    fn a_layer_of_ours_is_one_that_we_read() {
+        let matrix = Matrix { techniques: vec![technique("T1001", &["impact"], 3), technique("", &[], 1)], cut: false };
+        let layer = layer(written(&matrix).to_string().as_bytes()).ok().unwrap();
+        assert_eq!((layer.name.as_str(), layer.scores), ("Polder", BTreeMap::from([("T1001".to_owned(), "3".to_owned())])));
+    }
+
+    #[test]
+    fn what_is_no_layer_is_told() {
+        for text in ["", "{}", "[]", "{\"techniques\": 7}"] {
+            assert!(layer(text.as_bytes()).is_err(), "{text}");
+        }
+        let odd = layer(br#"{"techniques":[{"techniqueID":"T1<b>"},{"techniqueID":"T1.001","enabled":false},{"techniqueID":"T2","score":1}]}"#).ok().unwrap();
+        assert_eq!(odd.scores.keys().collect::<Vec<_>>(), ["T2"]);
+    }
+
+    #[test]
+    fn tactics_stand_in_the_order_of_an_attack() {
+        let matrix = Matrix {
+            techniques: vec![technique("T1", &["impact", "initial-access"], 1), technique("T2", &["own-tactic"], 2), technique("T3", &[], 3)],
+            cut: false,
+        };
+        let names: Vec<String> = tactics(&matrix).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["initial-access", "impact", "own-tactic", "without a tactic"]);
+    }
+}

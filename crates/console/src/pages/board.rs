@@ -1,0 +1,142 @@
+//! Recipients at a glance: what each may have, what waits for it, what is withheld and why; suspended with one press.
+//!
+//! The rule: suspending is one person, now; letting somebody receive again is for who administers.
+
+use maud::{Markup, html};
+use serde_json::{Value, json};
+
+use super::preview;
+use crate::desk::Right;
+use crate::guard::{Administer, Answer, Asked, Preview, Tighten, Trouble};
+use crate::parts;
+use crate::sink::Reply;
+use crate::text::{cut, shown};
+
+struct Recipient {
+    id: String,
+    kind: String,
+    of: String,
+    suspended: bool,
+}
+
+fn recipients<P>(asked: &Asked<'_, P>) -> Result<Vec<Recipient>, Trouble> {
+    let value = asked.ask(json!({"do": "recipient-list"}), &[])?;
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let rows = value.get("recipients").and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok(rows
+        .iter()
+        .map(|r| Recipient { id: text(r, "id"), kind: text(r, "kind"), of: text(r, "organisation"), suspended: r.get("suspended") == Some(&Value::Bool(true)) })
+        .collect())
+}
+
+pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
+    let all = recipients(asked)?;
+    let ways = preview::ways(asked)?;
+    let waits = |id: &str| asked.app.store.waiting(id, &asked.person.recipient).map(|n| n.to_string()).unwrap_or_default();
+    let main = html! {
+        h1 { "Recipients" }
+        p { "Whoever may be given something by this node. What waits has entered a recipient's view and was not taken yet." }
+        div.wide tabindex="0" role="region" aria-label="recipients" data-live="view" id="board" {
+            table {
+                thead { tr { th scope="col" { "Recipient" } th scope="col" { "Kind" } th scope="col" { "Of" } th scope="col" { "State" } th scope="col" { "Waits" } th scope="col" { "Way" } th scope="col" { span.hidden { "Actions" } } } }
+                tbody {
+                    @for one in &all {
+                        tr {
+                            th scope="row" { a href=(format!("/console/board/{}", one.id)) { (cut(&one.id)) } }
+                            td { (one.kind) }
+                            td { (cut(&one.of)) }
+                            td { (state(one.suspended)) }
+                            td { @if one.suspended { "nothing" } @else if *one.id != *asked.person.recipient { (waits(&one.id)) } }
+                            td { (shown(ways.get(&one.id).map_or("asks for it", String::as_str))) }
+                            td { (switch(asked, one)) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Ok(asked.page("Recipients", &main))
+}
+
+fn state(suspended: bool) -> Markup {
+    html! { @if suspended { span.state.state-off { span aria-hidden="true" { "✕" } " suspended" } } @else { span.state.state-on { span aria-hidden="true" { "✓" } " receives" } } }
+}
+
+fn switch<P>(asked: &Asked<'_, P>, one: &Recipient) -> Markup {
+    let press = |verb: &str, word: &str, class: &str| {
+        html! {
+            form method="post" action=(format!("/console/board/{}/{verb}", one.id)) {
+                input type="hidden" name="form_token" value=(asked.form_token);
+                button.(class) type="submit" aria-label=(format!("{word} {}", one.id)) { (word) }
+            }
+        }
+    };
+    html! {
+        @if *one.id == *asked.person.recipient { span.quiet { "your own" } }
+        @else if one.suspended { @if asked.may(Right::Administer) { (press("resume", "Resume", "plain")) } }
+        @else if asked.may(Right::Tighten) { (press("suspend", "Suspend", "danger")) }
+    }
+}
+
+pub(crate) fn show(asked: &Asked<'_, Preview>) -> Answer {
+    let id = asked.named("recipient");
+    let all = recipients(asked)?;
+    let one = all.iter().find(|r| r.id == id).ok_or(Trouble::NotFound)?;
+    let told = asked.ask(json!({"do": "summary", "recipient": id, "reader": asked.person.recipient}), &[])?;
+    let counts = |key: &str| told.get(key).and_then(Value::as_object).cloned().unwrap_or_default();
+    let (verdicts, because) = (counts("verdicts"), counts("withheld_because"));
+    let main = html! {
+        h1 { (cut(id)) }
+        p { (state(one.suspended)) " · " (one.kind) @if !one.of.is_empty() { " of " (cut(&one.of)) } }
+        (switch(asked, one))
+        h2 { "Of what you may have yourself" }
+        p.quiet { "Counted over your own view: what you may not have is not counted." }
+        (bars(&verdicts))
+        @if !because.is_empty() {
+            h2 { "Why the rest stays" }
+            table {
+                thead { tr { th scope="col" { "Reason" } th scope="col" { "Objects" } } }
+                tbody { @for (reason, count) in &because { tr { th scope="row" { (shown(reason)) } td { (count) } } } }
+            }
+        }
+    };
+    Ok(asked.page(id, &main))
+}
+
+/// How many objects are decided how: a chart, with its numbers beside it.
+fn bars(verdicts: &serde_json::Map<String, Value>) -> Markup {
+    let count = |key: &str| verdicts.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let kinds = ["release", "redact", "hold", "withhold"];
+    let all = kinds.iter().map(|k| count(k)).sum::<u64>().max(1);
+    html! {
+        table.bars {
+            tbody {
+                @for kind in kinds {
+                    @let share = count(kind).saturating_mul(100) / all;
+                    tr {
+                        th scope="row" { (parts::verdict(kind)) }
+                        td { (count(kind)) }
+                        td { svg width="200" height="12" viewBox="0 0 100 6" role="img" aria-label=(format!("{share} of 100")) preserveAspectRatio="none" { rect.(format!("bar-{kind}")) x="0" y="0" width=(share) height="6" {} } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn set<P>(asked: &Asked<'_, P>, suspend: bool) -> Answer {
+    let id = asked.named("recipient");
+    asked.ask(json!({"do": "recipient-suspend", "id": id, "suspend": suspend}), &[])?;
+    Ok(Reply::see("/console/board"))
+}
+
+pub(crate) fn suspend(asked: &Asked<'_, Tighten>) -> Answer {
+    if asked.named("recipient") == &*asked.person.recipient {
+        return Err(Trouble::bad("this is your own organisation", "on the node's own machine, `polder recipient suspend` does it"));
+    }
+    set(asked, true)
+}
+
+pub(crate) fn resume(asked: &Asked<'_, Administer>) -> Answer {
+    set(asked, false)
+}

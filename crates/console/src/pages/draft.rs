@@ -1,0 +1,370 @@
+//! Bringing objects in: a form, a file, a new version. What would come of it is shown before anything is saved.
+//!
+//! The rule: a draft is kept as it was previewed, and saved as that or not at all.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use polder_release::Level;
+use polder_stix::{ext, time};
+use serde_json::{Map, Value, json};
+
+use super::{object, preview};
+use crate::guard::{Answer, Asked, Trouble, Write};
+use crate::parts;
+use crate::sink::Reply;
+use crate::text::{cut, shown};
+
+/// A kind of object that has a form: its fields by name, label, help, and whether it needs them.
+struct Kind {
+    name: &'static str,
+    fields: &'static [(&'static str, &'static str, &'static str, bool)],
+}
+
+const KINDS: [Kind; 10] = [
+    Kind {
+        name: "indicator",
+        fields: &[
+            ("name", "Name", "", false),
+            ("pattern", "STIX pattern", "like [domain-name:value = 'host.example']", true),
+            ("description", "Description", "", false),
+        ],
+    },
+    Kind {
+        name: "report",
+        fields: &[
+            ("name", "Title", "", true),
+            ("description", "Description", "", false),
+            ("object_refs", "Objects it is about", "ids, one on each line", true),
+        ],
+    },
+    Kind {
+        name: "note",
+        fields: &[("abstract", "Title", "", false), ("content", "Text", "", true), ("object_refs", "Objects it is about", "ids, one on each line", true)],
+    },
+    Kind { name: "malware", fields: &[("name", "Name", "", true), ("description", "Description", "", false)] },
+    Kind { name: "threat-actor", fields: &[("name", "Name", "", true), ("description", "Description", "", false)] },
+    Kind { name: "vulnerability", fields: &[("name", "Name", "like CVE-2026-0001", true), ("description", "Description", "", false)] },
+    Kind { name: "domain-name", fields: &[("value", "Domain name", "", true)] },
+    Kind { name: "ipv4-addr", fields: &[("value", "IPv4 address", "", true)] },
+    Kind { name: "url", fields: &[("value", "URL", "", true)] },
+    Kind {
+        name: "relationship",
+        fields: &[
+            ("source_ref", "From", "an id", true),
+            ("relationship_type", "How", "like uses, indicates, targets", true),
+            ("target_ref", "To", "an id", true),
+        ],
+    },
+];
+const LONG: [&str; 3] = ["description", "content", "object_refs"];
+
+fn kind(name: &str) -> &'static Kind {
+    let [first, ..] = &KINDS;
+    KINDS.iter().find(|k| k.name == name).unwrap_or(first)
+}
+
+pub(crate) fn new(asked: &Asked<'_, Write>) -> Answer {
+    let kind = kind(asked.query("kind"));
+    let kinds: Vec<(&str, &str)> = KINDS.iter().map(|k| (k.name, k.name)).collect();
+    let main = html! {
+        h1 { "New object" }
+        form.filters method="get" action="/console/new" {
+            (parts::field("kind", "Type", "", &parts::choice("kind", &kinds, kind.name)))
+            button type="submit" { "Change" }
+        }
+        form.card id="draft" method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:400ms, change" {
+            input type="hidden" name="form_token" value=(asked.form_token);
+            input type="hidden" name="kind" value=(kind.name);
+            @for (name, label, help, needed) in kind.fields { (input(name, label, help, *needed)) }
+            (marking(asked)?)
+            button.primary type="submit" { "Preview" }
+            section id="outcome" aria-live="polite" { p.quiet { "What is missing, and who would receive it, is shown here." } }
+        }
+    };
+    Ok(asked.page("New object", &main))
+}
+
+fn input(name: &str, label: &str, help: &str, needed: bool) -> Markup {
+    let described = (!help.is_empty()).then(|| format!("{name}-help"));
+    let control = html! {
+        @if LONG.contains(&name) { textarea id=(name) name=(name) rows="4" required[needed] aria-describedby=[described.as_ref()] spellcheck="false" {} }
+        @else { input id=(name) name=(name) required[needed] aria-describedby=[described.as_ref()] autocomplete="off" spellcheck="false"; }
+    };
+    parts::field(name, label, help, &control)
+}
+
+/// Level and audience: what decides who receives it.
+fn marking<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
+    let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
+    let levels: Vec<(&str, &str)> = [("", "none: it stays in your organisation")].into_iter().chain(LEVELS.map(|l| (l.name(), l.label()))).collect();
+    let members: Vec<&str> = policy.alliance.members.keys().map(|m| &**m).filter(|m| *m != &*policy.alliance.holder).collect();
+    Ok(html! {
+        (parts::field("level", "TLP level", "", &parts::choice("level", &levels, "")))
+        fieldset {
+            legend { "Only for these members (and yourself)" }
+            @if members.is_empty() { p.quiet { "There are no others yet." } }
+            @for member in members { label.check { input type="checkbox" name="member" value=(member); " " (asked.app.desk.name(member)) } }
+        }
+    })
+}
+
+const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
+
+fn random_id(kind: &str) -> Result<String, Trouble> {
+    let mut raw = [0u8; 16];
+    getrandom::fill(&mut raw).map_err(|_| Trouble::Internal)?;
+    let uuid = (u128::from_be_bytes(raw) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    Ok(polder_stix::Id { kind: kind.into(), uuid }.to_string())
+}
+
+/// The objects that a form describes: the object, and the marking-definition of its audience where it names one.
+fn described<P>(asked: &Asked<'_, P>) -> Result<Vec<Value>, Trouble> {
+    let kind = kind(asked.form("kind"));
+    let now: String = time::from_us(asked.app.store.now_us()).chars().take(23).collect::<String>() + "Z";
+    let is_observable = matches!(kind.name, "domain-name" | "ipv4-addr" | "url");
+    let mut map = Map::new();
+    map.insert("type".to_owned(), kind.name.into());
+    map.insert("spec_version".to_owned(), "2.1".into());
+    for (name, label, _, needed) in kind.fields {
+        let value = asked.form(name);
+        if value.is_empty() && *needed {
+            return Err(Trouble::bad(format!("`{label}` is empty"), "fill it in"));
+        }
+        if *name == "object_refs" {
+            map.insert((*name).to_owned(), value.split_whitespace().collect());
+        } else if !value.is_empty() {
+            map.insert((*name).to_owned(), value.into());
+        }
+    }
+    if is_observable {
+        let object = Value::Object(map.clone());
+        let id = polder_stix::sco_id::deterministic_id(&object).map_or_else(|| random_id(kind.name), Ok)?;
+        map.insert("id".to_owned(), id.into());
+    } else {
+        map.insert("id".to_owned(), random_id(kind.name)?.into());
+        map.insert("created".to_owned(), now.clone().into());
+        map.insert("modified".to_owned(), now.clone().into());
+    }
+    match kind.name {
+        "indicator" => {
+            map.insert("pattern_type".to_owned(), "stix".into());
+            map.insert("valid_from".to_owned(), now.clone().into());
+        }
+        "malware" => drop(map.insert("is_family".to_owned(), false.into())),
+        "report" => drop(map.insert("published".to_owned(), now.clone().into())),
+        _ => {}
+    }
+    let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
+    if let (Some(author), false) = (policy.alliance.holder_identity(), is_observable) {
+        map.insert("created_by_ref".to_owned(), author.into());
+    }
+    let mut marks = Vec::new();
+    let mut out = Vec::new();
+    if let Some(level) = Level::parse(asked.form("level")) {
+        marks.push(level.tlp_2_id().to_string());
+    }
+    let members = asked.form_all("member");
+    if !members.is_empty() {
+        let id = random_id("marking-definition")?;
+        let audience = json!({"extension_type": "property-extension", "audience": {"members": members}});
+        marks.push(id.clone());
+        out.push(json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": now, "object_marking_refs": [id], "extensions": {ext::AUDIENCE: audience}}));
+    }
+    if !marks.is_empty() {
+        map.insert("object_marking_refs".to_owned(), marks.into());
+    }
+    out.push(Value::Object(map));
+    Ok(out)
+}
+
+pub(crate) fn edit(asked: &Asked<'_, Write>) -> Answer {
+    let seen = object::of_address(asked)?;
+    let mut text = seen.object.clone();
+    if let Some(map) = text.as_object_mut().filter(|m| m.contains_key("modified")) {
+        let now: String = time::from_us(asked.app.store.now_us()).chars().take(23).collect::<String>() + "Z";
+        map.insert("modified".to_owned(), now.into());
+    }
+    let own = preview::own_copies(asked, &seen.id())?.iter().any(|t| t.source == "own");
+    let main = html! {
+        (parts::banner(&seen.marking()))
+        h1 { "Edit " (cut(&seen.name())) }
+        @if !own { (parts::notice("warning", &html! { p { "This object came from elsewhere. What you save is your organisation's own version of it, kept beside theirs." } })) }
+        form.card method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:600ms" {
+            input type="hidden" name="form_token" value=(asked.form_token);
+            (parts::field("json", "The next version", "Its `modified` is now. Who receives it follows from its markings.", &html! { textarea.code id="json" name="json" rows="24" spellcheck="false" aria-describedby="json-help" { (object::pretty(&text)) } }))
+            button.primary type="submit" { "Preview" }
+            section id="outcome" aria-live="polite" {}
+        }
+    };
+    Ok(asked.page("Edit", &main))
+}
+
+pub(crate) fn import(asked: &Asked<'_, Write>) -> Answer {
+    let told = asked.ask(json!({"do": "source-list"}), &[])?;
+    let names: Vec<(String, String)> = told
+        .get("sources")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|s| Some((s.get("name")?.as_str()?.to_owned(), s.get("kind")?.as_str()?.to_owned())))
+        .map(|(name, kind)| (name.clone(), format!("{name} ({kind})")))
+        .collect();
+    let options: Vec<(&str, &str)> = names.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let main = html! {
+        h1 { "Import" }
+        form.card.drop method="post" action="/console/draft" enctype="multipart/form-data" data-drop="file" {
+            input type="hidden" name="form_token" value=(asked.form_token);
+            (parts::field("file", "File", "A STIX 2.0 or 2.1 bundle, one object on each line, a TAXII envelope, or MISP's JSON. Drop it anywhere on this form.", &html! { input id="file" name="file" type="file" aria-describedby="file-help"; }))
+            (parts::field("json", "or text", "", &html! { textarea.code id="json" name="json" rows="6" spellcheck="false" {} }))
+            (parts::field("source", "Source", "Whose objects these are: your own, a member's, or a feed's.", &parts::choice("source", &options, "import")))
+            button.primary type="submit" { "Preview" }
+            p.quiet { "Nothing is kept before you have seen who would receive it." }
+        }
+    };
+    Ok(asked.page("Import", &main))
+}
+
+/// What was sent, as text, its source, and what to call it.
+fn sent(asked: &Asked<'_, Write>) -> Result<(Vec<u8>, String, String), Trouble> {
+    let source = asked.form("source");
+    let source = if source.is_empty() { "own" } else { source }.to_owned();
+    if let Some(file) = &asked.sent.file {
+        return Ok((file.bytes.clone(), source, file.name.clone()));
+    }
+    let text = asked.form("json");
+    if !text.is_empty() {
+        return Ok((text.as_bytes().to_vec(), source, "what was entered".to_owned()));
+    }
+    if asked.form("kind").is_empty() {
+        return Err(Trouble::bad("there is nothing to import", "choose a file, or paste its text"));
+    }
+    let objects = described(asked)?;
+    let lines: Vec<String> = objects.iter().map(Value::to_string).collect();
+    Ok((lines.join("\n").into_bytes(), source, "the new object".to_owned()))
+}
+
+fn request(asked: &Asked<'_, Write>, source: &str, place: &str, dry_run: bool) -> Value {
+    json!({"do": "import", "source": source, "own": false, "dry_run": dry_run, "place": place, "file": null, "reader": asked.person.recipient})
+}
+
+/// While somebody types: what is wrong, and who would receive it.
+pub(crate) fn check(asked: &Asked<'_, Write>) -> Answer {
+    let tried = sent(asked).and_then(|(bytes, source, place)| Ok(asked.ask(request(asked, &source, &place, true), &bytes)?));
+    let inner = match tried {
+        Ok(told) => outcome(asked, &told)?,
+        Err(Trouble::Bad { message, help }) => parts::notice("warning", &html! { p { (shown(&message)) } p { strong { "help: " } (shown(&help)) } }),
+        Err(other) => return Err(other),
+    };
+    Ok(Reply::page(html! { section id="outcome" aria-live="polite" { (inner) } }))
+}
+
+pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
+    if !asked.form("draft").is_empty() {
+        return save(asked);
+    }
+    let (bytes, source, place) = sent(asked)?;
+    let told = asked.ask(request(asked, &source, &place, true), &bytes)?;
+    let inner = outcome(asked, &told)?;
+    let draft = asked
+        .app
+        .drafts
+        .keep(asked.form_token, bytes, &source, &place)
+        .ok_or_else(|| Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept"))?;
+    let takes = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
+    let main = html! {
+        h1 { "Preview: " (cut(&place)) }
+        (inner)
+        @if takes {
+            form method="post" action="/console/draft" {
+                input type="hidden" name="form_token" value=(asked.form_token);
+                input type="hidden" name="draft" value=(draft);
+                button.primary type="submit" { "Save to " (source) }
+            }
+        } @else { p { "There is nothing new in it to save." } }
+    };
+    Ok(asked.page("Preview", &main))
+}
+
+fn save(asked: &Asked<'_, Write>) -> Answer {
+    let missing = || Trouble::bad("this draft is no longer here", "preview it again; nothing was kept");
+    let draft = asked.app.drafts.take(asked.form_token, asked.form("draft")).ok_or_else(missing)?;
+    let told = asked.ask(request(asked, &draft.source, &draft.place, false), &draft.bytes)?;
+    let main = html! {
+        h1 { "Saved" }
+        (counts(&told))
+        (refused(&told))
+        p { a href="/console/objects" { "To the objects" } }
+    };
+    Ok(asked.page("Saved", &main))
+}
+
+fn counts(told: &Value) -> Markup {
+    let count = |key: &str| told.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let refused = told.get("refused").and_then(Value::as_array).map_or(0, Vec::len);
+    html! {
+        // Whether another source has other content for a version is not told: it may be hidden from this person.
+        p {
+            strong { (count("new") + count("variant")) } " new, " (count("known")) " known already, " (count("conflict")) " in conflict with what this source said before, "
+            (refused) " refused" @if count("lifted") > 0 { ", " (count("lifted")) " lifted from STIX 2.0" } "."
+        }
+    }
+}
+
+fn refused(told: &Value) -> Markup {
+    const SHOWN_MAX: usize = 50;
+    let rows: Vec<&Value> = told.get("refused").and_then(Value::as_array).into_iter().flatten().collect();
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    html! {
+        @if !rows.is_empty() {
+            (parts::notice("error", &html! {
+                p { strong { "Refused" } }
+                ul { @for row in rows.iter().take(SHOWN_MAX) { li { (shown(&text(row, "place"))) ": " (shown(&text(row, "reason"))) "; " strong { "help: " } (shown(&text(row, "help"))) } } }
+                @if rows.len() > SHOWN_MAX { p { "and " (rows.len() - SHOWN_MAX) " more" } }
+            }))
+        }
+    }
+}
+
+/// What would come of a draft.
+fn outcome<P>(asked: &Asked<'_, P>, told: &Value) -> Result<Markup, Trouble> {
+    let list = |key: &str| told.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut objects: BTreeMap<String, Vec<preview::Told>> = BTreeMap::new();
+    for row in list("decisions") {
+        objects.entry(text(&row, "id")).or_default().push(preview::Told::of(&row));
+    }
+    let ways = preview::ways(asked)?;
+    Ok(html! {
+        (counts(told))
+        (refused(told))
+        @let warnings = list("warnings");
+        @if !warnings.is_empty() {
+            (parts::notice("warning", &html! {
+                p { strong { "Against the specification" } }
+                ul { @for w in &warnings { li { code { (cut(&text(w, "path"))) } " " (shown(&text(w, "message"))) } } }
+            }))
+        }
+        h2 { "Who would receive it" }
+        @if objects.len() == 1 { @for told in objects.values() { (preview::table(&preview::best(told.clone()), None, &ways, &|_| html! {})) } }
+        @else { (totals(&list("audience"))) }
+    })
+}
+
+/// Recipient by recipient, how many objects are decided how.
+fn totals(audience: &[Value]) -> Markup {
+    let count = |row: &Value, key: &str| row.pointer(&format!("/verdicts/{key}")).and_then(Value::as_u64).unwrap_or(0);
+    let number = |row: &Value, key: &str| row.get(key).and_then(Value::as_u64).unwrap_or(0);
+    html! {
+        div.wide tabindex="0" role="region" aria-label="who would receive it" {
+            table {
+                thead { tr { th scope="col" { "Recipient" } @for kind in ["release", "redact", "hold", "withhold"] { th scope="col" { (parts::verdict(kind)) } } th scope="col" { "Held already: gains" } th scope="col" { "loses" } } }
+                tbody { @for row in audience { tr {
+                    th scope="row" { (cut(row.get("recipient").and_then(Value::as_str).unwrap_or_default())) }
+                    @for kind in ["release", "redact", "hold", "withhold"] { td { (count(row, kind)) } }
+                    td { (number(row, "gains")) } td { (number(row, "loses")) }
+                } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Raising the marking of one object or of many, with who loses it shown before anything is saved.
+//!
+//! The rule: only what the person may hold can be named, and what is shown is what the same act gave when it was tried.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use polder_release::{Form, Level};
+use polder_stix::Id;
+use polder_store::{Query, Versions};
+use serde_json::json;
+
+use super::objects::Seen;
+use super::{object, preview};
+use crate::guard::{Answer, Asked, Tighten, Trouble};
+use crate::parts;
+use crate::sink::Reply;
+use crate::text::{cut, shown};
+
+const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
+/// Objects that are raised at once.
+const CHOSEN_MAX: usize = 200;
+
+fn level_choice(chosen: &str) -> Markup {
+    let options: Vec<(&str, &str)> = std::iter::once(("", "choose a level")).chain(LEVELS.map(|l| (l.name(), l.label()))).collect();
+    parts::choice("level", &options, chosen)
+}
+
+/// The level somebody chose; none while nobody has.
+fn level(text: &str) -> Result<Option<Level>, Trouble> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Level::parse(text).map(Some).ok_or_else(|| Trouble::bad(format!("`{text}` is no TLP level"), "choose one of the list"))
+}
+
+pub(crate) fn ask(asked: &Asked<'_, Tighten>) -> Answer {
+    let seen = object::of_address(asked)?;
+    let id = seen.id();
+    let chosen = asked.query("level");
+    let outcome = outcome(asked, &[&seen], level(chosen)?)?;
+    if asked.sent.partial {
+        return Ok(Reply::page(outcome));
+    }
+    let address = format!("/console/objects/{id}/mark");
+    let main = html! {
+        (parts::banner(&seen.marking()))
+        h1 { "Raise the marking of " (cut(&seen.name())) }
+        p { (parts::object_link(&id, &id)) }
+        (choose(&address, &[], chosen))
+        (outcome)
+    };
+    Ok(asked.page("Raise a marking", &main))
+}
+
+fn choose(address: &str, ids: &[&str], chosen: &str) -> Markup {
+    html! {
+        form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-trigger="change, submit" {
+            @for id in ids { input type="hidden" name="id" value=(id); }
+            (parts::field("level", "New level", "A marking is only ever raised. To widen it, its originator makes a new version.", &level_choice(chosen)))
+            button type="submit" { "Show who would lose it" }
+        }
+    }
+}
+
+/// Objects by their ids, as far as they are in the view.
+fn seen_of<P>(asked: &Asked<'_, P>, ids: &[&str]) -> Result<Vec<Seen>, Trouble> {
+    let ids: Vec<Id> = ids.iter().filter_map(|id| Id::parse(id)).take(CHOSEN_MAX).collect();
+    if ids.is_empty() {
+        return Err(Trouble::bad("no object is chosen", "go back and choose some"));
+    }
+    let page = asked.view(&Query { ids: Some(ids), versions: Versions::last(), ..Query::default() }, Form::Labelled)?;
+    Ok(page.items.into_iter().filter_map(Seen::of).collect())
+}
+
+pub(crate) fn ask_many(asked: &Asked<'_, Tighten>) -> Answer {
+    let ids: Vec<&str> = asked.sent.query.iter().filter(|(k, _)| k == "id").map(|(_, v)| v.as_str()).collect();
+    let seen = seen_of(asked, &ids)?;
+    let chosen = asked.query("level");
+    let all: Vec<&Seen> = seen.iter().collect();
+    let outcome = outcome(asked, &all, level(chosen)?)?;
+    if asked.sent.partial {
+        return Ok(Reply::page(outcome));
+    }
+    let own: Vec<String> = seen.iter().map(Seen::id).collect();
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let main = html! {
+        h1 { "Raise the marking of " (seen.len()) " objects" }
+        ul { @for one in &seen { li { (parts::level(one.marking().level)) " " (parts::object_link(&one.id(), &one.name())) } } }
+        (choose("/console/mark", &own, chosen))
+        (outcome)
+    };
+    Ok(asked.page("Raise markings", &main))
+}
+
+/// What would come of it: for one object who loses it and why, for several how many each recipient loses.
+fn outcome<P>(asked: &Asked<'_, P>, seen: &[&Seen], level: Option<Level>) -> Result<Markup, Trouble> {
+    let Some(level) = level else { return Ok(html! { section id="outcome" aria-live="polite" { p.quiet { "Choose a level to see who would lose it." } } }) };
+    let mut problems = Vec::new();
+    let mut tables = Vec::new();
+    for one in seen {
+        let id = one.id();
+        let version = one.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
+        let now = preview::audience(asked, &id, &version)?;
+        match asked.ask(json!({"do": "object-mark", "id": id, "level": level.name(), "source": source_of(asked, one)?, "dry_run": true}), &[]) {
+            Ok(tried) => tables.push((now, preview::best(preview::rows(&tried, "audience")))),
+            Err(told) => problems.push((one.name(), told)),
+        }
+    }
+    let ways = preview::ways(asked)?;
+    Ok(html! {
+        section id="outcome" aria-live="polite" {
+            h2 { "After the change: " (parts::level(Some(level))) }
+            @for (name, told) in &problems {
+                (parts::notice("error", &html! { p { strong { (cut(name)) } ": " (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } }))
+            }
+            @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) }
+            @else if !tables.is_empty() { (losses(&tables)) }
+            @if !tables.is_empty() { (confirm(asked, seen, level)) }
+        }
+    })
+}
+
+/// The copy that is meant: the own one, or the one that this person sees; never one that is not here for it.
+fn source_of<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Option<String>, Trouble> {
+    let version = one.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
+    let copies = preview::own_copies(asked, &one.id())?;
+    let own = copies.iter().find(|c| c.source == "own");
+    Ok(own.or_else(|| copies.iter().rfind(|c| c.version == version)).map(|c| c.source.clone()))
+}
+
+fn losses(tables: &[(Vec<preview::Told>, Vec<preview::Told>)]) -> Markup {
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (now, then) in tables {
+        for one in then {
+            let before = now.iter().any(|t| t.recipient == one.recipient && t.permits());
+            let count = counts.entry(&one.recipient).or_default();
+            count.0 += usize::from(before && !one.permits());
+            count.1 += usize::from(one.permits());
+        }
+    }
+    html! {
+        table {
+            thead { tr { th scope="col" { "Recipient" } th scope="col" { "Loses" } th scope="col" { "Keeps or gains" } } }
+            tbody { @for (recipient, (loses, keeps)) in &counts { tr { th scope="row" { (cut(recipient)) } td { (loses) } td { (keeps) } } } }
+        }
+    }
+}
+
+fn confirm<P>(asked: &Asked<'_, P>, seen: &[&Seen], level: Level) -> Markup {
+    html! {
+        form method="post" action="/console/mark" {
+            input type="hidden" name="form_token" value=(asked.form_token);
+            input type="hidden" name="level" value=(level.name());
+            @for one in seen { input type="hidden" name="id" value=(one.id()); }
+            p.quiet { "What was sent before stays with whoever took it: it cannot be recalled from files, TAXII readers and MISP copies." }
+            button.primary type="submit" { "Raise to " (level.label()) }
+        }
+    }
+}
+
+pub(crate) fn carry_out(asked: &Asked<'_, Tighten>) -> Answer {
+    let level = level(asked.form("level"))?.ok_or_else(|| Trouble::bad("no level is chosen", "go back and choose one; nothing was changed"))?;
+    let seen = seen_of(asked, &asked.form_all("id"))?;
+    let mut lines = Vec::new();
+    for one in &seen {
+        let id = one.id();
+        let told = asked.ask(json!({"do": "object-mark", "id": id, "level": level.name(), "source": source_of(asked, one)?}), &[]);
+        if let ([_], Ok(_)) = (seen.as_slice(), &told) {
+            return Ok(Reply::see(&format!("/console/objects/{id}#preview")));
+        }
+        lines.push((id, one.name(), told));
+    }
+    let main = html! {
+        h1 { "Markings raised to " (level.label()) }
+        ul {
+            @for (id, name, told) in &lines {
+                li {
+                    (parts::object_link(id, name)) " "
+                    @match told { Ok(_) => { strong { "raised" } } Err(told) => { strong { "not raised: " } (shown(&told.message)) "; " (shown(&told.help)) } }
+                }
+            }
+        }
+        p { a href="/console/objects" { "Back to the objects" } }
+    };
+    Ok(asked.page("Markings raised", &main))
+}

@@ -1,0 +1,357 @@
+//! The list of objects: newest first, searched as somebody types, with the columns somebody wants; all of it in the address.
+//!
+//! The rule: a page is cut by the date an object came into this reader's view, so it costs the same however much there is; nothing is counted.
+
+use maud::{Markup, html};
+use polder_release::{Form, Item, Level, predefined};
+use polder_stix::{Id, time};
+use polder_store::{Find, Query, Versions};
+use serde_json::Value;
+
+use super::object::{self, Names};
+use crate::desk::Right;
+use crate::guard::{Answer, Asked, Read, Trouble};
+use crate::parts::{self, Marking};
+use crate::sink::Reply;
+use crate::{limits, text};
+
+/// What a list can show beside the name.
+const COLUMNS: [(&str, &str); 7] = [
+    ("type", "Type"),
+    ("marking", "Marking"),
+    ("modified", "Version"),
+    ("added", "Seen here since"),
+    ("author", "Author"),
+    ("labels", "Labels"),
+    ("confidence", "Confidence"),
+];
+const SHOWN: [&str; 4] = ["type", "marking", "modified", "added"];
+
+/// An object as the reader has it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) item: Item,
+    pub(crate) object: Value,
+}
+
+impl Seen {
+    pub(crate) fn of(item: Item) -> Option<Self> {
+        let object = serde_json::from_slice(&item.bytes).ok()?;
+        Some(Self { item, object })
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.item.entry.id.to_string()
+    }
+
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.object.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn name(&self) -> String {
+        name_of(&self.object)
+    }
+
+    /// How it is marked: for the holder's people as the label in force says, for others as their copy says.
+    pub(crate) fn marking(&self) -> Marking {
+        match &self.item.label {
+            Some(label) => Marking::of(&label.0),
+            None => marking_of(&self.object),
+        }
+    }
+}
+
+/// What an object is called.
+pub(crate) fn name_of(object: &Value) -> String {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|t| !t.trim().is_empty());
+    let kind = text("type").unwrap_or_default();
+    if let Some(value) = text("value") {
+        return if matches!(kind, "domain-name" | "ipv4-addr" | "ipv6-addr" | "email-addr" | "url") { text::defanged_name(value) } else { value.to_owned() };
+    }
+    let first = ["name", "pattern", "relationship_type", "abstract", "path", "key", "subject", "result_name", "opinion", "content", "definition_type"];
+    first.iter().find_map(|k| text(k)).or_else(|| text("id")).unwrap_or_default().to_owned()
+}
+
+fn marking_of(object: &Value) -> Marking {
+    let ids = object.get("object_marking_refs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).filter_map(Id::parse);
+    let (known, others): (Vec<Option<Level>>, Vec<Option<Level>>) = ids.map(|id| predefined(&id)).partition(Option::is_some);
+    let more = if others.is_empty() { Vec::new() } else { vec![format!("{} more marking(s)", others.len())] };
+    Marking { level: known.into_iter().flatten().max(), more }
+}
+
+/// The form in which a person's view is asked for.
+pub(crate) fn form_for<P>(asked: &Asked<'_, P>) -> Form {
+    if asked.may(Right::Preview) { Form::Labelled } else { Form::Whole }
+}
+
+pub(crate) fn home(_: &Asked<'_, Read>) -> Answer {
+    Ok(Reply::see("/console/objects"))
+}
+
+/// What the address asks for.
+struct Wanted<'w> {
+    words: &'w str,
+    kind: &'w str,
+    since_us: Option<i64>,
+    until_us: Option<i64>,
+    before_us: Option<i64>,
+    columns: Vec<&'static str>,
+}
+
+fn moment(text: &str) -> Result<Option<i64>, Trouble> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let read = time::to_us(text).or_else(|| time::to_us(&format!("{text}T00:00:00Z")));
+    read.map(Some).ok_or_else(|| Trouble::bad(format!("`{text}` is not a time"), "write it like 2026-01-31 or 2026-01-31T12:00:00Z, in UTC"))
+}
+
+impl<'w> Wanted<'w> {
+    fn of<P>(asked: &'w Asked<'_, P>) -> Result<Self, Trouble> {
+        let named: Vec<&'static str> = COLUMNS.iter().map(|c| c.0).filter(|c| asked.sent.query.iter().any(|(k, v)| k == "col" && v == c)).collect();
+        let chosen = asked.sent.query.iter().any(|(k, _)| k == "col");
+        Ok(Self {
+            words: asked.query("q"),
+            kind: asked.query("type"),
+            since_us: moment(asked.query("since"))?,
+            until_us: moment(asked.query("until"))?,
+            before_us: moment(asked.query("before"))?,
+            columns: if chosen { named } else { SHOWN.to_vec() },
+        })
+    }
+
+    /// The address of the same list, from another place on.
+    fn address(&self, before_us: Option<i64>, query: &[(String, String)]) -> String {
+        let mut out = form_urlencoded::Serializer::new(String::new());
+        for (key, value) in query.iter().filter(|(k, v)| !v.is_empty() && k != "before") {
+            out.append_pair(key, value);
+        }
+        if let Some(before) = before_us {
+            out.append_pair("before", &time::from_us(before));
+        }
+        format!("/console/objects?{}", out.finish())
+    }
+}
+
+/// Objects of the reader's view, newest first, one more than a page holds if there are more.
+fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trouble> {
+    let most = limits::PAGE_OBJECTS + 1;
+    let types = (!wanted.kind.is_empty()).then(|| vec![wanted.kind.into()]);
+    let until_us = [wanted.until_us, wanted.before_us].into_iter().flatten().min();
+    let form = form_for(asked);
+    let words: Vec<String> = wanted.words.split_whitespace().filter(|w| w.contains(char::is_alphanumeric)).take(32).map(str::to_owned).collect();
+    if words.is_empty() {
+        let query = Query {
+            newest_first: true,
+            added_after_us: wanted.since_us.map(|s| s.saturating_sub(1)),
+            added_before_us: until_us,
+            types,
+            versions: Versions::last(),
+            limit: Some(most),
+            ..Query::default()
+        };
+        return Ok(asked.view(&query, form)?.items.into_iter().filter_map(Seen::of).collect());
+    }
+    let find = Find { words, types, refers_to: None, since_us: wanted.since_us, until_us };
+    let mut out = Vec::new();
+    for query in asked.app.store.candidates(&asked.person.recipient, &find)? {
+        let mut query = Query { newest_first: true, ..query };
+        loop {
+            let page = asked.view(&query, form)?;
+            out.extend(page.items.into_iter().filter_map(Seen::of));
+            match page.next {
+                Some(next) if out.len() < most => query.after = Some(next),
+                _ => break,
+            }
+        }
+        if out.len() >= most {
+            break;
+        }
+    }
+    Ok(out)
+}
+
+pub(crate) fn list(asked: &Asked<'_, Read>) -> Answer {
+    let wanted = Wanted::of(asked)?;
+    let mut seen = found(asked, &wanted)?;
+    let more = seen.len() > limits::PAGE_OBJECTS;
+    seen.truncate(limits::PAGE_OBJECTS);
+    let next = seen.last().filter(|_| more).map(|s| wanted.address(Some(s.item.entry.date_us), &asked.sent.query));
+    let ends = ends(asked, &seen)?;
+    let results = results(asked, &wanted, (&seen, &ends), next.as_deref());
+    if asked.sent.partial {
+        return Ok(Reply::page(results));
+    }
+    let main = html! {
+        h1 { "Objects" }
+        (filters(&wanted, asked))
+        (results)
+    };
+    Ok(asked.page("Objects", &main))
+}
+
+fn filters<P>(wanted: &Wanted<'_>, asked: &Asked<'_, P>) -> Markup {
+    html! {
+        form.filters role="search" method="get" action="/console/objects" hx-get="/console/objects" hx-target="#results" hx-swap="outerHTML"
+            hx-trigger="input changed delay:250ms from:#q, change, submit" hx-push-url="true" {
+            div.field.grow {
+                label for="q" { "Search names and values" }
+                input id="q" name="q" type="search" value=(wanted.words) placeholder="words of at least three letters" autocomplete="off" spellcheck="false";
+            }
+            div.field {
+                label for="type" { "Type" }
+                (type_choice(wanted.kind))
+            }
+            div.field { label for="since" { "Seen here since" } input id="since" name="since" type="date" value=(asked.query("since")); }
+            div.field { label for="until" { "until" } input id="until" name="until" type="date" value=(asked.query("until")); }
+            details.columns {
+                summary { "Columns" }
+                fieldset {
+                    legend.hidden { "Columns" }
+                    @for (key, word) in COLUMNS {
+                        label { input type="checkbox" name="col" value=(key) checked[wanted.columns.contains(&key)]; " " (word) }
+                    }
+                }
+            }
+            button type="submit" { "Show" }
+        }
+    }
+}
+
+fn type_choice(chosen: &str) -> Markup {
+    const TYPES: [&str; 30] = [
+        "indicator",
+        "report",
+        "malware",
+        "threat-actor",
+        "intrusion-set",
+        "campaign",
+        "attack-pattern",
+        "vulnerability",
+        "tool",
+        "infrastructure",
+        "course-of-action",
+        "identity",
+        "incident",
+        "observed-data",
+        "sighting",
+        "relationship",
+        "note",
+        "opinion",
+        "grouping",
+        "location",
+        "domain-name",
+        "ipv4-addr",
+        "ipv6-addr",
+        "url",
+        "file",
+        "email-addr",
+        "software",
+        "network-traffic",
+        "marking-definition",
+        "malware-analysis",
+    ];
+    html! {
+        select id="type" name="type" {
+            option value="" selected[chosen.is_empty()] { "any" }
+            @for kind in TYPES { option value=(kind) selected[kind == chosen] { (kind) } }
+            @if !chosen.is_empty() && !TYPES.contains(&chosen) { option value=(chosen) selected { (text::shown(chosen)) } }
+        }
+    }
+}
+
+/// Names of what the relationships of a page join, as far as the reader may hold it.
+fn ends<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Names, Trouble> {
+    let joins = seen.iter().filter(|s| s.text("type") == "relationship");
+    let ids: Vec<Id> = joins.flat_map(|s| ["source_ref", "target_ref"].map(|k| s.text(k).to_owned())).filter_map(|id| Id::parse(&id)).collect();
+    object::named(asked, ids)
+}
+
+fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen], &Names), next: Option<&str>) -> Markup {
+    let bulk = asked.may(Right::Tighten) && asked.may(Right::Preview);
+    html! {
+        section id="results" aria-live="polite" data-live="view" {
+            @if seen.is_empty() {
+                (parts::nothing(if wanted.words.is_empty() && wanted.kind.is_empty() { "There is nothing here for you yet." } else { "Nothing of that is here for you." },
+                    "Words are found from their third letter on; fewer words find more."))
+            } @else {
+                form method="get" action="/console/mark" {
+                    div.wide tabindex="0" role="region" aria-label="objects" {
+                        table {
+                            thead { tr {
+                                @if bulk { th scope="col" { span.hidden { "Chosen" } } }
+                                th scope="col" { "Name" }
+                                @for column in &wanted.columns { th scope="col" { (COLUMNS.iter().find(|c| c.0 == *column).map_or("", |c| c.1)) } }
+                            } }
+                            tbody { @for one in seen { (row(one, ends, wanted, bulk)) } }
+                        }
+                    }
+                    @if bulk { div.bulk { button type="submit" { "Raise the marking of those chosen…" } } }
+                }
+                @if let Some(next) = next { p.pager { a rel="next" href=(next) { "Older" } } }
+            }
+        }
+    }
+}
+
+fn row(one: &Seen, ends: &Names, wanted: &Wanted<'_>, bulk: bool) -> Markup {
+    let id = one.id();
+    let name = one.name();
+    let end = |key: &str| Id::parse(one.text(key)).map(|id| ends.get(&id).cloned().unwrap_or_else(|| id.kind.to_string())).unwrap_or_default();
+    html! {
+        tr {
+            @if bulk { td { input type="checkbox" name="id" value=(id) aria-label=(format!("choose {}", one.item.entry.id)); } }
+            th scope="row" {
+                (parts::object_link(&id, &name))
+                @if one.text("type") == "relationship" { br; span.quiet { (text::cut(&end("source_ref"))) " → " (text::cut(&end("target_ref"))) } }
+            }
+            @for column in &wanted.columns { td { (cell(one, column)) } }
+        }
+    }
+}
+
+fn cell(one: &Seen, column: &str) -> Markup {
+    match column {
+        "type" => html! { (text::cut(one.text("type"))) },
+        "marking" => {
+            let marking = one.marking();
+            html! { (parts::level(marking.level)) @for more in &marking.more { br; span.quiet { (text::cut(more)) } } }
+        }
+        "modified" => one.item.entry.version.map_or_else(|| html! {}, |v| parts::moment_text(&v.to_string())),
+        "added" => parts::moment(one.item.entry.date_us),
+        "author" => html! { (text::cut(one.text("created_by_ref"))) },
+        "confidence" => html! { (one.object.get("confidence").map(Value::to_string).unwrap_or_default()) },
+        "labels" => {
+            let labels: Vec<&str> = one.object.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+            html! { (text::cut(&labels.join(", "))) }
+        }
+        _ => html! {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn objects_are_called_by_what_people_know_them_by() {
+        for (object, want) in [
+            (json!({"type": "domain-name", "value": "a.example"}), "a[.]example"),
+            (json!({"type": "indicator", "pattern": "[x:y = 'z']", "id": "indicator--1"}), "[x:y = 'z']"),
+            (json!({"type": "malware", "name": "N", "pattern": "p"}), "N"),
+            (json!({"type": "x", "name": " ", "id": "x--1"}), "x--1"),
+            (json!({}), ""),
+        ] {
+            assert_eq!(name_of(&object), want);
+        }
+    }
+
+    #[test]
+    fn a_copy_says_how_it_is_marked() {
+        let red = Level::Red.tlp_2_id().to_string();
+        let marking = marking_of(&json!({"object_marking_refs": [red, "marking-definition--0b7a60a4-0bd3-4a0e-9d0a-0f2b6c5d7e02"]}));
+        assert_eq!(marking, Marking { level: Some(Level::Red), more: vec!["1 more marking(s)".to_owned()] });
+        assert_eq!(marking_of(&json!({})), Marking { level: None, more: Vec::new() });
+    }
+}

@@ -1,0 +1,291 @@
+//! The signature screen: who will receive it, why or why not, what would be taken out, and by which way it travels.
+//!
+//! The rule: it says what the decision says, in the words of `release explain`, and only about copies that the person may hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maud::{Markup, html};
+use serde_json::{Value, json};
+
+use super::object::about;
+use super::objects::Seen;
+use crate::guard::{Asked, Trouble};
+use crate::parts;
+use crate::text::{cut, shown};
+
+/// What the decision says for one recipient.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) recipient: String,
+    pub(crate) verdict: String,
+    pub(crate) reason: String,
+    pub(crate) help: String,
+    pub(crate) source: String,
+    pub(crate) version: String,
+    pub(crate) references: Vec<String>,
+    pub(crate) markings: Vec<String>,
+}
+
+impl Told {
+    pub(crate) fn of(value: &Value) -> Self {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let list = |key: &str| value.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        let misp = text("misp");
+        let reason = if misp.is_empty() { text("reason") } else { format!("{} ({misp})", text("reason")) };
+        Self {
+            recipient: text("recipient"),
+            verdict: text("verdict"),
+            reason,
+            help: text("help"),
+            source: text("source"),
+            version: text("version"),
+            references: list("removed_references"),
+            markings: list("removed_properties_marked"),
+        }
+    }
+
+    pub(crate) fn permits(&self) -> bool {
+        matches!(self.verdict.as_str(), "release" | "redact")
+    }
+
+    fn rank(&self) -> u8 {
+        match self.verdict.as_str() {
+            "release" => 0,
+            "redact" => 1,
+            "hold" => 2,
+            _ => 3,
+        }
+    }
+}
+
+pub(crate) fn rows(value: &Value, key: &str) -> Vec<Told> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten().map(Told::of).collect()
+}
+
+/// For each recipient the copy it fares best with, in the order in which recipients are named.
+pub(crate) fn best(all: Vec<Told>) -> Vec<Told> {
+    let mut order: Vec<String> = Vec::new();
+    let mut best: BTreeMap<String, Told> = BTreeMap::new();
+    for told in all {
+        if !order.contains(&told.recipient) {
+            order.push(told.recipient.clone());
+        }
+        match best.get(&told.recipient) {
+            Some(held) if held.rank() <= told.rank() => {}
+            _ => drop(best.insert(told.recipient.clone(), told)),
+        }
+    }
+    order.into_iter().filter_map(|r| best.remove(&r)).collect()
+}
+
+/// Copies of an object that the person may hold, by source and version.
+pub(crate) fn own_copies<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>, Trouble> {
+    let mut request = about("explain", id);
+    if let Some(map) = request.as_object_mut() {
+        map.insert("to".to_owned(), json!(asked.person.recipient));
+    }
+    Ok(rows(&asked.ask(request, &[])?, "explain").into_iter().filter(Told::permits).collect())
+}
+
+/// What the decision says of this version to everybody, over the copies the person may hold.
+pub(crate) fn audience<P>(asked: &Asked<'_, P>, id: &str, version: &str) -> Result<Vec<Told>, Trouble> {
+    let own: BTreeSet<(String, String)> = own_copies(asked, id)?.into_iter().map(|t| (t.source, t.version)).collect();
+    let all = rows(&asked.ask(about("audience", id), &[])?, "audience");
+    Ok(best(all.into_iter().filter(|t| t.version == version && own.contains(&(t.source.clone(), t.version.clone()))).collect()))
+}
+
+/// By which way each recipient gets what it may have.
+pub(crate) fn ways<P>(asked: &Asked<'_, P>) -> Result<BTreeMap<String, String>, Trouble> {
+    let misps = asked.ask(json!({"do": "misp-status"}), &[])?;
+    let mut ways = BTreeMap::new();
+    for misp in misps.get("misps").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key: &str| misp.get(key).and_then(Value::as_str).unwrap_or_default();
+        if !text("to").is_empty() {
+            ways.insert(text("to").to_owned(), format!("pushed to MISP {}", text("name")));
+        }
+    }
+    Ok(ways)
+}
+
+const ASKS: &str = "asks for it";
+
+/// The table: one row for each recipient. `now` is what holds before a change, where one is tried.
+pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String, String>, copy: &dyn Fn(&Told) -> Markup) -> Markup {
+    html! {
+        div.wide tabindex="0" role="region" aria-label="who may have it" {
+            table.audience {
+                thead { tr {
+                    th scope="col" { "Recipient" }
+                    @if now.is_some() { th scope="col" { "Now" } }
+                    th scope="col" { @if now.is_some() { "After the change" } @else { "Verdict" } }
+                    th scope="col" { "Why" }
+                    th scope="col" { "Way" }
+                } }
+                tbody {
+                    @for one in told {
+                        @let before = now.map(|now| now.iter().find(|t| t.recipient == one.recipient));
+                        @let changes = before.is_some_and(|b| b.is_some_and(|b| b.permits()) != one.permits());
+                        tr.changes[changes] {
+                            th scope="row" { (cut(&one.recipient)) }
+                            @if let Some(before) = before { td { @if let Some(before) = before { (parts::verdict(&before.verdict)) } @else { span.quiet { "not here" } } } }
+                            td { (parts::verdict(&one.verdict)) @if changes { " " strong.change { @if one.permits() { "gains it" } @else { "loses it" } } } }
+                            td {
+                                (shown(&one.reason))
+                                @if !one.help.is_empty() { details { summary { "What can be done" } p { (shown(&one.help)) } } }
+                                (copy(one))
+                            }
+                            td { @if one.permits() { (shown(ways.get(&one.recipient).map_or(ASKS, String::as_str))) } @else { span.quiet { "does not travel" } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The section of an object's page.
+pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
+    let id = seen.id();
+    let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
+    let told = audience(asked, &id, &version)?;
+    let ways = ways(asked)?;
+    let copy = |one: &Told| {
+        if one.verdict == "redact" {
+            difference(asked, seen, one)
+        } else {
+            html! {}
+        }
+    };
+    Ok(html! {
+        section.preview aria-labelledby="preview" {
+            h2 id="preview" { "Who may have it" }
+            (table(&told, None, &ways, &copy))
+        }
+    })
+}
+
+/// What is not in a recipient's copy.
+fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
+    let rows = asked.app.store.rows_of(&seen.item.entry.id);
+    let is_it = |r: &&polder_store::RowView| *r.source == *one.source && r.version.map(|v| v.to_string()).unwrap_or_default() == one.version;
+    let copy = rows.iter().find(is_it).and_then(|r| asked.app.store.copy_for(r.row, &one.recipient).ok().flatten());
+    let Some(copy) = copy.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return html! {} };
+    let mut gone = Vec::new();
+    missing("", &seen.object, &copy, &mut gone);
+    html! {
+        @if !gone.is_empty() {
+            details.difference {
+                summary { (gone.len()) " part(s) taken out of its copy" }
+                ul { @for (path, value) in &gone { li { code { (cut(path)) } " " del { (cut(value)) } } } }
+            }
+        }
+    }
+}
+
+/// Paths and values of the first that are not in the second.
+fn missing(path: &str, whole: &Value, copy: &Value, out: &mut Vec<(String, String)>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match (whole, copy) {
+        (Value::Object(whole), Value::Object(copy)) => {
+            for (key, value) in whole {
+                match copy.get(key) {
+                    Some(other) => missing(&below(key), value, other, out),
+                    None => out.push((below(key), plain(value))),
+                }
+            }
+        }
+        (Value::Array(whole), Value::Array(copy)) if whole.len() != copy.len() => {
+            let lost = whole.iter().filter(|item| !copy.contains(item));
+            out.extend(lost.map(|item| (format!("{path}[]"), plain(item))));
+        }
+        (Value::Array(whole), Value::Array(copy)) => whole.iter().zip(copy).for_each(|(a, b)| missing(&format!("{path}[]"), a, b, out)),
+        (whole, copy) if whole != copy => out.push((path.to_owned(), plain(whole))),
+        _ => {}
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The copies of it, source by source.
+pub(crate) fn copies<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
+    let id = seen.id();
+    let own = own_copies(asked, &id)?;
+    let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
+    let here = own.iter().filter(|t| t.version == version).count();
+    let rows = asked.app.store.rows_of(&seen.item.entry.id);
+    let shown_rows = rows.iter().filter(|r| own.iter().any(|t| t.source == *r.source && t.version == r.version.map(|v| v.to_string()).unwrap_or_default()));
+    let shown_rows: Vec<_> = shown_rows.collect();
+    Ok(html! {
+        section aria-labelledby="copies" {
+            h2 id="copies" { "Copies here" }
+            @if here > 1 && !version.is_empty() { p { "This version came with different content, or from more than one source: " (here) " copies of it are kept apart." } }
+            div.wide tabindex="0" role="region" aria-label="copies" {
+                table {
+                    thead { tr { th scope="col" { "Source" } th scope="col" { "Version" } th scope="col" { "Marking in force" } th scope="col" { "Vouched for" } } }
+                    tbody {
+                        @for row in shown_rows {
+                            tr {
+                                th scope="row" { (cut(&row.source)) }
+                                td { @if let Some(v) = row.version { (parts::moment_text(&v.to_string())) } }
+                                td { (parts::level(parts::Marking::of(&row.label).level)) }
+                                td { (vouched(&row.origin)) @if row.lifted { br; span.quiet { "came as STIX 2.0" } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn vouched(origin: &polder_release::Origin) -> Markup {
+    match origin {
+        polder_release::Origin::Own => html! { "made here" },
+        polder_release::Origin::Member(member) => html! { "came with the login of " (cut(member)) },
+        polder_release::Origin::Feed => html! { "by nobody: a feed" },
+    }
+}
+
+/// Who was sent it.
+pub(crate) fn holders<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
+    let told = asked.ask(about("who-has", &seen.id()), &[])?;
+    let rows: Vec<&Value> = told.get("who_has").and_then(Value::as_array).into_iter().flatten().collect();
+    let own: BTreeSet<String> = own_copies(asked, &seen.id())?.into_iter().map(|t| t.version).collect();
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let rows: Vec<&Value> = rows.into_iter().filter(|r| own.contains(&text(r, "version"))).collect();
+    Ok(html! {
+        section aria-labelledby="holders" {
+            h2 id="holders" { "Who was sent it" }
+            @if rows.is_empty() { p.quiet { "Nobody yet." } }
+            ul { @for row in rows {
+                li {
+                    strong { (cut(&text(row, "recipient"))) } " " (cut(&text(row, "what")))
+                    @if row.get("in_view") == Some(&Value::Bool(false)) { " " span.quiet { "and may no longer have it: what it took stays with it" } }
+                }
+            } }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_in_a_copy_is_named() {
+        let whole = json!({"a": 1, "b": {"c": "x", "d": "y"}, "l": ["p", "q"], "same": [1]});
+        let mut out = Vec::new();
+        missing("", &whole, &json!({"b": {"d": "y"}, "l": ["q"], "same": [1], "extra": true}), &mut out);
+        let want = [("a", "1"), ("b.c", "x"), ("l[]", "p")].map(|(p, v)| (p.to_owned(), v.to_owned()));
+        assert_eq!(out, want);
+    }
+
+    #[test]
+    fn each_recipient_has_one_row_the_best_of_its_copies() {
+        let told = |recipient: &str, verdict: &str| Told { recipient: recipient.into(), verdict: verdict.into(), ..Told::default() };
+        let rows = best(vec![told("b", "withhold"), told("a", "hold"), told("b", "redact"), told("a", "withhold")]);
+        assert_eq!(rows.iter().map(|t| (&*t.recipient, &*t.verdict)).collect::<Vec<_>>(), [("b", "redact"), ("a", "hold")]);
+    }
+}

@@ -1,0 +1,100 @@
+//! What waits for a person: approve or refuse, by two where the policy says so.
+//!
+//! The rule: an answer is about one object and one recipient, and only about what the person who answers may hold.
+
+use maud::{Markup, html};
+use polder_stix::Id;
+use serde_json::{Value, json};
+
+use super::object;
+use super::preview::Told;
+use crate::desk::Right;
+use crate::guard::{Answer, Asked, Preview, Release, Trouble};
+use crate::parts;
+use crate::sink::Reply;
+use crate::text::{cut, shown};
+
+pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
+    let value = asked.ask(json!({"do": "queue"}), &[])?;
+    let mut waiting: Vec<Waiting> = Vec::new();
+    for row in value.get("queue").and_then(Value::as_array).into_iter().flatten() {
+        let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
+        let approved = row.get("approved_by").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        match waiting.iter_mut().find(|w| w.id == id) {
+            Some(known) => known.recipients.push((Told::of(row), approved)),
+            None => {
+                // What this person may not hold is not here to be answered.
+                if let Some(name) = object::name_in_view(asked, id)? {
+                    waiting.push(Waiting { id: id.to_owned(), name, recipients: vec![(Told::of(row), approved)] });
+                }
+            }
+        }
+    }
+    let needed = value.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
+    let main = html! {
+        h1 { "Waiting for a person" }
+        p { "Own objects with a marking that nobody here has explained go to nobody else until somebody answers." @if needed > 1 { " It takes " (needed) " persons to release one." } }
+        div data-live="view" id="waiting" {
+            @if waiting.is_empty() { (parts::nothing("Nothing waits.", "")) }
+            @for one in &waiting { (card(asked, one, needed)) }
+        }
+    };
+    Ok(asked.page("Queue", &main))
+}
+
+/// An object, and whom it waits for.
+struct Waiting {
+    id: String,
+    name: String,
+    recipients: Vec<(Told, Vec<String>)>,
+}
+
+fn card(asked: &Asked<'_, Preview>, one: &Waiting, needed: u64) -> Markup {
+    let first = one.recipients.first().map(|(told, _)| told);
+    html! {
+        article.card {
+            h2 { (parts::object_link(&one.id, &one.name)) }
+            @if let Some(told) = first { p { (shown(&told.reason)) } @if !told.help.is_empty() { details { summary { "What can be done" } p { (shown(&told.help)) } } } }
+            table.waits {
+                tbody {
+                    @for (told, approved) in &one.recipients {
+                        tr {
+                            th scope="row" { (cut(&told.recipient)) }
+                            td { @if !approved.is_empty() { "approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) } }
+                            td { (answers(asked, &one.id, &told.recipient)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn answers(asked: &Asked<'_, Preview>, id: &str, to: &str) -> Markup {
+    html! {
+        @if asked.may(Right::Release) {
+            form.answers method="post" action="/console/queue" {
+                input type="hidden" name="form_token" value=(asked.form_token);
+                input type="hidden" name="id" value=(id);
+                input type="hidden" name="to" value=(to);
+                button.primary type="submit" name="answer" value="approve" aria-label=(format!("Release to {to}")) { "Release" }
+                button type="submit" name="answer" value="refuse" aria-label=(format!("Refuse to {to}")) { "Refuse" }
+            }
+        } @else { span.quiet { "your role does not answer this" } }
+    }
+}
+
+pub(crate) fn settle(asked: &Asked<'_, Release>) -> Answer {
+    let (id, to) = (asked.form("id"), asked.form("to"));
+    // What this person may not hold is not here to be answered.
+    if Id::parse(id).is_none() || object::name_in_view(asked, id)?.is_none() {
+        return Err(Trouble::NotFound);
+    }
+    let verb = match asked.form("answer") {
+        "approve" => "approve",
+        "refuse" => "refuse",
+        _ => return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons")),
+    };
+    asked.ask(json!({"do": verb, "id": id, "to": to}), &[])?;
+    Ok(Reply::see("/console/queue"))
+}

@@ -1,0 +1,54 @@
+//! Every part that pages are made of, on one page.
+//!
+//! The rule: what is not here is not used.
+
+use std::collections::BTreeMap;
+
+use maud::html;
+use polder_release::Level;
+
+use super::preview::{self, Told};
+use crate::guard::{Answer, Asked, Read};
+use crate::parts::{self, Marking};
+use crate::text::shown;
+
+const LEVELS: [Option<Level>; 6] = [None, Some(Level::Clear), Some(Level::Green), Some(Level::Amber), Some(Level::AmberStrict), Some(Level::Red)];
+
+pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
+    let told = |recipient: &str, verdict: &str, reason: &str| Told {
+        recipient: recipient.to_owned(),
+        verdict: verdict.to_owned(),
+        reason: reason.to_owned(),
+        ..Told::default()
+    };
+    let before = [told("bravo", "release", ""), told("charlie", "redact", "")];
+    let after = [
+        told("bravo", "withhold", "TLP:RED goes to persons and nodes named by the originator, and no further"),
+        told("charlie", "redact", "some properties are marked for others"),
+        told("delta", "hold", "nobody has explained to this node what a marking means"),
+    ];
+    let ways = BTreeMap::from([("charlie".to_owned(), "pushed to MISP harbour".to_owned())]);
+    let main = html! {
+        h1 { "Parts" }
+        h2 { "Marking" }
+        @for level in LEVELS { (parts::banner(&Marking { level, more: vec!["for alfa, bravo".to_owned()] })) }
+        p { @for level in LEVELS { (parts::level(level)) " " } }
+        h2 { "Verdicts" }
+        p { @for verdict in ["release", "redact", "hold", "withhold"] { (parts::verdict(verdict)) " " } }
+        (preview::table(&after, Some(&before), &ways, &|_| html! {}))
+        h2 { "Notices" }
+        @for kind in ["info", "warning", "error"] { (parts::notice(kind, &html! { p { "A notice of the kind " (kind) "." } })) }
+        (parts::nothing("There is nothing here.", "What to do about that."))
+        h2 { "Forms" }
+        form.card {
+            (parts::field("example", "A field", "What it takes.", &html! { input id="example" name="example" aria-describedby="example-help"; }))
+            (parts::field("choice", "A choice", "", &parts::choice("choice", &[("a", "one"), ("b", "another")], "b")))
+            label.check { input type="checkbox" checked; " a yes or no" }
+            button.primary type="button" { "The one thing to do" } " " button type="button" { "Another" } " " button.danger type="button" { "What takes away" }
+        }
+        h2 { "Strings of objects" }
+        p { (shown("invoice\u{202e}fdp.exe <b>bold</b> https://far.example/a")) }
+        p { (parts::moment(1_780_000_000_000_000)) " " (parts::object_link("indicator--0b7a60a4-0bd3-4a0e-9d0a-0f2b6c5d7e02", "a link to an object")) }
+    };
+    Ok(asked.page("Parts", &main))
+}

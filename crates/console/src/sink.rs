@@ -1,0 +1,128 @@
+//! Where pages become responses, and where a reader's objects come through the door.
+//!
+//! The rule: every answer carries the same headers, and no other module makes a body.
+
+#[expect(clippy::disallowed_types, reason = "this is the sink")]
+use axum::body::Body;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use maud::Markup;
+use polder_release::{Form, Outbound, Page, Refused};
+use polder_store::{Error, Query, Store};
+
+use crate::guard::Trouble;
+use crate::limits;
+
+/// Nothing but this node's own files runs, styles or is fetched, and no other site may show a page in a frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    headers: Vec<(HeaderName, String)>,
+    bytes: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn page(page: Markup) -> Self {
+        Self::bytes(page.into_string().into_bytes(), "text/html; charset=utf-8")
+    }
+
+    pub(crate) fn bytes(bytes: Vec<u8>, kind: &str) -> Self {
+        Self { status: StatusCode::OK, headers: vec![(CONTENT_TYPE, kind.to_owned())], bytes }
+    }
+
+    /// A file that never changes under its name.
+    pub(crate) fn asset(bytes: Vec<u8>, kind: &str) -> Self {
+        Self::bytes(bytes, kind).with(CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned())
+    }
+
+    /// Something to keep, under a name made of plain characters.
+    pub(crate) fn download(bytes: Vec<u8>, kind: &str, name: &str) -> Self {
+        Self::bytes(bytes, kind).with(axum::http::header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))
+    }
+
+    /// After a form: the page to look at next, by GET.
+    pub(crate) fn see(place: &str) -> Self {
+        Self { status: StatusCode::SEE_OTHER, headers: vec![(LOCATION, place.to_owned())], bytes: Vec::new() }
+    }
+
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn cookie(self, name: &str, value: &str, age_s: u64, secure: bool) -> Self {
+        let secure = if secure { "; Secure" } else { "" };
+        self.with(SET_COOKIE, format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}"))
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "this is the sink")]
+pub(crate) fn response(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.bytes));
+    *response.status_mut() = reply.status;
+    dress(&mut response);
+    let headers = response.headers_mut();
+    for (name, value) in reply.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            if name == SET_COOKIE {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
+        }
+    }
+    response
+}
+
+/// The headers of every answer.
+pub(crate) fn dress(response: &mut Response) {
+    let fixed = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// A page of a reader's view that has passed the door. When the policy moves meanwhile it is decided again.
+pub(crate) fn view(store: &Store, recipient: &str, query: &Query, form: Form) -> Result<Page, Trouble> {
+    for _ in 0..limits::DECISIONS_MAX {
+        let number = store.recipient_number(recipient).ok_or(Trouble::LoggedOut)?;
+        match Outbound::new(number, store).pass(store.page(recipient, query, form)?) {
+            Ok(page) => return Ok(page),
+            Err(Refused::Epoch) => {}
+            Err(Refused::Recipient) => return Err(Trouble::LoggedOut),
+        }
+    }
+    Err(Trouble::Busy)
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::ClockBehind { behind_s } => Self::Clock { behind_s },
+            other => {
+                tracing::error!(error = %other, "a page could not be made");
+                Self::Internal
+            }
+        }
+    }
+}

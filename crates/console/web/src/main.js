@@ -1,0 +1,109 @@
+// What a hand needs beyond plain pages: parts that are fetched as somebody types, times as they are locally, files that are dropped, pages that stay current.
+// The rule: nothing here decides or hides anything; without it every page does the same by loading again.
+import "htmx.org/dist/htmx.esm.js";
+
+const each = (root, selector, act) => root.querySelectorAll(selector).forEach(act);
+
+/** Local times, told on hover beside UTC. */
+function times(root) {
+  each(root, "time[datetime]:not([data-local])", (time) => {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) return;
+    time.dataset.local = "";
+    time.title = `${time.dateTime} (UTC)\n${at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" })} (here)`;
+  });
+}
+
+/** A file may be dropped anywhere on its form. */
+function drops(root) {
+  each(root, "form[data-drop]", (form) => {
+    const input = form.querySelector(`input[type=file][name=${form.dataset.drop}]`);
+    const over = (on) => (event) => {
+      event.preventDefault();
+      form.classList.toggle("over", on);
+    };
+    form.addEventListener("dragover", over(true));
+    form.addEventListener("dragleave", over(false));
+    form.addEventListener("drop", (event) => {
+      over(false)(event);
+      if (input && event.dataTransfer?.files.length) {
+        input.files = event.dataTransfer.files;
+        form.requestSubmit();
+      }
+    });
+  });
+}
+
+/** `/` leads to the search; `j` and `k` lead through the rows of a list. */
+function keys(event) {
+  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") {
+    const search = document.querySelector("input[type=search]");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  }
+  if (event.key === "j" || event.key === "k") {
+    const links = [...document.querySelectorAll("main tbody th a")];
+    const at = links.indexOf(document.activeElement);
+    links[Math.min(Math.max(at + (event.key === "j" ? 1 : -1), 0), links.length - 1)]?.focus();
+  }
+}
+
+let asking = false;
+
+/** Fetches the page again and puts its live parts in the place of the old ones, unless somebody is at work in them. */
+async function refresh() {
+  if (asking || document.hidden) return;
+  asking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    each(document, "[data-live][id]", (old) => {
+      const part = fresh.getElementById(old.id);
+      const busy = old.contains(document.activeElement) || old.querySelector("input:checked");
+      if (part && !busy && part.innerHTML !== old.innerHTML) {
+        old.replaceWith(document.importNode(part, true));
+        window.htmx?.process(document.getElementById(part.id));
+        dress(document);
+      }
+    });
+  } finally {
+    asking = false;
+  }
+}
+
+/** Hears that the reader's view has moved. */
+function live() {
+  if (!document.querySelector("[data-live]")) return;
+  const source = new EventSource("/console/events");
+  let missed = false;
+  source.addEventListener("moved", () => {
+    missed = document.hidden;
+    refresh();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (missed && !document.hidden) {
+      missed = false;
+      refresh();
+    }
+  });
+  addEventListener("pagehide", () => source.close());
+}
+
+function dress(root) {
+  times(root);
+}
+
+document.addEventListener("keydown", keys);
+document.addEventListener("htmx:after:swap", () => dress(document));
+const start = () => {
+  dress(document);
+  drops(document);
+  live();
+};
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+else start();
