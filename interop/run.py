@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import cases_bad
 import cases_clock
+import cases_console
 import cases_demo
 import cases_exit
 import cases_files
@@ -82,6 +83,8 @@ def groups():
         found.append(("pull", cases_store.pull, (disarm,), False))
         found.append(("damaged", cases_bad.damaged, (disarm,), False))
         found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
+    for part in ("sessions", "worlds", "utility", "people", "hostile"):
+        found.append((f"console {part}", getattr(cases_console, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))
     found.append(("pymisp house", cases_pymisp_house.house, (), False))
     found.append(("misp worlds", cases_misp_worlds.worlds, (), False))

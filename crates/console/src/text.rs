@@ -42,6 +42,12 @@ pub(crate) fn cut(text: &str) -> Markup {
     html! { (shown(&line)) @if more { "…" } }
 }
 
+/// The beginning of a string where only plain text can stand: a title, a choice, a picture.
+pub(crate) fn plain(text: &str, chars_max: usize) -> String {
+    let visible = |c: &char| !is_odd(*c) && !matches!(c, '\n' | '\t' | '\r');
+    defanged(text).chars().filter(visible).take(chars_max).collect::<String>().trim().to_owned()
+}
+
 /// Addresses of pages and files, written so that no program takes them for links.
 pub(crate) fn defanged(text: &str) -> String {
     let mut out = text.replace("://", "[://]");

@@ -14,7 +14,7 @@ use super::objects::Seen;
 use crate::guard::{Answer, Asked, Read, Trouble};
 use crate::sink::Reply;
 use crate::text::{cut, shown};
-use crate::{limits, parts};
+use crate::{limits, parts, text};
 
 /// The order in which matrices show tactics; what is not here comes after, by name.
 const TACTICS: [&str; 17] = [
@@ -189,14 +189,9 @@ fn actors<P>(asked: &Asked<'_, P>) -> Result<Vec<(String, String)>, Trouble> {
     const ACTORS_MAX: usize = 500;
     let types = ["intrusion-set", "threat-actor", "campaign", "malware", "tool"].map(Into::into).to_vec();
     let page = asked.view(&Query { types: Some(types), versions: Versions::last(), limit: Some(ACTORS_MAX), ..Query::default() }, Form::Whole)?;
-    let mut all: Vec<(String, String)> = page.items.into_iter().filter_map(Seen::of).map(|s| (s.id(), plain(&s.name()))).collect();
+    let mut all: Vec<(String, String)> = page.items.into_iter().filter_map(Seen::of).map(|s| (s.id(), text::plain(&s.name(), 60))).collect();
     all.sort_by_cached_key(|a| a.1.to_lowercase());
     Ok(all)
-}
-
-/// A name where only plain text can stand.
-fn plain(text: &str) -> String {
-    crate::text::defanged(text).chars().filter(|c| c.is_alphanumeric() || c.is_ascii_graphic() || *c == ' ').take(60).collect()
 }
 
 fn shade(count: usize) -> &'static str {
@@ -293,12 +288,12 @@ fn svg(matrix: &Matrix) -> Markup {
             title { "ATT&CK matrix: objects that use, indicate, detect or mitigate each technique" }
             rect width=(width) height=(height) fill="#ffffff" {}
             @for (x, (tactic, techniques)) in tactics.iter().enumerate() {
-                text x=(x * 170 + 12) y="24" font-weight="bold" { (plain(&tactic.replace('-', " "))) }
+                text x=(x * 170 + 12) y="24" font-weight="bold" { (text::plain(&tactic.replace('-', " "), 26)) }
                 @for (y, technique) in techniques.iter().enumerate() {
                     @let (back, front) = fill(technique.count);
                     rect x=(x * 170 + 10) y=(y * 34 + 36) width="160" height="30" fill=(back) stroke="#8795a1" {}
                     text x=(x * 170 + 16) y=(y * 34 + 48) fill=(front) font-weight="bold" { (technique.number) " (" (technique.count) ")" }
-                    text x=(x * 170 + 16) y=(y * 34 + 61) fill=(front) { (plain(&technique.name).chars().take(26).collect::<String>()) }
+                    text x=(x * 170 + 16) y=(y * 34 + 61) fill=(front) { (text::plain(&technique.name, 26)) }
                 }
             }
         }

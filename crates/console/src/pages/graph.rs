@@ -209,16 +209,15 @@ fn picture(around: &Around) -> Markup {
     let at = |id: &Id| places.get(id).copied().unwrap_or_default();
     let number = |x: f64| format!("{x:.1}");
     let short = |id: &Id| {
-        let name = crate::text::defanged(around.names.get(id).map_or("", String::as_str));
-        let visible: String = name.chars().filter(|c| c.is_alphanumeric() || c.is_ascii_graphic() || *c == ' ').take(28).collect();
-        if visible.trim().is_empty() { id.kind.to_string() } else { visible }
+        let name = crate::text::plain(around.names.get(id).map_or("", String::as_str), 28);
+        if name.is_empty() { id.kind.to_string() } else { name }
     };
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox="-620 -520 1240 1040" role="img" aria-labelledby="graph-title" {
             title id="graph-title" { "Neighbourhood, " (around.distance.len()) " objects and " (around.lines.len()) " lines; the table below says the same" }
             g.lines { @for line in &around.lines {
                 @let (a, b) = (at(&line.from), at(&line.to));
-                line x1=(number(a.0)) y1=(number(a.1)) x2=(number(b.0)) y2=(number(b.1)) { title { (line.what) } }
+                line x1=(number(a.0)) y1=(number(a.1)) x2=(number(b.0)) y2=(number(b.1)) { title { (crate::text::plain(&line.what, 60)) } }
             } }
             @for id in around.distance.keys() {
                 @let (x, y) = at(id);

@@ -69,7 +69,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
 }
 
 fn name_or_id(seen: &Seen) -> String {
-    let name: String = text::defanged(&seen.name()).chars().filter(|c| !c.is_control()).take(80).collect();
+    let name = text::plain(&seen.name(), 80);
     if name.is_empty() { seen.id() } else { name }
 }
 
