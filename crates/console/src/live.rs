@@ -32,16 +32,22 @@ pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 fn moves(app: Arc<App>, token: String) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold((app, token, None), |(app, token, mut last)| async move {
         loop {
-            tokio::time::sleep(EVERY).await;
+            if last.is_some() {
+                tokio::time::sleep(EVERY).await;
+            }
             let (at, key) = (Arc::clone(&app), token.clone());
             let look = move || {
                 let person = at.sessions.peek(&key, |user| at.desk.person(user))?;
                 at.store.view_mark(&person.recipient).ok()
             };
             let mark = tokio::task::spawn_blocking(look).await.ok().flatten()?;
-            if last.replace(mark).is_some_and(|before| before != mark) {
-                return Some((Ok(Event::default().event("moved").data("view")), (app, token, last)));
-            }
+            // The first look says from where on moves are told.
+            let event = match last.replace(mark) {
+                None => "watching",
+                Some(before) if before != mark => "moved",
+                Some(_) => continue,
+            };
+            return Some((Ok(Event::default().event(event).data("view")), (app, token, last)));
         }
     })
 }

@@ -28,10 +28,29 @@ pub(crate) fn test() -> Result<()> {
     steps.step("cargo test", || place.cargo(&["test", "--workspace"], &[]))?;
     steps.step("release build", || place.cargo(&["build", "--release", "--package", "polder"], &[]))?;
     let venv = steps.step("python environment", || python::ensure(&place.target, &place.root.join("interop/requirements.txt")))?;
+    steps.step("browser", || browser(&place))?;
     // The runner's own count of cases is the closing line, so the steps are summed up before it.
     steps.summary();
     steps.announce("interop");
     place.program(&venv, &place.root.join("interop/run.py")).context("step `interop`")
+}
+
+/// The console in Chromium, by packages of the lock file; pictures of its pages stay beside the build results.
+fn browser(place: &Place) -> Result<()> {
+    tools::ensure(tools::FOR_BROWSER)?;
+    let programs = place.root.join("interop/browser");
+    // The sources may be read-only, so the packages are installed beside a copy of the program.
+    let work = place.target.join("browser");
+    std::fs::create_dir_all(&work)?;
+    for name in ["package.json", "package-lock.json", "run.mjs"] {
+        std::fs::copy(programs.join(name), work.join(name)).with_context(|| format!("cannot copy `interop/browser/{name}`"))?;
+    }
+    run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&work))?;
+    run(Command::new("node")
+        .arg("run.mjs")
+        .env("POLDER_BIN", place.target.join("release/polder"))
+        .env("POLDER_SCREENS", place.target.join("screens"))
+        .current_dir(&work))
 }
 
 /// The benchmarks, one after the other so that they do not share the cores.

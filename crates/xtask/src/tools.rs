@@ -24,6 +24,13 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "python3", proof: &["-c", "import ensurepip, venv"], packages: &["python3", "python3-venv"] },
 ];
 
+/// What the browser tests call besides.
+pub(crate) const FOR_BROWSER: &[Tool] = &[
+    Tool { program: "node", proof: &["--version"], packages: &["nodejs"] },
+    Tool { program: "npm", proof: &["--version"], packages: &["npm"] },
+    Tool { program: "chromium", proof: &["--version"], packages: &["chromium"] },
+];
+
 /// The release of cargo-deny that is built where there is none.
 const CARGO_DENY: &str = "0.20.2";
 

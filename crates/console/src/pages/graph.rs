@@ -40,7 +40,8 @@ struct Around {
 fn references(object: &Value) -> Vec<(String, Id)> {
     let mut out = Vec::new();
     for (key, value) in object.as_object().into_iter().flatten() {
-        if key == "object_marking_refs" {
+        // Who wrote what is no neighbourhood, or everything would be next to everything.
+        if key == "object_marking_refs" || key == "created_by_ref" {
             continue;
         }
         let says = key.trim_end_matches("_refs").trim_end_matches("_ref").replace('_', " ");
@@ -213,7 +214,7 @@ fn picture(around: &Around) -> Markup {
         if name.is_empty() { id.kind.to_string() } else { name }
     };
     html! {
-        svg xmlns="http://www.w3.org/2000/svg" viewBox="-620 -520 1240 1040" role="img" aria-labelledby="graph-title" {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox="-620 -520 1240 1040" role="group" aria-labelledby="graph-title" {
             title id="graph-title" { "Neighbourhood, " (around.distance.len()) " objects and " (around.lines.len()) " lines; the table below says the same" }
             g.lines { @for line in &around.lines {
                 @let (a, b) = (at(&line.from), at(&line.to));
@@ -254,7 +255,7 @@ mod tests {
         let report = json!({"object_refs": [a.to_string(), "none"], "created_by_ref": b.to_string(), "object_marking_refs": [a.to_string()], "name_ref": 7});
         let own = id("report", 4);
         let says = |what: &str, to: &Id| Line { from: own.clone(), what: what.into(), to: to.clone() };
-        assert_eq!(lines_of(&report, &own), [says("object", &a), says("created by", &b)]);
+        assert_eq!(lines_of(&report, &own), [says("object", &a)]);
     }
 
     #[test]

@@ -140,10 +140,10 @@ fn losses(tables: &[(Vec<preview::Told>, Vec<preview::Told>)]) -> Markup {
         }
     }
     html! {
-        table {
+        div.wide tabindex="0" role="region" aria-label="what each recipient loses" { table {
             thead { tr { th scope="col" { "Recipient" } th scope="col" { "Loses" } th scope="col" { "Keeps or gains" } } }
             tbody { @for (recipient, (loses, keeps)) in &counts { tr { th scope="row" { (cut(recipient)) } td { (loses) } td { (keeps) } } } }
-        }
+        } }
     }
 }
 

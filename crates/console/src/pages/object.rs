@@ -52,12 +52,12 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         div.columns-two {
             section aria-labelledby="says" {
                 h2 id="says" { "What it says" }
-                (properties(&seen.object))
+                (properties(&seen.object, &named_in(asked, &seen.object)?))
                 (members(asked, &seen)?)
+                (relations(asked, &seen.item.entry.id)?)
             }
             div {
                 @if house { (preview::section(asked, &seen)?) }
-                (relations(asked, &seen.item.entry.id)?)
                 (history(asked, &seen)?)
                 @if house { (preview::copies(asked, &seen)?) (preview::holders(asked, &seen)?) }
             }
@@ -103,27 +103,54 @@ const ELSEWHERE: [&str; 6] = ["id", "type", "spec_version", "object_refs", "obje
 /// Items of a list that are shown.
 const ITEMS_MAX: usize = 30;
 
-fn properties(object: &Value) -> Markup {
+/// Names of what an object names outside its lists of members, as far as they are in the view.
+fn named_in<P>(asked: &Asked<'_, P>, object: &Value) -> Result<Names, Trouble> {
+    const NAMED_MAX: usize = 200;
+    let mut ids = Vec::new();
+    let fields = object.as_object().into_iter().flatten().filter(|(k, _)| *k == "object_marking_refs" || !ELSEWHERE.contains(&k.as_str()));
+    fields.for_each(|(_, value)| ids_in(value, &mut ids));
+    ids.truncate(NAMED_MAX);
+    named(asked, ids)
+}
+
+fn ids_in(value: &Value, ids: &mut Vec<Id>) {
+    match value {
+        Value::String(text) => ids.extend(Id::parse(text)),
+        Value::Array(list) => list.iter().for_each(|v| ids_in(v, ids)),
+        Value::Object(map) => map.values().for_each(|v| ids_in(v, ids)),
+        _ => {}
+    }
+}
+
+fn properties(object: &Value, names: &Names) -> Markup {
     let fields = object.as_object().into_iter().flatten().filter(|(k, _)| !ELSEWHERE.contains(&k.as_str()));
     html! {
         dl.properties {
-            @for (key, value) in fields { dt { (cut(key)) } dd { (property(value, 0)) } }
-            @if let Some(marks) = object.get("object_marking_refs") { dt { "markings" } dd { (property(marks, 0)) } }
+            @for (key, value) in fields { dt { (cut(key)) } dd { (property(value, names, 0)) } }
+            @if let Some(marks) = object.get("object_marking_refs") { dt { "markings" } dd { (property(marks, names, 0)) } }
         }
     }
 }
 
-fn property(value: &Value, depth: usize) -> Markup {
+/// A link to what an id names: by its level, its name, or itself.
+fn reference(id: &Id, names: &Names) -> Markup {
+    if let Some(level) = polder_release::predefined(id) {
+        return parts::level(Some(level));
+    }
+    parts::object_link(&id.to_string(), names.get(id).map_or("", String::as_str))
+}
+
+fn property(value: &Value, names: &Names, depth: usize) -> Markup {
     const DEPTH_MAX: usize = 6;
     html! {
         @match value {
-            Value::String(text) => { @if let Some(id) = Id::parse(text) { (parts::object_link(&id.to_string(), "")) } @else { span.value { (shown(text)) } } }
+            Value::String(text) => { @if let Some(id) = Id::parse(text) { (reference(&id, names)) } @else { span.value { (shown(text)) } } }
             Value::Array(list) if depth < DEPTH_MAX => {
-                ul { @for item in list.iter().take(ITEMS_MAX) { li { (property(item, depth + 1)) } } }
+                ul { @for item in list.iter().take(ITEMS_MAX) { li { (property(item, names, depth + 1)) } } }
                 @if list.len() > ITEMS_MAX { p.quiet { "and " (list.len() - ITEMS_MAX) " more, in the JSON below" } }
             }
             Value::Object(map) if depth < DEPTH_MAX => {
-                dl { @for (key, value) in map.iter().take(ITEMS_MAX) { dt { (cut(key)) } dd { (property(value, depth + 1)) } } }
+                dl { @for (key, value) in map.iter().take(ITEMS_MAX) { dt { (cut(key)) } dd { (property(value, names, depth + 1)) } } }
                 @if map.len() > ITEMS_MAX { p.quiet { "and " (map.len() - ITEMS_MAX) " more, in the JSON below" } }
             }
             Value::Array(_) | Value::Object(_) => { span.quiet { "deeper, in the JSON below" } }

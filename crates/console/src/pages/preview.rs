@@ -127,14 +127,14 @@ pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String,
                         @let changes = before.is_some_and(|b| b.is_some_and(|b| b.permits()) != one.permits());
                         tr.changes[changes] {
                             th scope="row" { (cut(&one.recipient)) }
-                            @if let Some(before) = before { td { @if let Some(before) = before { (parts::verdict(&before.verdict)) } @else { span.quiet { "not here" } } } }
-                            td { (parts::verdict(&one.verdict)) @if changes { " " strong.change { @if one.permits() { "gains it" } @else { "loses it" } } } }
-                            td {
+                            @if let Some(before) = before { td data-label="Now" { @if let Some(before) = before { (parts::verdict(&before.verdict)) } @else { span.quiet { "not here" } } } }
+                            td data-label="Verdict" { (parts::verdict(&one.verdict)) @if changes { " " strong.change { @if one.permits() { "gains it" } @else { "loses it" } } } }
+                            td data-label="Why" {
                                 (shown(&one.reason))
                                 @if !one.help.is_empty() { details { summary { "What can be done" } p { (shown(&one.help)) } } }
                                 (copy(one))
                             }
-                            td { @if one.permits() { (shown(ways.get(&one.recipient).map_or(ASKS, String::as_str))) } @else { span.quiet { "does not travel" } } }
+                            td data-label="Way" { @if one.permits() { (shown(ways.get(&one.recipient).map_or(ASKS, String::as_str))) } @else { span.quiet { "does not travel" } } }
                         }
                     }
                 }
@@ -248,6 +248,14 @@ fn vouched(origin: &polder_release::Origin) -> Markup {
     }
 }
 
+fn sent_how(what: &str) -> &'static str {
+    match what {
+        "full" => "in full",
+        "redacted" => "in part",
+        _ => "that it exists",
+    }
+}
+
 /// Who was sent it.
 pub(crate) fn holders<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
     let told = asked.ask(about("who-has", &seen.id()), &[])?;
@@ -255,16 +263,19 @@ pub(crate) fn holders<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
     let own: BTreeSet<String> = own_copies(asked, &seen.id())?.into_iter().map(|t| t.version).collect();
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let rows: Vec<&Value> = rows.into_iter().filter(|r| own.contains(&text(r, "version"))).collect();
+    let mut by: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    rows.iter().for_each(|row| by.entry(text(row, "recipient")).or_default().push(row));
     Ok(html! {
         section aria-labelledby="holders" {
             h2 id="holders" { "Who was sent it" }
             @if rows.is_empty() { p.quiet { "Nobody yet." } }
-            ul { @for row in rows {
-                li {
-                    strong { (cut(&text(row, "recipient"))) } " " (cut(&text(row, "what")))
-                    @if row.get("in_view") == Some(&Value::Bool(false)) { " " span.quiet { "and may no longer have it: what it took stays with it" } }
+            ul { @for (recipient, versions) in &by { li {
+                strong { (cut(recipient)) }
+                @for row in versions {
+                    " · " (sent_how(&text(row, "what"))) @if !text(row, "version").is_empty() { " " (parts::moment_text(&text(row, "version"))) }
+                    @if row.get("in_view") == Some(&Value::Bool(false)) { " " span.quiet { "(may no longer have it; what it took stays with it)" } }
                 }
-            } }
+            } } }
         }
     })
 }

@@ -81,6 +81,7 @@ function live() {
   if (!document.querySelector("[data-live]")) return;
   const source = new EventSource("/console/events");
   let missed = false;
+  source.addEventListener("watching", () => document.documentElement.toggleAttribute("data-watching", true));
   source.addEventListener("moved", () => {
     missed = document.hidden;
     refresh();
