@@ -174,6 +174,8 @@ def _forms(hidden):
     yield ("/draft/check", {"json": text("malware", "hidden of bravo", "green"), "source": "import"})
     yield ("/draft", {"json": text("malware", "hidden of bravo", "green"), "source": "import"})
     yield ("/board/nobody/suspend", {})
+    yield ("/export", {"id": hidden})
+    yield ("/export", {"id": hidden, "to": "bravo"})
 
 
 def _plain(answer):
@@ -321,7 +323,7 @@ def people(report):
                 require("no longer here" in words(analyst.post("/draft", draft=draft)), "saved twice")
             with report.case("console: an audience that is named is who receives"):
                 page = analyst.post("/draft", kind="malware", name="for bravo alone", member="bravo")
-                require(re.search(r"bravo</bdi></th><td>.{0,80}verdict-release", page.text, re.S) and re.search(r"charlie</bdi></th><td>.{0,80}verdict-withhold", page.text, re.S), page.text[:2000])
+                require(re.search(r"bravo</bdi></th>.{0,120}?verdict-release", page.text, re.S) and re.search(r"charlie</bdi></th>.{0,120}?verdict-withhold", page.text, re.S), page.text[:2000])
                 draft = re.search(r'name="draft" value="([0-9a-f]+)"', page.text).group(1)
                 analyst.post("/draft", draft=draft)
                 bravo, charlie = _in(served, logins, "bravo"), _in(served, logins, "charlie")
@@ -366,6 +368,20 @@ def people(report):
                 same(analyst.post("/board/bravo/resume").status_code, 403, "an analyst's resume")
                 same(owner.post("/board/bravo/resume").status_code, 303, "the owner's")
                 same(owner.post("/board/alfa/suspend").status_code, 422, "one's own organisation")
+            with report.case("console: what is on the screen is saved for a recipient, as that one may have it"):
+                ids = [an_id("tool", "held"), an_id("tool", "shared")]
+                saved = owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "to": "bravo", "id": ids}, timeout=30).json()
+                same([o["id"] for o in saved["objects"]], [held], "bravo's file")
+                same(len(owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "id": ids}, timeout=30).json()["objects"]), 2, "one's own")
+                same(owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "to": "charlie", "id": ids}, timeout=30).status_code, 422, "charlie's")
+                same(analyst.http.post(analyst.base + "/export", data={"form_token": analyst.token(), "to": "bravo", "id": ids}, timeout=30).status_code, 403, "by an analyst")
+                same(bravo.login("bravo", logins["bravo"]).status_code, 303, "bravo comes back")
+                same(bravo.http.post(bravo.base + "/export", data={"form_token": bravo.token(), "to": "alfa", "id": ids}, timeout=30).status_code, 403, "for another, by a reader")
+            with report.case("console: the board says when somebody asked"):
+                require("never yet" in words(owner.get("/board")), "nobody has asked")
+                head = {"Accept": "application/taxii+json;version=2.1"}
+                same(requests.get(served.ready["taxii"], auth=("bravo", logins["bravo"]), headers=head, timeout=30).status_code, 200, "TAXII")
+                same(owner.get("/board").text.count('class="beat-on"'), 1, "one hour in which somebody asked")
             with report.case("console: the ledger says what was sent"):
                 said = words(auditor.get("/ledger?recipient=bravo"))
                 require(held in said and "full" in said, said[:500])

@@ -89,6 +89,12 @@ def _table(home):
         (("recipient", "remove", "alfa"), 1), (("recipient", "remove", "bravo"), 0), (("recipient", "remove", "bravo"), 1),
         (("recipient", "add", "bravo", "--organisation", "bravo"), 1), (("member", "remove", "bravo"), 0), (("member", "remove", "alfa"), 1),
         (("member", "remove-group", "desk"), 0), (("member", "remove-group", "desk"), 1),
+        # logins
+        (("user", "add", "ana", "--role", "analyst"), 0), (("user", "add", "ana"), 1), (("user", "add", "eve", "--role", "king"), 2), (("user", "add", "eve", "--recipient", "nosuch"), 1),
+        (("user", "add", "a b"), 2), (("user", "add", "eve", "--password-file", absent), _FILE), (("user", "list"), 0), (("user", "password", "ana"), 0), (("user", "password", "nosuch"), 1),
+        (("user", "role", "ana", "auditor"), 0), (("user", "role", "ana", "king"), 2), (("user", "role", "owner", "reader"), 1), (("user", "role", "nosuch", "reader"), 1),
+        (("user", "remove", "ana"), 0), (("user", "remove", "ana"), 1), (("user", "remove", "owner"), 1), (("user",), 2),
+        (("object", "mark", _CLEAR, "--tlp", "red", "--dry-run"), 0),
         # taxii pull
         (("taxii", "pull", nobody, "--source", "feed"), 4), (("taxii", "pull", nobody, "--source", "nosuch"), 1),
         (("taxii", "pull", "not a url", "--source", "feed"), 2), (("taxii", "pull", "ftp://taxii.example/", "--source", "feed"), 2),

@@ -19,6 +19,9 @@ pub trait Desk: Send + Sync {
     /// The name of the node's own organisation, and of any other by its id.
     fn name(&self, member: &str) -> String;
 
+    /// When a recipient last asked this node for something, and how often in each of the last hours, this one last.
+    fn beats(&self, recipient: &str) -> (Option<i64>, Vec<u32>);
+
     /// Carries out a request of the command line's; `body` travels beside it.
     ///
     /// # Errors

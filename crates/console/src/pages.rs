@@ -5,6 +5,7 @@
 mod attack;
 mod board;
 mod draft;
+mod export;
 mod graph;
 mod ledger;
 pub(crate) mod login;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/console/draft", draft::preview),
         post("/console/draft/check", draft::check),
         get("/console/import", draft::import),
+        post("/console/export", export::bundle),
         get("/console/queue", queue::list),
         post("/console/queue", queue::settle),
         get("/console/board", board::list),

@@ -46,6 +46,10 @@ impl Desk for Node {
         polder_misp::server::Access::name(self, member)
     }
 
+    fn beats(&self, recipient: &str) -> (Option<i64>, Vec<u32>) {
+        self.beats.of(recipient, self.store.now_us())
+    }
+
     fn ask(&self, by: &str, request: Value, body: &[u8]) -> Result<Value, Told> {
         let request: Request = serde_json::from_value(request).map_err(|e| {
             tracing::error!(error = %e, "the console asked for what there is not");

@@ -4,6 +4,7 @@
 
 mod admit;
 mod auth;
+mod beats;
 mod cli;
 mod commands;
 mod config;

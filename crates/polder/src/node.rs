@@ -8,6 +8,7 @@ use polder_store::{Act, Setup, Store, SystemClock};
 use polder_taxii::{Access, Collection, Denied, Login, Right};
 
 use crate::auth::Auth;
+use crate::beats::Beats;
 use crate::config::{self, Config, Origins};
 use crate::directory::{CollectionEntry, Directory, SourceEntry};
 use crate::failure::Failure;
@@ -23,6 +24,7 @@ pub(crate) struct Node {
     directory: RwLock<Directory>,
     changing: Mutex<()>,
     library: OnceLock<Arc<Library>>,
+    pub(crate) beats: Beats,
     /// Held while `misp.json` is read and written again.
     pub(crate) misp_file: Mutex<()>,
 }
@@ -44,6 +46,7 @@ impl Node {
             directory: RwLock::new(directory),
             changing: Mutex::new(()),
             library: OnceLock::new(),
+            beats: Beats::load(dir),
             misp_file: Mutex::new(()),
         })
     }
@@ -142,6 +145,9 @@ impl Access for Node {
         // A suspended recipient hears what a stranger hears.
         let reads_alone = |u: &crate::directory::UserEntry| matches!(u.role.as_str(), "release-officer" | "auditor");
         let writes = !directory.users.users.iter().any(|u| u.user == *caller.user && reads_alone(u));
+        if active {
+            self.beats.note(&caller.recipient, self.store.now_us());
+        }
         if active { Ok(Login { user: caller.user, recipient: caller.recipient, writes }) } else { Err(Denied::Wrong) }
     }
 

@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::preview;
+use super::{object, preview};
 use crate::desk::Right;
 use crate::guard::{Administer, Answer, Asked, Preview, Tighten, Trouble};
 use crate::parts;
@@ -38,7 +38,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
         p { "Whoever may be given something by this node. What waits has entered a recipient's view and was not taken yet." }
         div.wide tabindex="0" role="region" aria-label="recipients" data-live="view" id="board" {
             table {
-                thead { tr { th scope="col" { "Recipient" } th scope="col" { "Kind" } th scope="col" { "Of" } th scope="col" { "State" } th scope="col" { "Waits" } th scope="col" { "Way" } th scope="col" { span.hidden { "Actions" } } } }
+                thead { tr { th scope="col" { "Recipient" } th scope="col" { "Kind" } th scope="col" { "Of" } th scope="col" { "State" } th scope="col" { "Waits" } th scope="col" { "Asked, hour by hour" } th scope="col" { "Way" } th scope="col" { span.hidden { "Actions" } } } }
                 tbody {
                     @for one in &all {
                         tr {
@@ -47,6 +47,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
                             td { (cut(&one.of)) }
                             td { (state(one.suspended)) }
                             td { @if one.suspended { "nothing" } @else if *one.id != *asked.person.recipient { (waits(&one.id)) } }
+                            td { (beats(&asked.app.desk.beats(&one.id))) }
                             td { (shown(ways.get(&one.id).map_or("asks for it", String::as_str))) }
                             td { (switch(asked, one)) }
                         }
@@ -54,8 +55,57 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
                 }
             }
         }
+        (misps(asked)?)
     };
     Ok(asked.page("Recipients", &main))
+}
+
+/// Ninety hours, the present one last; the words beside say the same.
+fn beats((last_us, hours): &(Option<i64>, Vec<u32>)) -> Markup {
+    let active = hours.iter().filter(|n| **n > 0).count();
+    let said = format!("asked in {active} of the last {} hours", hours.len());
+    html! {
+        svg.beats width="182" height="16" viewBox="0 0 180 16" role="img" aria-label=(said) {
+            @for (n, count) in hours.iter().enumerate() { rect.(if *count > 0 { "beat-on" } else { "beat-off" }) x=(n * 2) y=(if *count > 0 { "0" } else { "6" }) width="1.5" height=(if *count > 0 { "16" } else { "4" }) {} }
+        }
+        br;
+        span.quiet { @match last_us { Some(us) => { "last " (parts::moment(*us)) } None => { "never yet" } } }
+    }
+}
+
+/// Other MISPs this node is in step with, and what cannot be taken back there of what this person may have.
+fn misps<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
+    let told = asked.ask(json!({"do": "misp-status"}), &[])?;
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    // How much was moved counts what may be hidden from this person, so only when is told.
+    let when = |row: &Value, key: &str| -> String { text(row, key).chars().take(20).collect() };
+    let all: Vec<Value> = told.get("misps").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut standing = Vec::new();
+    for row in told.get("cannot_be_withdrawn").and_then(Value::as_array).into_iter().flatten() {
+        let id = format!("report--{}", text(row, "event"));
+        if let Some(name) = object::name_in_view(asked, &id)? {
+            standing.push((text(row, "misp"), id, name, text(row, "why")));
+        }
+    }
+    Ok(html! {
+        h2 { "MISP servers" }
+        @if all.is_empty() { p.quiet { "None. " code { "polder misp add" } " puts one in step." } } @else {
+            div.wide tabindex="0" role="region" aria-label="MISP servers" {
+                table {
+                    thead { tr { th scope="col" { "MISP" } th scope="col" { "Address" } th scope="col" { "Pushed as" } th scope="col" { "Pulled" } th scope="col" { "Pushed" } th scope="col" { "Failed" } } }
+                    tbody { @for row in &all { tr {
+                        th scope="row" { (cut(&text(row, "name"))) }
+                        td { (cut(&text(row, "url"))) } td { (cut(&text(row, "to"))) } td { (when(row, "pulled")) } td { (when(row, "pushed")) }
+                        td { @if !text(row, "failed").is_empty() { (when(row, "failed")) br; span.quiet { code { "polder misp status" } " says why" } } }
+                    } } }
+                }
+            }
+        }
+        @if !standing.is_empty() {
+            h2 { "Cannot be withdrawn" }
+            ul { @for (misp, id, name, why) in &standing { li { (parts::object_link(id, name)) " at MISP " (cut(misp)) ": " (shown(why)) } } }
+        }
+    })
 }
 
 fn state(suspended: bool) -> Markup {

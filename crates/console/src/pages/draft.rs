@@ -111,7 +111,7 @@ fn marking<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
 
 const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
 
-fn random_id(kind: &str) -> Result<String, Trouble> {
+pub(crate) fn random_id(kind: &str) -> Result<String, Trouble> {
     let mut raw = [0u8; 16];
     getrandom::fill(&mut raw).map_err(|_| Trouble::Internal)?;
     let uuid = (u128::from_be_bytes(raw) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);

@@ -288,6 +288,7 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
                     }
                     @if bulk { div.bulk { button type="submit" { "Raise the marking of those chosen…" } } }
                 }
+                (super::export::form(asked, seen))
                 @if let Some(next) = next { p.pager { a rel="next" href=(next) { "Older" } } }
             }
         }

@@ -33,6 +33,7 @@ macro_rules! all_limits {
 
 fn limits(node: &Node) -> Map<String, Value> {
     let fixed = all_limits! {
+        polder_console: CELL_CHARS_MAX DECISIONS_MAX DRAFTS_BYTES_MAX DRAFT_AGE_S FORM_BYTES_MAX GRAPH_HOPS_MAX GRAPH_NODES_MAX HISTORY_MAX LAYER_BYTES_MAX MATRIX_OBJECTS_MAX PAGE_ENTRIES PAGE_MEMBERS PAGE_OBJECTS PAGE_OBJECTS_MAX RELATIONS_MAX SESSIONS_MAX SESSIONS_PER_LOGIN_MAX SESSION_AGE_S SESSION_IDLE_S;
         polder_misp: ANALYST_DATA_ASKED ANALYST_DATA_DEPTH_MAX ANSWER_BYTES_MAX BATCH_OBJECTS BODY_HELD_BYTES_MAX CLUSTERS_ASKED CORRELATED_MAX DECISIONS_MAX FEED_VALUES_MAX FILES_MAX FILE_BYTES_MAX FOLDER_DEPTH_MAX
             HELD_BYTES_MAX LIBRARY_FILE_BYTES_MAX LISTED_DEFAULT LIST_BYTES_MAX NAMES_MAX PAGE_OBJECTS PARTS_AHEAD PART_BYTES PLACES_LISTED_MAX
             PLAIN_BODY_BYTES_MAX PROPOSALS_ASKED PROPOSAL_PAGES_MAX PUSHED_BYTES_MAX SEARCHED_VALUE_BYTES_MAX SIGHTED_EVENTS_MAX SIGHTINGS_EVENTS SIGHTINGS_SENT
@@ -83,6 +84,7 @@ mod tests {
         init::init(dir.path(), &plan).unwrap();
         let listed = limits(&Node::open(dir.path(), false).unwrap());
         for (name, text) in [
+            ("console", include_str!("../../../console/src/limits.rs")),
             ("misp", include_str!("../../../misp/src/limits.rs")),
             ("peer", include_str!("../../../peer/src/limits.rs")),
             ("release", include_str!("../../../release/src/limits.rs")),

@@ -1,0 +1,106 @@
+//! When each recipient last asked for something: an hour a cell, ninety of them.
+//!
+//! The rule: it says that somebody asked, never for what; losing it loses nothing but that.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// Cells that are kept.
+const HOURS: i64 = 90;
+const HOUR_US: i64 = 3_600_000_000;
+/// So often it is written down at most.
+const WRITTEN_EVERY_US: i64 = 60_000_000;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Beat {
+    last_us: i64,
+    /// Hours since 1970, and how often it asked in each.
+    hours: BTreeMap<i64, u32>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    beats: BTreeMap<String, Beat>,
+    written_us: i64,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct Beats {
+    path: PathBuf,
+    held: Mutex<Held>,
+}
+
+impl Beats {
+    /// As they were written down; none where that cannot be read.
+    pub(crate) fn load(dir: &Path) -> Self {
+        let path = dir.join("beats.json");
+        let beats = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        Self { path, held: Mutex::new(Held { beats, written_us: 0 }) }
+    }
+
+    /// A recipient asks for something.
+    pub(crate) fn note(&self, recipient: &str, now_us: i64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let hour = now_us.div_euclid(HOUR_US);
+        let beat = held.beats.entry(recipient.to_owned()).or_default();
+        beat.last_us = beat.last_us.max(now_us);
+        *beat.hours.entry(hour).or_default() += 1;
+        beat.hours.retain(|h, _| *h > hour - HOURS);
+        if now_us - held.written_us >= WRITTEN_EVERY_US {
+            held.written_us = now_us;
+            self.write(&held);
+        }
+    }
+
+    /// When it last asked, and how often in each of the last hours, this one last.
+    pub(crate) fn of(&self, recipient: &str, now_us: i64) -> (Option<i64>, Vec<u32>) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let hour = now_us.div_euclid(HOUR_US);
+        let Some(beat) = held.beats.get(recipient) else { return (None, vec![0; usize::try_from(HOURS).unwrap_or(0)]) };
+        (Some(beat.last_us), (hour - HOURS + 1..=hour).map(|h| beat.hours.get(&h).copied().unwrap_or(0)).collect())
+    }
+
+    fn write(&self, held: &Held) {
+        if let Ok(text) = serde_json::to_string(&held.beats)
+            && let Err(failure) = crate::config::write(&self.path, &text)
+        {
+            tracing::warn!(error = %failure.message, "when recipients asked could not be written down");
+        }
+    }
+}
+
+impl Drop for Beats {
+    fn drop(&mut self) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.written_us > 0 {
+            self.write(&held);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ninety_hours_are_kept_over_a_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let beats = Beats::load(dir.path());
+        let at = |hour: i64| hour * HOUR_US + 7;
+        for hour in [1000, 1000, 1050, 1089] {
+            beats.note("bravo", at(hour));
+        }
+        drop(beats);
+        let beats = Beats::load(dir.path());
+        let (last, cells) = beats.of("bravo", at(1089));
+        assert_eq!((last, cells.len(), cells[0], cells[50], cells[89]), (Some(at(1089)), 90, 2, 1, 1));
+        assert_eq!(beats.of("bravo", at(1090)).1[89], 0);
+        beats.note("bravo", at(1090));
+        assert_eq!(beats.of("bravo", at(1090)).1[0], 0, "what is older is forgotten");
+        assert_eq!(beats.of("charlie", at(1)).0, None);
+    }
+}
