@@ -13,6 +13,8 @@ mod pages;
 mod parts;
 mod session;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
