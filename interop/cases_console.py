@@ -47,6 +47,14 @@ class Browser:
         return self.http.post(self.base + path, data={"form_token": self.token(), **data}, files=files, timeout=60, allow_redirects=False)
 
 
+def settle(browser, held, to, answer):
+    """Answers as the queue's page does: about the copies that it showed."""
+    forms = re.findall(r"<form class=.answers.*?</form>", browser.get("/queue").text, re.S)
+    mine = [f for f in forms if f'name="id" value="{held}"' in f and f'name="to" value="{to}"' in f]
+    seen = re.findall(r'name="seen" value="([^"]*)"', mine[0]) if mine else ["nothing"]
+    return browser.post("/queue", id=held, to=to, answer=answer, seen=seen)
+
+
 def words(page):
     """What a page says, without its markup."""
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
@@ -170,6 +178,15 @@ def _forms(hidden):
         yield ("/queue", {"id": one, "to": "bravo", "answer": "refuse"})
     yield ("/queue", {"id": hidden[0], "to": "nobody", "answer": "perhaps"})
     yield ("/draft/check", {"kind": "indicator", "name": "", "pattern": "[domain-name:value = 'hidden.example']", "level": "green"})
+    for one in hidden:
+        yield ("/draft/check", {"kind": "note", "content": "about it", "object_refs": one, "level": "green"})
+        yield ("/draft/check", {"kind": "relationship", "source_ref": one, "relationship_type": "uses", "target_ref": one, "level": "green"})
+    # The hidden object itself, another of its id and version, an older and a newer one, in its source and in others.
+    for label, tlp in (("hidden of bravo", "green"), ("hidden red", "red"), ("hidden red", "clear"), ("seen feed", "red")):
+        for modified in (V1, V2, "2000-01-01T00:00:00.000Z"):
+            for source in ("import", "own", ""):
+                raw = text("malware", label, tlp, modified=modified, is_family=False, description="secret word")
+                yield ("/draft/check", {"json": raw.replace(V1, modified) if modified < V1 else raw, "source": source})
     # An object with the id and version of a hidden one, in another source.
     yield ("/draft/check", {"json": text("malware", "hidden of bravo", "green"), "source": "import"})
     yield ("/draft", {"json": text("malware", "hidden of bravo", "green"), "source": "import"})
@@ -211,6 +228,9 @@ def worlds(report):
             text("report", "seen report", "green", published=V1, object_refs=[seen[0], seen[2]]),
         ]
         base.importing(bundle_file(home, "visible", visible))
+        # A feed's, of which an older and stricter version will come that alfa may not have.
+        base.importing(bundle_file(home, "visible-feed", [text("malware", "seen feed", "green", modified=V2, is_family=False)]), "--source", "import")
+        seen.append(an_id("malware", "seen feed"))
         _KEPT.update(seen)
         # Hidden from bravo and charlie: for alfa alone. Hidden from alfa: bravo's, for charlie; and what a feed says is RED.
         alone, for_charlie = marking("alone", members=["alfa"]), marking("for charlie", members=["charlie"])
@@ -223,7 +243,10 @@ def worlds(report):
             text("malware", "hidden of bravo", None, marking=an_id("marking-definition", "for charlie"), is_family=False, description="secret word"),
             text("relationship", "hidden uses of bravo", None, marking=an_id("marking-definition", "for charlie"), relationship_type="uses", source_ref=an_id("malware", "hidden of bravo"), target_ref=seen[2]),
         ]
-        feed = [text("malware", "hidden red", "red", is_family=False, description="secret word")]
+        # Another copy of what alfa sees, and a version of it, that are not for alfa.
+        theirs += [text("malware", "seen green", None, marking=an_id("marking-definition", "for charlie"), is_family=False, description="secret word"),
+                   text("report", "seen report", None, marking=an_id("marking-definition", "for charlie"), modified=V2, published=V1, object_refs=[seen[0]], description="secret word")]
+        feed = [text("malware", "hidden red", "red", is_family=False, description="secret word"), text("malware", "seen feed", "red", is_family=False, description="secret word")]
         hidden = {
             "bravo": [an_id("malware", "hidden own"), an_id("relationship", "hidden uses"), an_id("x-hidden", "hidden type")],
             "alfa": [an_id("malware", "hidden of bravo"), an_id("relationship", "hidden uses of bravo"), an_id("malware", "hidden red")],
@@ -237,18 +260,11 @@ def worlds(report):
                 node.importing(bundle_file(home, f"{name}{n}", raws), *source)
             return node
 
-        bare = world("bare", [])
         full = {"bravo": world("full-bravo", [((), own)]), "alfa": world("full-alfa", [(("--source", "from-bravo"), theirs), (("--source", "import"), feed)])}
         for reader, users in (("bravo", ("bravo",)), ("alfa", ("owner", *ROLES))):
             # Both worlds are served from the state they were made in, once for each reader.
             copies = [world(f"{reader}-bare", []), full[reader]]
             with _serve(copies[0]) as one, _serve(copies[1]) as other:
-                with report.case(f"console worlds: what is hidden from {reader} is there for who may have it"):
-                    other_reader = "owner" if reader == "bravo" else "charlie"
-                    here, there = (_in(s, logins, other_reader) for s in (one, other))
-                    one_hidden = hidden[reader][0]
-                    same((here.get(f"/objects/{one_hidden}").status_code, there.get(f"/objects/{one_hidden}").status_code), (404, 200), "the two worlds")
-                    require(_plain(here.get("/objects")) != _plain(there.get("/objects")), "the comparison sees no difference where there is one")
                 for user in users:
                     asked = 0
                     with report.case(f"console worlds: no page tells {user} of what is hidden from {reader}"):
@@ -263,7 +279,55 @@ def worlds(report):
                             asked += 1
                             require(_plain(a) == _plain(b), f"POST {path} {str(data)[:80]}: {_first_difference(_plain(a), _plain(b))}")
                         require(asked > 100, f"{asked} pages")
-        del bare
+                # Last, since what others read stands in the ledger of the world in which it is there.
+                with report.case(f"console worlds: what is hidden from {reader} is there for who may have it"):
+                    other_reader = "owner" if reader == "bravo" else "charlie"
+                    here, there = (_in(s, logins, other_reader) for s in (one, other))
+                    one_hidden = hidden[reader][0]
+                    same((here.get(f"/objects/{one_hidden}").status_code, there.get(f"/objects/{one_hidden}").status_code), (404, 200), "the two worlds")
+                    require(_plain(here.get("/objects?q=hidden")) != _plain(there.get("/objects?q=hidden")), "the comparison sees no difference where there is one")
+
+
+def cut_out(report):
+    """What is cut out of a reader's copy is on none of its pages."""
+    with temporary() as home:
+        node, logins = _house(home)
+        alone, target = marking("alone", members=["alfa"]), an_id("tool", "target")
+        parts = [{"marking_ref": an_id("marking-definition", "alone"), "selectors": ["x_about_ref"]}]
+        cutter = text("tool", "cutter", "green", x_about_ref=target, granular_markings=parts)
+        node.importing(bundle_file(home, "cut", [alone, text("tool", "target", "green"), cutter]))
+        with node.serve() as served, report.case("console: a reference that is cut out of a copy leads nowhere"):
+            bravo, owner = _in(served, logins, "bravo"), _in(served, logins, "owner")
+            require("x_about_ref" not in bravo.get(f"/objects/{an_id('tool', 'cutter')}/raw").text, "the copy")
+            for path in (f"/objects/{target}", f"/objects/{target}/graph?hops=2"):
+                require("cutter" not in words(bravo.get(path)), f"bravo: {path}")
+                require("cutter" in words(owner.get(path)), f"owner: {path}")
+            require("part(s) taken out" in words(owner.get(f"/objects/{an_id('tool', 'cutter')}")) and "x_about_ref" in words(owner.get(f"/objects/{an_id('tool', 'cutter')}")), "what is cut out, told to who may know")
+
+
+def widening(report):
+    """What others marked binds who received it."""
+    with temporary() as home:
+        node, logins = _house(home)
+        node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        theirs = text("malware", "of bravo", "amber+strict", is_family=False)
+        node.importing(bundle_file(home, "theirs", [theirs, text("malware", "for all", "green", is_family=False)]), "--source", "from-bravo")
+        with node.serve() as served:
+            analyst = _in(served, logins, "analyst")
+            with report.case("console: nobody here gives on what a member keeps from others"):
+                wider = theirs.replace(TLP["amber+strict"], TLP["clear"]).replace(f'"modified" :"{V1}"', f'"modified" :"{V2}"')
+                require(V2 in wider and TLP["clear"] in wider, wider)
+                for source in ("", "import"):
+                    page = analyst.post("/draft", json=wider, source=source)
+                    require("cannot be saved" in words(page) and "would go to charlie" in words(page) and 'name="draft"' not in page.text, f"{source}: {words(page)[:600]}")
+                require("by that member's login" in words(analyst.post("/draft", json=wider, source="from-bravo")), "in the member's name")
+                page = analyst.post("/draft", json=theirs.replace(f'"modified" :"{V1}"', f'"modified" :"{V2}"').replace("of bravo é", "of bravo, noted"))
+                require('name="draft"' in page.text, f"as strict as theirs: {words(page)[:600]}")
+            with report.case("console: an edit shows who gains and who loses"):
+                mine = text("tool", "mine", "green")
+                node.importing(bundle_file(home, "mine", [mine]))
+                page = analyst.post("/draft", json=mine.replace(TLP["green"], TLP["red"]).replace(f'"modified" :"{V1}"', f'"modified" :"{V2}"'))
+                same(len(re.findall("loses it", page.text)), 2, "who loses")
 
 
 def _first_difference(a, b):
@@ -318,7 +382,8 @@ def people(report):
                 require("1 new" in said and "bravo" in said and "TLP:AMBER does not reach" in said, said[:600])
                 require("made by hand" not in words(analyst.get("/objects")), "saved before it was previewed")
                 draft = re.search(r'name="draft" value="([0-9a-f]+)"', page.text).group(1)
-                require("1 new" in words(analyst.post("/draft", draft=draft)), "saved")
+                saved = words(analyst.post("/draft", draft=draft))
+                require("1 new" in saved, f"saved: {saved[:300]}")
                 require("made by hand" in words(analyst.get("/objects")), "not there")
                 require("no longer here" in words(analyst.post("/draft", draft=draft)), "saved twice")
             with report.case("console: an audience that is named is who receives"):
@@ -347,21 +412,21 @@ def people(report):
             with report.case("console: what is held takes two persons, and no one person twice"):
                 held = an_id("tool", "held")
                 require("held" in words(officer.get("/queue")) and "It takes 2 persons" in words(officer.get("/queue")), "the queue")
-                same(officer.post("/queue", id=held, to="bravo", answer="approve").status_code, 303, "the first yes")
+                same(settle(officer, held, "bravo", "approve").status_code, 303, "the first yes")
                 same(bravo.get(f"/objects/{held}").status_code, 404, "one yes is none")
-                page = officer.post("/queue", id=held, to="bravo", answer="approve")
+                page = settle(officer, held, "bravo", "approve")
                 require(page.status_code == 422 and "already" in words(page), "the same person again")
                 require("approved by release-officer, 1 of 2" in words(owner.get("/queue")), "who has said yes")
                 for who in (analyst, auditor):
                     same(who.post("/queue", id=held, to="bravo", answer="approve").status_code, 403, "who may not")
-                same(owner.post("/queue", id=held, to="bravo", answer="approve").status_code, 303, "the second yes")
+                same(settle(owner, held, "bravo", "approve").status_code, 303, "the second yes")
                 same(bravo.get(f"/objects/{held}").status_code, 200, "released")
                 same(charlie.get(f"/objects/{held}").status_code, 404, "to bravo alone")
-                officer.post("/queue", id=held, to="charlie", answer="approve")
-                owner.post("/queue", id=held, to="charlie", answer="refuse")
+                settle(officer, held, "charlie", "approve")
+                settle(owner, held, "charlie", "refuse")
                 require("Nothing waits" in words(owner.get("/queue")), "refused, so nothing waits")
                 said = words(auditor.get("/acts"))
-                require("approve" in said and "grant" in said and "refuse" in said and "release-officer" in said, said[:400])
+                require("one yes of several" in said and "released by a person" in said and "refused by a person" in said and "release-officer" in said, said[:400])
             with report.case("console: one press suspends, and only who administers lets in again"):
                 same(analyst.post("/board/bravo/suspend").status_code, 303, "suspended")
                 same(bravo.get("/objects").status_code, 303, "bravo is out")
@@ -382,6 +447,10 @@ def people(report):
                 head = {"Accept": "application/taxii+json;version=2.1"}
                 same(requests.get(served.ready["taxii"], auth=("bravo", logins["bravo"]), headers=head, timeout=30).status_code, 200, "TAXII")
                 same(owner.get("/board").text.count('class="beat-on"'), 1, "one hour in which somebody asked")
+            with report.case("console: acts say who brought in, raised, suspended"):
+                said = words(auditor.get("/acts"))
+                for what in ("import into own", "marked TLP:RED", "recipient suspend bravo", "recipient resume bravo"):
+                    require(what in said, f"{what}: {said[:900]}")
             with report.case("console: the ledger says what was sent"):
                 said = words(auditor.get("/ledger?recipient=bravo"))
                 require(held in said and "full" in said, said[:500])

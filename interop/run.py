@@ -83,7 +83,7 @@ def groups():
         found.append(("pull", cases_store.pull, (disarm,), False))
         found.append(("damaged", cases_bad.damaged, (disarm,), False))
         found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
-    for part in ("sessions", "worlds", "utility", "people", "hostile"):
+    for part in ("sessions", "worlds", "utility", "people", "hostile", "cut_out", "widening"):
         found.append((f"console {part}", getattr(cases_console, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))
     found.append(("pymisp house", cases_pymisp_house.house, (), False))

@@ -22,11 +22,11 @@ pub trait Desk: Send + Sync {
     /// When a recipient last asked this node for something, and how often in each of the last hours, this one last.
     fn beats(&self, recipient: &str) -> (Option<i64>, Vec<u32>);
 
-    /// Carries out a request of the command line's; `body` travels beside it.
+    /// Carries out a request of the command line's, as far as this person's recipient may know; `body` travels beside it.
     ///
     /// # Errors
     /// What the command line would say.
-    fn ask(&self, by: &str, request: Value, body: &[u8]) -> Result<Value, Told>;
+    fn ask(&self, person: &Person, request: Value, body: &[u8]) -> Result<Value, Told>;
 }
 
 /// Why a request was not carried out, and what to do.

@@ -1,6 +1,6 @@
 //! What somebody previewed and has not saved yet.
 //!
-//! The rule: one for each session, in memory and bounded; it is saved as it was shown, or not at all.
+//! The rule: one for each person, in memory and bounded; it is saved as it was shown, or not at all.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,34 +20,39 @@ pub(crate) struct Draft {
     at: Instant,
 }
 
-/// All of them, by session.
+/// All of them, by login.
 #[derive(Debug, Default)]
 pub(crate) struct Drafts {
     held: Mutex<HashMap<String, Draft>>,
 }
 
 impl Drafts {
-    /// Keeps one instead of what the session had; its name. None if others take up all the room.
-    pub(crate) fn keep(&self, session: &str, bytes: Vec<u8>, source: &str, place: &str) -> Option<String> {
+    /// Keeps one instead of what the person had; its name. None if others take up all the room.
+    pub(crate) fn keep(&self, user: &str, bytes: Vec<u8>, source: &str, place: &str) -> Option<String> {
         let name: String = Sha256::new().chain_update(source).chain_update([0]).chain_update(&bytes).finalize().iter().map(|b| format!("{b:02x}")).collect();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(session);
+        held.remove(user);
         held.retain(|_, d| d.at.elapsed() < Duration::from_secs(limits::DRAFT_AGE_S));
         let taken: usize = held.values().map(|d| d.bytes.len()).sum();
         if taken.saturating_add(bytes.len()) > limits::DRAFTS_BYTES_MAX {
             return None;
         }
-        held.insert(session.to_owned(), Draft { bytes, source: source.to_owned(), place: place.to_owned(), name: name.clone(), at: Instant::now() });
+        held.insert(user.to_owned(), Draft { bytes, source: source.to_owned(), place: place.to_owned(), name: name.clone(), at: Instant::now() });
         Some(name)
     }
 
+    /// Forgets what a person had.
+    pub(crate) fn drop_of(&self, user: &str) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+    }
+
     /// Takes the one that was shown under that name.
-    pub(crate) fn take(&self, session: &str, name: &str) -> Option<Draft> {
+    pub(crate) fn take(&self, user: &str, name: &str) -> Option<Draft> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.get(session).is_none_or(|d| d.name != name) {
+        if held.get(user).is_none_or(|d| d.name != name) {
             return None;
         }
-        held.remove(session)
+        held.remove(user)
     }
 }
 

@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 
 use axum::http::Method;
 use maud::Markup;
-use polder_release::{Form, Page};
+use polder_release::{Form, Item, Page};
+use polder_stix::Id;
 use polder_store::Query;
 use serde_json::Value;
 
@@ -128,9 +129,14 @@ impl<P> Asked<'_, P> {
         sink::view(&self.app.store, &self.person.recipient, query, form)
     }
 
+    /// What refers to an object, in the reader's own copies, and whether there is more.
+    pub(crate) fn referrers(&self, id: &Id, most: usize) -> Result<(Vec<Item>, bool), Trouble> {
+        sink::referrers(&self.app.store, &self.person.recipient, id, most)
+    }
+
     /// A request of the command line's, by this person.
     pub(crate) fn ask(&self, request: Value, body: &[u8]) -> Result<Value, Told> {
-        self.app.desk.ask(&self.person.user, request, body)
+        self.app.desk.ask(self.person, request, body)
     }
 
     /// A whole page.

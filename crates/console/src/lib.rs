@@ -47,6 +47,11 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) drafts: drafts::Drafts,
     pub(crate) settings: Settings,
+    /// Name of the session cookie: cookies do not tell ports apart, so two nodes of one machine would end each other's sessions.
+    pub(crate) cookie: String,
+    /// Pages that are made at one time.
+    pub(crate) places: tokio::sync::Semaphore,
+    pub(crate) streams: live::Streams,
 }
 
 impl std::fmt::Debug for App {
@@ -59,7 +64,10 @@ impl std::fmt::Debug for App {
 #[must_use]
 pub fn router(store: Arc<Store>, desk: Arc<dyn Desk>, settings: Settings) -> Option<Router> {
     let limit = DefaultBodyLimit::max(settings.content_bytes_max);
-    let app = Arc::new(App { store, desk, sessions: Sessions::new()?, drafts: drafts::Drafts::default(), settings });
+    let cookie = session::cookie_name(store.secret());
+    let places = tokio::sync::Semaphore::new(limits::PAGES_AT_ONCE_MAX);
+    let (sessions, drafts, streams) = (Sessions::new()?, drafts::Drafts::default(), live::Streams::default());
+    let app = Arc::new(App { store, desk, sessions, drafts, settings, cookie, places, streams });
     let mut router = Router::new();
     for route in pages::routes() {
         let (path, filter) = (route.path, if route.method == Method::GET { MethodFilter::GET } else { MethodFilter::POST });
@@ -95,8 +103,11 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     pub(crate) fn of(app: &App, headers: &HeaderMap) -> Self {
-        let token = cookie(headers, session::COOKIE);
-        let person = app.sessions.person(&token, |user| app.desk.person(user));
+        let token = cookie(headers, &app.cookie);
+        // A page that asks again by itself is nobody at work.
+        let by_itself = headers.contains_key("x-polder-live");
+        let now = |user: &str| app.desk.person(user);
+        let person = if by_itself { app.sessions.peek(&token, now) } else { app.sessions.person(&token, now) };
         let theme = cookie(headers, pages::login::THEME_COOKIE);
         let theme = if pages::login::THEMES.contains(&theme.as_str()) { theme } else { String::new() };
         let form_token = if person.is_some() { app.sessions.form_token(&token) } else { String::new() };
@@ -135,7 +146,14 @@ async fn serve(app: Arc<App>, route: Arc<Route>, params: RawPathParams, request:
     let visitor = Visitor::of(&app, &headers);
     let mut sent = Sent { named, query, place, partial, theme: visitor.theme.clone(), ..Sent::default() };
     let changes = route.method == Method::POST;
-    let Some(person) = visitor.person.clone() else { return sink::response(pages::login::first(&sent.place, changes)) };
+    let Some(person) = visitor.person.clone() else {
+        let reply = if sent.partial { pages::login::first_part(&sent.place) } else { pages::login::first(&sent.place, changes) };
+        return sink::response(reply);
+    };
+    if !person.may(route.right) {
+        // Before anything of a body is read.
+        return sink::response(layout::trouble(&visitor, &Trouble::Forbidden(route.right)));
+    }
     if changes {
         if !is_from_here(&headers) {
             return sink::response(layout::trouble(&visitor, &strange_form()));
@@ -149,10 +167,12 @@ async fn serve(app: Arc<App>, route: Arc<Route>, params: RawPathParams, request:
             return sink::response(layout::trouble(&visitor, &strange_form()));
         }
     }
+    let Ok(_place) = app.places.acquire().await else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
     let started = std::time::Instant::now();
     let who = person.recipient.clone();
     let form_token = visitor.form_token.clone();
-    let run = move || catch_unwind(AssertUnwindSafe(|| route.answer(&app, &person, &sent, &form_token))).unwrap_or(Err(Trouble::Internal));
+    let made_by = Arc::clone(&app);
+    let run = move || catch_unwind(AssertUnwindSafe(|| route.answer(&made_by, &person, &sent, &form_token))).unwrap_or(Err(Trouble::Internal));
     let answer: Answer = tokio::task::spawn_blocking(run).await.unwrap_or(Err(Trouble::Internal));
     let response = sink::response(answer.unwrap_or_else(|trouble| layout::trouble(&visitor, &trouble)));
     tracing::info!(status = response.status().as_u16(), recipient = &*who, ms = started.elapsed().as_millis(), "console");
@@ -180,14 +200,21 @@ async fn body(request: Request, app: &App) -> Result<Body, Trouble> {
     let max = app.settings.content_bytes_max;
     let mut parts = Multipart::from_request(request, &()).await.map_err(|e| Trouble::bad(e.body_text(), "send the form again"))?;
     let (mut form, mut file) = (Vec::new(), None);
+    let mut form_bytes = 0usize;
     while let Some(part) = parts.next_field().await.map_err(|_| too_long(max))? {
         let name = part.name().unwrap_or_default().to_owned();
         let file_name = part.file_name().map(str::to_owned);
         let bytes = part.bytes().await.map_err(|_| too_long(max))?;
         match file_name {
-            Some(name) if !bytes.is_empty() => file = Some(Upload { name, bytes: bytes.to_vec() }),
+            Some(name) if !bytes.is_empty() && file.is_none() => file = Some(Upload { name, bytes: bytes.into() }),
             Some(_) => {}
-            None => form.push((name, String::from_utf8_lossy(&bytes).into_owned())),
+            None => {
+                form_bytes = form_bytes.saturating_add(name.len()).saturating_add(bytes.len());
+                if form_bytes > limits::FORM_BYTES_MAX || form.len() >= limits::FORM_FIELDS_MAX {
+                    return Err(too_long(limits::FORM_BYTES_MAX));
+                }
+                form.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+            }
         }
     }
     Ok((form, file))

@@ -38,3 +38,13 @@ pub const GRAPH_HOPS_MAX: usize = 3;
 pub const LAYER_BYTES_MAX: usize = 8 << 20;
 /// Objects that the matrix looks at.
 pub const MATRIX_OBJECTS_MAX: usize = 100_000;
+/// Fields of a form.
+pub const FORM_FIELDS_MAX: usize = 10_000;
+/// Pages that are made at one time; others wait.
+pub const PAGES_AT_ONCE_MAX: usize = 16;
+/// Pages of one session that are kept current at one time.
+pub const STREAMS_PER_SESSION_MAX: usize = 6;
+/// Pages of everybody that are kept current at one time.
+pub const STREAMS_MAX: usize = 500;
+/// A page is kept current for so long; then its browser asks again.
+pub const STREAM_S_MAX: u64 = 600;

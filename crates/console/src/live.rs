@@ -2,9 +2,10 @@
 //!
 //! The rule: an event says that, and nothing else; what changed is asked for through the door, by whoever the session is then.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -13,32 +14,67 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream};
 
 use crate::guard::Trouble;
-use crate::{App, Visitor, layout, sink};
+use crate::{App, Visitor, layout, limits, sink};
 
 /// How often a view is looked at.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// How many pages are kept current, by session.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    held: Mutex<HashMap<String, usize>>,
+}
+
+/// A place among them, given back when the stream ends.
+struct Place {
+    app: Arc<App>,
+    token: String,
+}
+
+impl Place {
+    fn take(app: &Arc<App>, token: &str) -> Option<Self> {
+        let mut held = app.streams.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.values().sum::<usize>() >= limits::STREAMS_MAX || held.get(token).is_some_and(|n| *n >= limits::STREAMS_PER_SESSION_MAX) {
+            return None;
+        }
+        *held.entry(token.to_owned()).or_default() += 1;
+        Some(Self { app: Arc::clone(app), token: token.to_owned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.app.streams.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.token) {
+            *count = count.saturating_sub(1);
+        }
+        held.retain(|_, count| *count > 0);
+    }
+}
 
 pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let visitor = Visitor::of(&app, &headers);
     if visitor.person.is_none() {
         return sink::response(layout::trouble(&visitor, &Trouble::LoggedOut));
     }
-    let mut response = Sse::new(moves(app, visitor.token)).keep_alive(KeepAlive::default()).into_response();
+    let Some(place) = Place::take(&app, &visitor.token) else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
+    let mut response = Sse::new(moves(place)).keep_alive(KeepAlive::default()).into_response();
     sink::dress(&mut response);
     response
 }
 
-/// One event for each time the view of the session's reader moved; it ends with the session.
-fn moves(app: Arc<App>, token: String) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold((app, token, None), |(app, token, mut last)| async move {
-        loop {
+/// One event for each time the view of the session's reader moved; it ends with the session, or after a while.
+fn moves(place: Place) -> impl Stream<Item = Result<Event, Infallible>> {
+    let began = Instant::now();
+    stream::unfold((place, None), move |(place, mut last)| async move {
+        while began.elapsed() < Duration::from_secs(limits::STREAM_S_MAX) {
             if last.is_some() {
                 tokio::time::sleep(EVERY).await;
             }
-            let (at, key) = (Arc::clone(&app), token.clone());
+            let (app, key) = (Arc::clone(&place.app), place.token.clone());
             let look = move || {
-                let person = at.sessions.peek(&key, |user| at.desk.person(user))?;
-                at.store.view_mark(&person.recipient).ok()
+                let person = app.sessions.peek(&key, |user| app.desk.person(user))?;
+                app.store.view_mark(&person.recipient).ok()
             };
             let mark = tokio::task::spawn_blocking(look).await.ok().flatten()?;
             // The first look says from where on moves are told.
@@ -47,7 +83,8 @@ fn moves(app: Arc<App>, token: String) -> impl Stream<Item = Result<Event, Infal
                 Some(before) if before != mark => "moved",
                 Some(_) => continue,
             };
-            return Some((Ok(Event::default().event(event).data("view")), (app, token, last)));
+            return Some((Ok(Event::default().event(event).data("view")), (place, last)));
         }
+        None
     })
 }

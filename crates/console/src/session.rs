@@ -13,8 +13,11 @@ use subtle::ConstantTimeEq as _;
 use crate::desk::Person;
 use crate::limits;
 
-/// Name of the cookie.
-pub(crate) const COOKIE: &str = "polder_session";
+/// Name of a node's session cookie.
+pub(crate) fn cookie_name(secret: &[u8; 32]) -> String {
+    let digest: [u8; 32] = Sha256::new().chain_update("console cookie").chain_update(secret).finalize().into();
+    format!("polder_session_{}", hex(&digest).chars().take(8).collect::<String>())
+}
 
 #[derive(Debug)]
 struct Session {

@@ -2,6 +2,8 @@
 //!
 //! The rule: every answer carries the same headers, and no other module makes a body.
 
+use std::sync::Arc;
+
 #[expect(clippy::disallowed_types, reason = "this is the sink")]
 use axum::body::Body;
 use axum::http::header::{
@@ -10,8 +12,9 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use maud::Markup;
-use polder_release::{Form, Outbound, Page, Refused};
-use polder_store::{Error, Query, Store};
+use polder_release::{Form, Item, Outbound, Page, Refused};
+use polder_stix::Id;
+use polder_store::{Error, Find, Query, Store, Versions};
 
 use crate::guard::Trouble;
 use crate::limits;
@@ -113,6 +116,32 @@ pub(crate) fn view(store: &Store, recipient: &str, query: &Query, form: Form) ->
         }
     }
     Err(Trouble::Busy)
+}
+
+/// What refers to an object in the copies that this reader is served, newest first, and whether there is more than so many. A reference that is cut out of
+/// the reader's copy is none.
+pub(crate) fn referrers(store: &Store, recipient: &str, id: &Id, most: usize) -> Result<(Vec<Item>, bool), Trouble> {
+    let find = Find { refers_to: Some(id.clone()), ..Find::default() };
+    let mut query = Query {
+        refers_to: Some(id.clone()),
+        newest_first: true,
+        versions: Versions::last(),
+        limit: Some(most + 1),
+        find: Some(Arc::new(find)),
+        ..Query::default()
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = view(store, recipient, &query, Form::Whole)?;
+        found.extend(page.items);
+        match page.next {
+            Some(next) if found.len() <= most => query.after = Some(next),
+            _ => break,
+        }
+    }
+    let more = found.len() > most;
+    found.truncate(most);
+    Ok((found, more))
 }
 
 impl From<Error> for Trouble {

@@ -49,7 +49,7 @@ impl Desk for House {
     }
 
     /// Nothing is carried out here; the whole node is asked in interop/cases_console.py.
-    fn ask(&self, _: &str, _: Value, _: &[u8]) -> Result<Value, Told> {
+    fn ask(&self, _: &Person, _: Value, _: &[u8]) -> Result<Value, Told> {
         Ok(json!({}))
     }
 }
@@ -98,7 +98,10 @@ async fn every_route_opens_for_who_has_its_permission_and_nobody_else() {
     assert!(routes().len() > 20);
     for (method, path, _) in routes() {
         let (status, head, _) = ask(&console, &method, &filled(path), "", "").await;
-        assert!(status == StatusCode::SEE_OTHER && head["location"].to_str().unwrap().starts_with("/console/login"), "{method} {path} without a login: {status}");
+        assert!(
+            status == StatusCode::SEE_OTHER && head["location"].to_str().unwrap().starts_with("/console/login"),
+            "{method} {path} without a login: {status}"
+        );
     }
     for user in ROLES {
         let (cookie, token) = login(&console, user).await;

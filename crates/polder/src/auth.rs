@@ -77,10 +77,12 @@ impl Auth {
         Ok(Self { key, users: RwLock::new(users.users.clone()), verified: RwLock::default(), budget: Mutex::default() })
     }
 
-    /// Takes a changed users.toml; whatever was verified under the old one no longer counts.
+    /// Takes a changed users.toml; what was verified counts on only for logins that did not change.
     pub(crate) fn reload(&self, users: &UsersFile) {
-        *self.users.write().unwrap_or_else(PoisonError::into_inner) = users.users.clone();
-        self.verified.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let before = std::mem::replace(&mut *self.users.write().unwrap_or_else(PoisonError::into_inner), users.users.clone());
+        let entry = |all: &[UserEntry], name: &str| all.iter().find(|u| u.user == name).cloned();
+        let stays = |caller: &Caller| matches!((entry(&before, &caller.user), entry(&users.users, &caller.user)), (Some(old), Some(new)) if old == new);
+        self.verified.write().unwrap_or_else(PoisonError::into_inner).retain(|_, caller| stays(caller));
     }
 
     /// The caller behind an `Authorization` header.

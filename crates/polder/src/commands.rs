@@ -24,9 +24,57 @@ use crate::request::{Answer, Request};
 
 /// Carries out a request. `by`: who asks, for the journal. `body`: what travels beside the request.
 pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    run_for(node, Caller { by, reader: None }, request, body, progress)
+}
+
+/// Who asks, and whose view the answer may not go beyond; on the node's own machine there is no such bound.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller<'c> {
+    pub(crate) by: &'c str,
+    pub(crate) reader: Option<&'c str>,
+}
+
+/// The same for somebody who may know only what a recipient may. What changes who is who stands in the log of acts in words.
+pub(crate) fn run_for(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let words = noted(&request);
+    let answer = carry_out(node, caller, request, body, progress)?;
+    if let Some(words) = words {
+        node.store.act(polder_store::Act::Note(words), caller.by)?;
+    }
+    Ok(answer)
+}
+
+/// How a change of the files that say who is who is told: the command, and whom it was about.
+fn noted(request: &Request) -> Option<String> {
+    let told = |verb: &str, of: &str| Some(format!("{verb} {of}"));
     match request {
-        Request::Import { source, own, dry_run, place, file, reader } => {
-            intake::import(node, by, &intake::From { source, own, place, file, reader }, body, dry_run, progress)
+        Request::RecipientAdd { id, .. } => told("recipient add", id),
+        Request::RecipientSuspend { id, suspend } => told(if *suspend { "recipient suspend" } else { "recipient resume" }, id),
+        Request::RecipientRemove { id } => told("recipient remove", id),
+        Request::MemberAdd { id, .. } => told("member add", id),
+        Request::MemberRemove { id } => told("member remove", id),
+        Request::GroupAdd { id, .. } => told("group add", id),
+        Request::GroupRemove { id } => told("group remove", id),
+        Request::SourceAdd { name, .. } => told("source add", name),
+        Request::SourceSet { name, .. } => told("source set", name),
+        Request::SourceRemove { name } => told("source remove", name),
+        Request::StandingAdd { id, .. } => told("standing add", id),
+        Request::StandingRemove { id } => told("standing remove", id),
+        Request::CollectionAdd { alias, .. } => told("collection add", alias),
+        Request::CollectionRemove { alias } => told("collection remove", alias),
+        Request::UserAdd { user, role, .. } => told("user add", &format!("{user} as {role}")),
+        Request::UserPassword { user, .. } => told("user password", user),
+        Request::UserRole { user, role } => told("user role", &format!("{user} {role}")),
+        Request::UserRemove { user } => told("user remove", user),
+        _ => None,
+    }
+}
+
+fn carry_out(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+    let (by, reader) = (caller.by, caller.reader);
+    match request {
+        Request::Import { source, own, dry_run, place, file } => {
+            intake::import(node, caller, &intake::From { source, own, place, file }, body, dry_run, progress)
         }
         Request::Pull { url, user, password, token, source, collection, ca } => {
             intake::pull(node, by, &intake::Peer { url, user, password, token, source, collection, ca }, progress)
@@ -37,16 +85,16 @@ pub(crate) fn run(node: &Node, by: &str, request: Request, body: &[u8], progress
         Request::ObjectFind { words, object_type, refers_to, since, until, limit } => {
             lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })
         }
-        Request::ObjectMark { id, level, source, dry_run } => sharing::mark(node, by, &parse_id(node, &id)?, (&level, source.as_deref()), dry_run),
+        Request::ObjectMark { id, level, source, dry_run } => sharing::mark(node, caller, &parse_id(node, &id)?, (&level, source.as_deref()), dry_run),
         Request::MarkingPin => sharing::pin(node, by, body),
-        Request::Explain { id, to } => sharing::explain(node, &parse_id(node, &id)?, &to),
-        Request::Audience { id } => sharing::audience(node, &parse_id(node, &id)?),
-        Request::Queue => sharing::queue(node),
-        Request::Approve { id, to } => sharing::settle(node, by, &parse_id(node, &id)?, &to, true),
-        Request::Refuse { id, to } => sharing::settle(node, by, &parse_id(node, &id)?, &to, false),
-        Request::WhoHas { id } => Ok(sharing::who_has(node, &parse_id(node, &id)?)),
-        Request::WhatHas { recipient } => sharing::what_has(node, &recipient),
-        Request::Summary { recipient, reader } => sharing::summary(node, &recipient, reader.as_deref()),
+        Request::Explain { id, to } => sharing::explain(node, reader, &parse_id(node, &id)?, &to),
+        Request::Audience { id } => sharing::audience(node, reader, &parse_id(node, &id)?),
+        Request::Queue => sharing::queue(node, reader),
+        Request::Approve { id, to, seen } => sharing::settle(node, caller, &parse_id(node, &id)?, &to, (true, seen)),
+        Request::Refuse { id, to, seen } => sharing::settle(node, caller, &parse_id(node, &id)?, &to, (false, seen)),
+        Request::WhoHas { id } => sharing::who_has(node, reader, &parse_id(node, &id)?),
+        Request::WhatHas { recipient } => sharing::what_has(node, reader, &recipient),
+        Request::Summary { recipient } => sharing::summary(node, &recipient, reader),
         Request::MispAdd { name, url, key, source, to, ca } => misp_sync::add(node, &name, url, key, source, to, ca),
         Request::MispSet { name, url, key, to, ca } => misp_sync::set(node, &name, url, key, to, ca),
         Request::MispRemove { name } => misp_sync::remove(node, &name),

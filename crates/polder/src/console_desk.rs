@@ -50,11 +50,12 @@ impl Desk for Node {
         self.beats.of(recipient, self.store.now_us())
     }
 
-    fn ask(&self, by: &str, request: Value, body: &[u8]) -> Result<Value, Told> {
+    fn ask(&self, person: &Person, request: Value, body: &[u8]) -> Result<Value, Told> {
         let request: Request = serde_json::from_value(request).map_err(|e| {
             tracing::error!(error = %e, "the console asked for what there is not");
             Told { message: "the node does not know this request".to_owned(), help: "report this as a defect".to_owned() }
         })?;
-        Ok(commands::run(self, by, request, body, &mut |_, _| {})?.value)
+        let caller = commands::Caller { by: &person.user, reader: Some(&person.recipient) };
+        Ok(commands::run_for(self, caller, request, body, &mut |_, _| {})?.value)
     }
 }

@@ -77,8 +77,7 @@ pub(crate) fn run(cli: &Cli, plan: &Demo) -> Result<u8, Failure> {
     }
     let [alfa, bravo, charlie] = nodes.as_slice() else { return Err(Failure::configuration("the demo has three nodes", "report this as a defect")) };
     tell("alfa takes in its campaign\n");
-    let report =
-        alfa.ask(&Request::Import { source: None, own: true, dry_run: false, place: "campaign.json".to_owned(), file: None, reader: None }, CAMPAIGN)?;
+    let report = alfa.ask(&Request::Import { source: None, own: true, dry_run: false, place: "campaign.json".to_owned(), file: None }, CAMPAIGN)?;
     tell(&crate::render::answer(&report.value, false));
     for node in [bravo, charlie] {
         let user = alfa.user(node.name);

@@ -110,7 +110,7 @@ pub(crate) struct UsersFile {
 }
 
 /// A login. It belongs to exactly one recipient.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserEntry {
     pub(crate) user: String,

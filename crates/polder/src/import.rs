@@ -40,7 +40,7 @@ pub(crate) fn folder(cli: &Cli, folder: &Path, source: Option<&String>, own: boo
                 continue;
             }
         };
-        let request = Request::Import { source: source.cloned(), own, dry_run, place: place.clone(), file: None, reader: None };
+        let request = Request::Import { source: source.cloned(), own, dry_run, place: place.clone(), file: None };
         let answer = match &opened {
             None => match control::ask(&dir, &request, &body, &mut |_, _| {}) {
                 Ok(None) => {

@@ -116,7 +116,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
             let long = std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.len() > import::HELD_BYTES_MAX);
             let body = if long { Vec::new() } else { read_input(file)? };
             let file = if long { Some(std::path::absolute(file).map_err(|e| file_failure(file, "find", &e))?) } else { None };
-            ask(cli, &Request::Import { source: source.clone(), own: *own, dry_run: *dry_run, place, file, reader: None }, &body)
+            ask(cli, &Request::Import { source: source.clone(), own: *own, dry_run: *dry_run, place, file }, &body)
         }
         Command::Marking(cli::Marking::Pin { file }) => ask(cli, &Request::MarkingPin, &read_input(file)?),
         Command::Taxii(cli::Taxii::Pull { url, user, password_file, token_file, source, collection, ca }) => {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use polder_console::desk::Right;
 use polder_misp::library::Library;
 use polder_misp::server::{Access, Caller, Change, Group, Organisation, Role, Server, User, Words};
 use polder_misp::{LOCAL, group_id};
@@ -183,11 +184,12 @@ fn role_of(directory: &Directory, user: &UserEntry) -> Option<Role> {
     let recipient = directory.recipients.recipients.iter().find(|r| r.id == user.recipient && !r.suspended)?;
     let named = recipient.organisation.is_some() && recipient.kind != "public";
     let posts = || directory.collections.collections.iter().any(|c| c.write.iter().any(|w| *w == recipient.id || w == "*"));
+    let people = matches!(recipient.kind.as_str(), "organisation" | "person");
     Some(if recipient.organisation.as_ref() == Some(&directory.holder) {
         match user.role.as_str() {
             "owner" => Role::Administrator,
-            // Those who release or audit send nothing themselves.
-            "release-officer" | "auditor" => Role::Reader,
+            // Those who release, audit or only read send nothing themselves.
+            role if people && !Right::of(role, true).contains(&Right::Write) => Role::Reader,
             _ => Role::Publisher,
         }
     } else {

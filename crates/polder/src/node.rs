@@ -132,6 +132,17 @@ fn collection(entry: &CollectionEntry) -> Collection {
     }
 }
 
+impl Node {
+    /// May this login send what its recipient may send? Of the holder's people as their role says; programs and other members as their collections say.
+    pub(crate) fn may_send(&self, directory: &Directory, user: &str) -> bool {
+        use polder_console::desk::Right;
+        let Some(entry) = directory.users.users.iter().find(|u| u.user == user) else { return false };
+        let Some(recipient) = directory.recipients.recipients.iter().find(|r| r.id == entry.recipient) else { return false };
+        let is_of_people = recipient.organisation.as_ref() == Some(&directory.holder) && matches!(recipient.kind.as_str(), "organisation" | "person");
+        !is_of_people || Right::of(&entry.role, true).contains(&Right::Write)
+    }
+}
+
 impl Access for Node {
     fn authenticate(&self, authorization: Option<&str>) -> Result<Login, Denied> {
         let Some(header) = authorization else {
@@ -143,8 +154,7 @@ impl Access for Node {
         let directory = self.directory();
         let active = directory.recipients.recipients.iter().any(|r| r.id == *caller.recipient && !r.suspended);
         // A suspended recipient hears what a stranger hears.
-        let reads_alone = |u: &crate::directory::UserEntry| matches!(u.role.as_str(), "release-officer" | "auditor");
-        let writes = !directory.users.users.iter().any(|u| u.user == *caller.user && reads_alone(u));
+        let writes = self.may_send(&directory, &caller.user);
         if active {
             self.beats.note(&caller.recipient, self.store.now_us());
         }

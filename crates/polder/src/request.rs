@@ -15,9 +15,6 @@ pub(crate) enum Request {
         dry_run: bool,
         place: String,
         file: Option<PathBuf>,
-        /// What a rehearsal tells of objects that are held already is of this recipient\'s view alone.
-        #[serde(default)]
-        reader: Option<String>,
     },
     Export {
         to: String,
@@ -130,10 +127,16 @@ pub(crate) enum Request {
     Approve {
         id: String,
         to: String,
+        /// Copies that whoever answers was shown, as `version from source`; none means all that wait.
+        #[serde(default)]
+        seen: Option<Vec<String>>,
     },
     Refuse {
         id: String,
         to: String,
+        /// Copies that whoever answers was shown, as `version from source`; none means all that wait.
+        #[serde(default)]
+        seen: Option<Vec<String>>,
     },
     WhoHas {
         id: String,
@@ -141,11 +144,8 @@ pub(crate) enum Request {
     WhatHas {
         recipient: String,
     },
-    /// `reader`: only of objects in its view.
     Summary {
         recipient: String,
-        #[serde(default)]
-        reader: Option<String>,
     },
     UserAdd {
         user: String,

@@ -5,11 +5,12 @@
 
 mod labels;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as TableEntry;
-use polder_release::{Alliance, DefaultLabel, Granular, Held, Label, Meaning, Origin, RawGranular, RowFacts};
+use polder_release::{Alliance, DefaultLabel, Granular, Held, Judge, Label, Meaning, Origin, RawGranular, RowFacts};
 use polder_stix::time::Version;
 use polder_stix::{Id, IdRef, RefKind};
 use serde_json::Value;
@@ -143,6 +144,8 @@ pub(crate) struct Columns {
     windowed: Vec<u32>,
     dead: Vec<u32>,
     pub(crate) commits: Vec<Commit>,
+    /// Rows that a rehearsal does as if they were not there, since its reader may not hold them.
+    pub(crate) hidden: HashSet<u32>,
 }
 
 fn at(number: u32) -> usize {
@@ -184,6 +187,7 @@ impl Columns {
             windowed: Vec::new(),
             dead: Vec::new(),
             commits: Vec::new(),
+            hidden: HashSet::new(),
         }
     }
 
@@ -284,7 +288,8 @@ impl Columns {
     /// Rows of an object in order of arrival, dead ones too.
     pub(crate) fn rows_of(&self, object: u32) -> impl Iterator<Item = u32> + '_ {
         let first = self.objects.get(at(object)).map_or(NONE, |o| o.first);
-        std::iter::successors((first != NONE).then_some(first), |row| self.rows.get(at(*row)).map(|r| r.next).filter(|n| *n != NONE))
+        let all = std::iter::successors((first != NONE).then_some(first), |row| self.rows.get(at(*row)).map(|r| r.next).filter(|n| *n != NONE));
+        all.filter(|row| self.hidden.is_empty() || !self.hidden.contains(row))
     }
 
     pub(crate) fn live_rows_of(&self, object: u32) -> impl Iterator<Item = u32> + '_ {
@@ -422,6 +427,65 @@ impl Columns {
 pub(crate) struct AsOf<'c> {
     pub(crate) columns: &'c Columns,
     pub(crate) horizon: u32,
+    /// Whose knowledge it is, if it is not all of it.
+    known: Option<&'c Known<'c>>,
+}
+
+impl<'c> AsOf<'c> {
+    pub(crate) fn new(columns: &'c Columns, horizon: u32) -> Self {
+        Self { columns, horizon, known: None }
+    }
+
+    pub(crate) fn now(columns: &'c Columns) -> Self {
+        Self::new(columns, columns.len())
+    }
+
+    /// The same as far as somebody may know of it.
+    pub(crate) fn known_to(columns: &'c Columns, known: Option<&'c Known<'c>>) -> Self {
+        Self { known, ..Self::now(columns) }
+    }
+
+    fn knows(&self, row: u32) -> bool {
+        self.known.is_none_or(|known| known.holds(row))
+    }
+
+    fn next_known(&self, mut row: u32) -> Option<u32> {
+        while row < self.horizon {
+            if self.knows(row) && !self.columns.hidden.contains(&row) {
+                return Some(row);
+            }
+            row = self.columns.row(row).map_or(NONE, |r| r.next);
+        }
+        None
+    }
+}
+
+/// Which rows one reader may hold, asked row by row; removed ones are answered as if they still stood, since what they withheld stays withheld.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    judge: Judge<'a, AsOf<'a>>,
+    /// Rows from here on are only tried, by the reader itself.
+    end: u32,
+    answers: RefCell<HashMap<u32, bool>>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn new(judge: Judge<'a, AsOf<'a>>) -> Self {
+        let end = judge.held().horizon;
+        Self { judge, end, answers: RefCell::default() }
+    }
+
+    pub(crate) fn holds(&self, row: u32) -> bool {
+        if row >= self.end {
+            return true;
+        }
+        if let Some(answer) = self.answers.borrow().get(&row) {
+            return *answer;
+        }
+        let answer = self.judge.judge(row).permits();
+        self.answers.borrow_mut().insert(row, answer);
+        answer
+    }
 }
 
 impl Held for AsOf<'_> {
@@ -438,13 +502,11 @@ impl Held for AsOf<'_> {
     }
 
     fn first_row(&self, object: u32) -> Option<u32> {
-        let first = self.columns.objects.get(at(object)).map_or(NONE, |o| o.first);
-        (first < self.horizon).then_some(first)
+        self.next_known(self.columns.objects.get(at(object)).map_or(NONE, |o| o.first))
     }
 
     fn next_row(&self, row: u32) -> Option<u32> {
-        let next = self.columns.row(row).map_or(NONE, |r| r.next);
-        (next < self.horizon).then_some(next)
+        self.next_known(self.columns.row(row).map_or(NONE, |r| r.next))
     }
 
     fn references(&self, row: u32) -> &[(u32, RefKind)] {
@@ -461,7 +523,7 @@ impl Held for AsOf<'_> {
     fn tighteners(&self, row: u32) -> Vec<u32> {
         let columns = self.columns;
         let Some(here) = columns.row(row).filter(|r| columns.granular_objects.contains(&r.object)) else { return Vec::new() };
-        let others = columns.rows_of(here.object).take_while(|r| *r < self.horizon);
+        let others = columns.rows_of(here.object).take_while(|r| *r < self.horizon).filter(|r| self.knows(*r));
         let tightening = others.filter(|r| *r != row && columns.granular.contains_key(r) && columns.tightens(*r, row));
         tightening.take(polder_release::limits::TIGHTENERS_MAX + 1).collect()
     }

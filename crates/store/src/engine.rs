@@ -36,6 +36,8 @@ pub enum Act {
     Approve(u32, Box<str>),
     /// A no to a held row: it leaves the queue and stays withheld.
     Refuse(u32, Box<str>),
+    /// Nothing but that somebody did something, in words, for the log of acts.
+    Note(String),
     /// Rows leave.
     Remove(Vec<u32>),
 }
@@ -405,7 +407,7 @@ impl Engine {
                     _ => unknown("row", row.to_string()),
                 }
             }
-            Act::Policy(..) | Act::Pin(_) | Act::Remove(_) => Ok(()),
+            Act::Policy(..) | Act::Pin(_) | Act::Note(_) | Act::Remove(_) => Ok(()),
         }
     }
 
@@ -454,6 +456,7 @@ impl Engine {
                 self.columns.grant(row, self.recipient(&recipient).unwrap_or(u32::MAX), Vec::new());
                 Ok(("refuse", format!("{} to {recipient}", self.columns.id(object)), vec![object]))
             }
+            Act::Note(what) => Ok(("note", what, Vec::new())),
             Act::Remove(rows) => {
                 let mut dirty: Vec<u32> = rows.iter().filter_map(|r| self.columns.row(*r).map(|x| x.object)).collect();
                 rows.iter().for_each(|r| self.columns.kill(*r));

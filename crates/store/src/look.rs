@@ -4,8 +4,8 @@ use polder_release::{Judge, Judgement, Label, Mark, Origin, Realm, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
-use crate::columns::{AsOf, Row};
-use crate::engine::lock;
+use crate::columns::{AsOf, Known, Row};
+use crate::engine::{Engine, lock};
 use crate::{Error, Store};
 
 /// A row, as the owner's tools show it.
@@ -55,6 +55,8 @@ pub struct Sharing {
     pub id: Id,
     /// Its version.
     pub version: Option<Version>,
+    /// Where the copy that went out came from.
+    pub source: Box<str>,
     /// What went out.
     pub what: Mark,
     /// It is still in the recipient's view.
@@ -157,27 +159,45 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn explain(&self, id: &Id, recipient: &str) -> Result<Vec<Explained>, Error> {
-        explained_in(&self.engine(), id, recipient, self.now_us())
+        self.explain_known(id, recipient, None)
+    }
+
+    /// The same, if a reader is named of rows that it may hold, and as far as it may know.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn explain_known(&self, id: &Id, recipient: &str, reader: Option<&str>) -> Result<Vec<Explained>, Error> {
+        let (engine, now_us) = (self.engine(), self.now_us());
+        knowing(&engine, reader, now_us, |known| explained_in(&engine, id, recipient, now_us, known))
     }
 
     /// Own rows that wait for a person, with the recipients they wait for.
     #[must_use]
     pub fn queue(&self) -> Vec<Explained> {
-        let now_us = self.now_us();
-        let engine = self.engine();
-        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
-        let mut out = Vec::new();
-        for (n, recipient) in engine.policy.recipients.iter().enumerate() {
-            let cache = polder_release::LabelCache::default();
-            let Some(judge) = u32::try_from(n).ok().and_then(|n| Judge::new(&held, &engine.policy, n, now_us, engine.epoch, &cache)) else { continue };
-            for row in (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(Row::is_live)) {
-                let answered = engine.columns.is_answered(row, u32::try_from(n).unwrap_or(u32::MAX));
-                if !answered && judge.judge(row).verdict == Verdict::Hold {
-                    out.extend(explained(&engine, &judge, row, &recipient.id));
+        self.queue_known(None).unwrap_or_default()
+    }
+
+    /// The same, if a reader is named, of rows that it may hold, and as far as it may know.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] reader.
+    pub fn queue_known(&self, reader: Option<&str>) -> Result<Vec<Explained>, Error> {
+        let (engine, now_us) = (self.engine(), self.now_us());
+        knowing(&engine, reader, now_us, |known| {
+            let held = AsOf::known_to(&engine.columns, known);
+            let mut out = Vec::new();
+            for (n, recipient) in engine.policy.recipients.iter().enumerate() {
+                let cache = polder_release::LabelCache::default();
+                let Some(judge) = u32::try_from(n).ok().and_then(|n| Judge::new(&held, &engine.policy, n, now_us, engine.epoch, &cache)) else { continue };
+                for row in (0..engine.columns.len()).filter(|r| engine.columns.row(*r).is_some_and(Row::is_live)) {
+                    let answered = engine.columns.is_answered(row, u32::try_from(n).unwrap_or(u32::MAX));
+                    if !answered && judge.judge(row).verdict == Verdict::Hold && known.is_none_or(|k| k.holds(row)) {
+                        out.extend(explained(&engine, &judge, row, &recipient.id));
+                    }
                 }
             }
-        }
-        out
+            Ok(out)
+        })
     }
 
     /// How many rows of each verdict a recipient meets now: release, redact, withhold, hold.
@@ -188,7 +208,7 @@ impl<R: Realm> Store<R> {
         let now_us = self.now_us();
         let engine = self.engine();
         let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
-        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let held = AsOf::now(&engine.columns);
         let cache = polder_release::LabelCache::default();
         let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
         let live = (0..engine.columns.len()).filter_map(|r| engine.columns.row(r).filter(|x| x.is_live()).map(|x| (r, x)));
@@ -217,7 +237,7 @@ impl<R: Realm> Store<R> {
         let (body, removal, derived_by) = {
             let engine = self.engine();
             let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
-            let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+            let held = AsOf::now(&engine.columns);
             let cache = polder_release::LabelCache::default();
             let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(None) };
             let judgement = judge.judge(row);
@@ -239,16 +259,26 @@ impl<R: Realm> Store<R> {
     /// Who was sent an object, and which of its versions.
     #[must_use]
     pub fn who_has(&self, id: &Id) -> Vec<Sharing> {
+        self.who_has_known(id, None).unwrap_or_default()
+    }
+
+    /// The same, if a reader is named of rows that it may hold.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] reader.
+    pub fn who_has_known(&self, id: &Id, reader: Option<&str>) -> Result<Vec<Sharing>, Error> {
         let engine = self.engine();
-        let Some(object) = engine.columns.find_object(id.as_ref()) else { return Vec::new() };
-        let mut out = Vec::new();
-        for (recipient, log) in engine.policy.recipients.iter().zip(&engine.logs) {
-            let log = lock(log);
-            let rows: Vec<u32> = engine.columns.rows_of(object).collect();
-            let entries = log.entries.iter().enumerate().filter(|(_, e)| rows.contains(&e.row));
-            out.extend(entries.filter_map(|(p, _)| sharing(&engine, &log, p, &recipient.id)));
-        }
-        out
+        let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
+        knowing(&engine, reader, self.now_us(), |known| {
+            let rows: Vec<u32> = engine.columns.rows_of(object).filter(|r| known.is_none_or(|k| k.holds(*r))).collect();
+            let mut out = Vec::new();
+            for (recipient, log) in engine.policy.recipients.iter().zip(&engine.logs) {
+                let log = lock(log);
+                let entries = log.entries.iter().enumerate().filter(|(_, e)| rows.contains(&e.row));
+                out.extend(entries.filter_map(|(p, _)| sharing(&engine, &log, p, &recipient.id)));
+            }
+            Ok(out)
+        })
     }
 
     /// What a recipient was sent.
@@ -256,11 +286,22 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn what_has(&self, recipient: &str) -> Result<Vec<Sharing>, Error> {
+        self.what_has_known(recipient, None)
+    }
+
+    /// The same, if a reader is named of rows that it may hold.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn what_has_known(&self, recipient: &str, reader: Option<&str>) -> Result<Vec<Sharing>, Error> {
         let engine = self.engine();
         let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
         let Some(log) = engine.logs.get(number as usize) else { return Ok(Vec::new()) };
-        let log = lock(log);
-        Ok((0..log.entries.len()).filter_map(|p| sharing(&engine, &log, p, recipient)).collect())
+        knowing(&engine, reader, self.now_us(), |known| {
+            let log = lock(log);
+            let meant = |p: &usize| known.is_none_or(|k| log.entries.get(*p).is_some_and(|e| k.holds(e.row)));
+            Ok((0..log.entries.len()).filter(meant).filter_map(|p| sharing(&engine, &log, p, recipient)).collect())
+        })
     }
 
     /// Rows that a DELETE by this recipient removes, and whether any version asked for is visible but not its own.
@@ -272,7 +313,7 @@ impl<R: Realm> Store<R> {
         let now_us = self.now_us();
         let engine = self.engine();
         let own = engine.own_sources(recipient);
-        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+        let held = AsOf::now(&engine.columns);
         let (number, cache) = (engine.recipient(recipient).unwrap_or(u32::MAX), polder_release::LabelCache::default());
         let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok((Vec::new(), 0)) };
         let mut mine = Vec::new();
@@ -312,45 +353,46 @@ impl<R: Realm> Store<R> {
         Ok(engine.logs.get(number as usize).map_or(0, |l| lock(l).moves()))
     }
 
-    /// How much of a recipient's view waits to be fetched: entries of which nothing was sent yet, as far as they are of objects in the reader's own view.
+    /// How much of a recipient's view waits to be fetched: entries of which nothing was sent yet, of rows that the reader may hold.
     ///
     /// # Errors
     /// As [`Store::page`].
     pub fn waiting(&self, recipient: &str, reader: &str) -> Result<usize, Error> {
         self.view_size(recipient)?;
-        let known = self.objects_in_view(reader)?;
         let engine = self.engine();
         let number = engine.recipient(recipient).unwrap_or(u32::MAX);
         let Some(log) = engine.logs.get(number as usize) else { return Ok(0) };
-        let log = lock(log);
-        let unsent = |p: u32| !log.sent.get(p) && !log.redacted.contains_key(&p);
-        let is_known = |row: u32| engine.columns.row(row).is_some_and(|r| known.contains(&r.object));
-        Ok(log.entries.iter().enumerate().filter(|(p, e)| !e.gone && u32::try_from(*p).is_ok_and(unsent) && is_known(e.row)).count())
+        knowing(&engine, Some(reader), self.now_us(), |known| {
+            let log = lock(log);
+            let unsent = |p: u32| !log.sent.get(p) && !log.redacted.contains_key(&p);
+            let waits = log.entries.iter().enumerate().filter(|(p, e)| !e.gone && u32::try_from(*p).is_ok_and(unsent));
+            Ok(waits.filter(|(_, e)| known.is_none_or(|k| k.holds(e.row))).count())
+        })
     }
 
-    pub(crate) fn objects_in_view(&self, reader: &str) -> Result<std::collections::HashSet<u32>, Error> {
-        self.view_size(reader)?;
-        let engine = self.engine();
-        let number = engine.recipient(reader).unwrap_or(u32::MAX);
-        let Some(log) = engine.logs.get(number as usize) else { return Ok(std::collections::HashSet::new()) };
-        let log = lock(log);
-        Ok(log.entries.iter().filter(|e| !e.gone).filter_map(|e| engine.columns.row(e.row).map(|r| r.object)).collect())
-    }
-
-    /// What the decision says to a recipient of every live row of an object that is in the reader's own view.
+    /// What the decision says to a recipient of every live row that the reader may hold, as far as it may know.
     ///
     /// # Errors
     /// As [`Store::page`].
-    pub fn verdicts_in_view(&self, recipient: &str, reader: &str) -> Result<Vec<Judgement>, Error> {
-        let known = self.objects_in_view(reader)?;
-        let now_us = self.now_us();
-        let engine = self.engine();
+    pub fn verdicts_known(&self, recipient: &str, reader: &str) -> Result<Vec<Judgement>, Error> {
+        let (engine, now_us) = (self.engine(), self.now_us());
         let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
-        let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
-        let cache = polder_release::LabelCache::default();
-        let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
-        let meant = |r: &u32| engine.columns.row(*r).is_some_and(|x| x.is_live() && known.contains(&x.object));
-        Ok((0..engine.columns.len()).filter(meant).map(|n| judge.judge(n)).collect())
+        knowing(&engine, Some(reader), now_us, |known| {
+            let held = AsOf::known_to(&engine.columns, known);
+            let cache = polder_release::LabelCache::default();
+            let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
+            let meant = |r: &u32| engine.columns.row(*r).is_some_and(Row::is_live) && known.is_none_or(|k| k.holds(*r));
+            Ok((0..engine.columns.len()).filter(meant).map(|n| judge.judge(n)).collect())
+        })
+    }
+
+    /// The rows of an object, removed ones too, that a reader may not hold.
+    pub(crate) fn hidden_rows(&self, ids: &[Id], reader: &str) -> Result<Vec<u32>, Error> {
+        let engine = self.engine();
+        knowing(&engine, Some(reader), self.now_us(), |known| {
+            let objects = ids.iter().filter_map(|id| engine.columns.find_object(id.as_ref()));
+            Ok(objects.flat_map(|o| engine.columns.rows_of(o)).filter(|r| known.is_some_and(|k| !k.holds(*r))).collect())
+        })
     }
 
     /// Rows in a recipient's view now.
@@ -365,18 +407,29 @@ impl<R: Realm> Store<R> {
     }
 }
 
-/// The same in any state, as in one that is only tried.
-pub(crate) fn explained_in(engine: &crate::engine::Engine, id: &Id, recipient: &str, now_us: i64) -> Result<Vec<Explained>, Error> {
+/// With what one reader may know, or with all of it.
+pub(crate) fn knowing<T>(engine: &Engine, reader: Option<&str>, now_us: i64, use_it: impl FnOnce(Option<&Known<'_>>) -> Result<T, Error>) -> Result<T, Error> {
+    let Some(reader) = reader else { return use_it(None) };
+    let unknown = || Error::Unknown { kind: "recipient", name: reader.to_owned() };
+    let held = AsOf::now(&engine.columns);
+    let cache = polder_release::LabelCache::default();
+    let number = engine.recipient(reader).ok_or_else(unknown)?;
+    let judge = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache).ok_or_else(unknown)?;
+    use_it(Some(&Known::new(judge)))
+}
+
+/// What the decision says in any state, as in one that is only tried.
+pub(crate) fn explained_in(engine: &Engine, id: &Id, recipient: &str, now_us: i64, known: Option<&Known<'_>>) -> Result<Vec<Explained>, Error> {
     let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
     let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
-    let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+    let held = AsOf::known_to(&engine.columns, known);
     let cache = polder_release::LabelCache::default();
     let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
-    let rows = engine.columns.live_rows_of(object);
+    let rows = engine.columns.live_rows_of(object).filter(|r| known.is_none_or(|k| k.holds(*r)));
     Ok(rows.filter_map(|row| explained(engine, &judge, row, recipient)).collect())
 }
 
-fn view(engine: &crate::engine::Engine, number: u32) -> Option<RowView> {
+fn view(engine: &Engine, number: u32) -> Option<RowView> {
     let row = engine.columns.row(number)?;
     Some(RowView {
         row: number,
@@ -391,7 +444,7 @@ fn view(engine: &crate::engine::Engine, number: u32) -> Option<RowView> {
     })
 }
 
-fn explained(engine: &crate::engine::Engine, judge: &Judge<'_, AsOf<'_>>, row: u32, recipient: &str) -> Option<Explained> {
+fn explained(engine: &Engine, judge: &Judge<'_, AsOf<'_>>, row: u32, recipient: &str) -> Option<Explained> {
     let judgement = judge.judge(row);
     let removed_references = judgement.removal.targets.iter().map(|t| engine.columns.id(*t)).collect();
     let marks = engine.columns.granular_of(row);
@@ -399,7 +452,7 @@ fn explained(engine: &crate::engine::Engine, judge: &Judge<'_, AsOf<'_>>, row: u
     Some(Explained { row: view(engine, row)?, recipient: recipient.into(), judgement, removed_references, removed_for })
 }
 
-fn sharing(engine: &crate::engine::Engine, log: &crate::viewlog::ViewLog, position: usize, recipient: &str) -> Option<Sharing> {
+fn sharing(engine: &Engine, log: &crate::viewlog::ViewLog, position: usize, recipient: &str) -> Option<Sharing> {
     let entry = log.entries.get(position)?;
     let number = u32::try_from(position).ok()?;
     let what = match (log.redacted.get(&number), log.sent.get(number), log.listed.get(number)) {
@@ -409,5 +462,13 @@ fn sharing(engine: &crate::engine::Engine, log: &crate::viewlog::ViewLog, positi
         (None, false, false) => return None,
     };
     let row = engine.columns.row(entry.row)?;
-    Some(Sharing { recipient: recipient.into(), id: engine.columns.id(row.object), version: row.version(), what, in_view: !entry.gone })
+    let source = engine.columns.sources.get(usize::from(row.source)).map(|s| s.name.clone()).unwrap_or_default();
+    Some(Sharing {
+        recipient: recipient.into(),
+        id: engine.columns.id(row.object),
+        version: row.version(),
+        source,
+        what,
+        in_view: log.position(entry.row).is_some(),
+    })
 }

@@ -97,7 +97,7 @@ impl Seen<'_> {
         let row = self.columns.row(number).filter(|r| self.counts(r))?;
         let knew = |stay: &Stay| stay.left.is_some() && self.log.sent.get(stay.position) && of.is_none_or(|of| of.at(stay.came));
         let came = self.noticed(number).filter(knew).map(|stay| stay.came).last()?;
-        let all = AsOf { columns: self.columns, horizon: self.columns.len() };
+        let all = AsOf::now(self.columns);
         let known = all.references(number).iter().map(|(object, _)| *object).filter(|object| self.held(*object).at(came));
         let refers_to = known.map(|object| self.columns.id(object)).collect();
         Some(Left { id: self.columns.id(row.object), row: number, refers_to, at_s: self.part_s(row.object)?, is_back: self.is_in_view(row.object) })

@@ -183,7 +183,7 @@ impl<R: Realm> Store<R> {
                 log.extend(&ground, number, now_us);
             }
             let (entries, next) = Selection { engine: &engine, log: &log, query }.entries();
-            let held = AsOf { columns: &engine.columns, horizon: engine.columns.len() };
+            let held = AsOf::now(&engine.columns);
             let judge = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &log.cache).ok_or_else(unknown)?;
             reader.begin_page()?;
             let mut body_of = |row: u32| match reader.body(engine.columns.row(row).map_or(u32::MAX, |r| r.body)) {

@@ -246,7 +246,7 @@ impl ViewLog {
     }
 
     fn process(&mut self, ground: &Ground<'_>, recipient: u32, dirty: Vec<u32>, (before, horizon): (u32, u32), stamp_us: i64, act: bool) {
-        let held = AsOf { columns: ground.columns, horizon };
+        let held = AsOf::new(ground.columns, horizon);
         let cache = std::mem::take(&mut self.cache);
         let Some(judge) = Judge::new(&held, ground.policy, recipient, stamp_us, ground.epoch, &cache) else { return };
         let initial: HashSet<u32> = if act { dirty.iter().copied().collect() } else { HashSet::new() };
@@ -313,7 +313,7 @@ impl ViewLog {
             }
             self.dirty_chunks.insert(position / chunk_entries());
             self.positions.remove(row);
-            let held = AsOf { columns, horizon: columns.len() };
+            let held = AsOf::now(columns);
             let refers = || held.references(row).iter().any(|(object, _)| self.was_sent(columns, *object));
             let noticed = self.sent.get(position) || refers();
             self.take_leave(row, position, Gone { act, noticed });
@@ -389,7 +389,7 @@ impl ViewLog {
     /// Works out again which rows may be held, after the entries were restored.
     pub(crate) fn restore_holdable(&mut self, ground: &Ground<'_>, recipient: u32) {
         let horizon = self.horizon(ground);
-        let held = AsOf { columns: ground.columns, horizon };
+        let held = AsOf::new(ground.columns, horizon);
         let cache = std::mem::take(&mut self.cache);
         if let Some(judge) = Judge::new(&held, ground.policy, recipient, self.windows_done_us, ground.epoch, &cache) {
             for row in 0..horizon {

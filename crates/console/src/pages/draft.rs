@@ -8,8 +8,10 @@ use maud::{Markup, html};
 use polder_release::Level;
 use polder_stix::{ext, time};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{object, preview};
+use crate::desk::Right;
 use crate::guard::{Answer, Asked, Trouble, Write};
 use crate::parts;
 use crate::sink::Reply;
@@ -118,6 +120,22 @@ pub(crate) fn random_id(kind: &str) -> Result<String, Trouble> {
     Ok(polder_stix::Id { kind: kind.into(), uuid }.to_string())
 }
 
+/// When our definitions of audiences were made: the same each time, so that equal ones are one.
+const AUDIENCE_MADE: &str = "2026-01-01T00:00:00.000Z";
+
+/// One id for one audience of one holder.
+fn audience_id(holder: &str, members: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in ["console audience", holder].iter().chain(members) {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let first = hash.finalize().iter().take(16).fold(0u128, |sum, byte| (sum << 8) | u128::from(*byte));
+    // Written as one that is made of a name (version 5), which STIX's readers know.
+    let uuid = (first & !(0xf << 76) & !(0x3 << 62)) | (0x5 << 76) | (0x2 << 62);
+    polder_stix::Id { kind: "marking-definition".into(), uuid }.to_string()
+}
+
 /// The objects that a form describes: the object, and the marking-definition of its audience where it names one.
 fn described<P>(asked: &Asked<'_, P>) -> Result<Vec<Value>, Trouble> {
     let kind = kind(asked.form("kind"));
@@ -164,12 +182,14 @@ fn described<P>(asked: &Asked<'_, P>) -> Result<Vec<Value>, Trouble> {
     if let Some(level) = Level::parse(asked.form("level")) {
         marks.push(level.tlp_2_id().to_string());
     }
-    let members = asked.form_all("member");
+    let mut members = asked.form_all("member");
+    members.sort_unstable();
+    members.dedup();
     if !members.is_empty() {
-        let id = random_id("marking-definition")?;
+        let id = audience_id(&policy.alliance.holder, &members);
         let audience = json!({"extension_type": "property-extension", "audience": {"members": members}});
         marks.push(id.clone());
-        out.push(json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": now, "object_marking_refs": [id], "extensions": {ext::AUDIENCE: audience}}));
+        out.push(json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": AUDIENCE_MADE, "name": format!("for {}", members.join(", ")), "extensions": {ext::AUDIENCE: audience}}));
     }
     if !marks.is_empty() {
         map.insert("object_marking_refs".to_owned(), marks.into());
@@ -208,6 +228,8 @@ pub(crate) fn import(asked: &Asked<'_, Write>) -> Answer {
         .into_iter()
         .flatten()
         .filter_map(|s| Some((s.get("name")?.as_str()?.to_owned(), s.get("kind")?.as_str()?.to_owned())))
+        // What a member says comes by that member's login.
+        .filter(|(_, kind)| kind != "member" || asked.may(Right::Administer))
         .map(|(name, kind)| (name.clone(), format!("{name} ({kind})")))
         .collect();
     let options: Vec<(&str, &str)> = names.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
@@ -225,10 +247,23 @@ pub(crate) fn import(asked: &Asked<'_, Write>) -> Answer {
     Ok(asked.page("Import", &main))
 }
 
+/// The source that somebody chose, or the organisation's own.
+fn source_of(asked: &Asked<'_, Write>) -> Result<String, Trouble> {
+    let told = asked.ask(json!({"do": "source-list"}), &[])?;
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let all: Vec<(String, String)> = told.get("sources").and_then(Value::as_array).into_iter().flatten().map(|s| (text(s, "name"), text(s, "kind"))).collect();
+    let wanted = asked.form("source");
+    let found = all.iter().find(|(name, kind)| if wanted.is_empty() { kind == "own" } else { name == wanted });
+    let (name, kind) = found.ok_or_else(|| Trouble::bad(format!("`{wanted}` is no source"), "choose one of the list"))?;
+    if kind == "member" && !asked.may(Right::Administer) {
+        return Err(Trouble::bad(format!("`{name}` is what a member says, and comes by that member's login"), "choose your own source, or a feed"));
+    }
+    Ok(name.clone())
+}
+
 /// What was sent, as text, its source, and what to call it.
 fn sent(asked: &Asked<'_, Write>) -> Result<(Vec<u8>, String, String), Trouble> {
-    let source = asked.form("source");
-    let source = if source.is_empty() { "own" } else { source }.to_owned();
+    let source = source_of(asked)?;
     if let Some(file) = &asked.sent.file {
         return Ok((file.bytes.clone(), source, file.name.clone()));
     }
@@ -244,13 +279,13 @@ fn sent(asked: &Asked<'_, Write>) -> Result<(Vec<u8>, String, String), Trouble> 
     Ok((lines.join("\n").into_bytes(), source, "the new object".to_owned()))
 }
 
-fn request(asked: &Asked<'_, Write>, source: &str, place: &str, dry_run: bool) -> Value {
-    json!({"do": "import", "source": source, "own": false, "dry_run": dry_run, "place": place, "file": null, "reader": asked.person.recipient})
+fn request(source: &str, place: &str, dry_run: bool) -> Value {
+    json!({"do": "import", "source": source, "own": false, "dry_run": dry_run, "place": place, "file": null})
 }
 
 /// While somebody types: what is wrong, and who would receive it.
 pub(crate) fn check(asked: &Asked<'_, Write>) -> Answer {
-    let tried = sent(asked).and_then(|(bytes, source, place)| Ok(asked.ask(request(asked, &source, &place, true), &bytes)?));
+    let tried = sent(asked).and_then(|(bytes, source, place)| Ok(asked.ask(request(&source, &place, true), &bytes)?));
     let inner = match tried {
         Ok(told) => outcome(asked, &told)?,
         Err(Trouble::Bad { message, help }) => parts::notice("warning", &html! { p { (shown(&message)) } p { strong { "help: " } (shown(&help)) } }),
@@ -264,18 +299,20 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
         return save(asked);
     }
     let (bytes, source, place) = sent(asked)?;
-    let told = asked.ask(request(asked, &source, &place, true), &bytes)?;
+    let told = asked.ask(request(&source, &place, true), &bytes)?;
     let inner = outcome(asked, &told)?;
     let draft = asked
         .app
         .drafts
-        .keep(asked.form_token, bytes, &source, &place)
+        .keep(&asked.person.user, bytes, &source, &place)
         .ok_or_else(|| Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept"))?;
     let takes = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
+    let barred = barred(asked, &told);
     let main = html! {
         h1 { "Preview: " (cut(&place)) }
         (inner)
-        @if takes {
+        @if let Some(why) = &barred { (parts::notice("error", why)) }
+        @else if takes {
             form method="post" action="/console/draft" {
                 input type="hidden" name="form_token" value=(asked.form_token);
                 input type="hidden" name="draft" value=(draft);
@@ -286,26 +323,50 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
     Ok(asked.page("Preview", &main))
 }
 
+/// Why a draft may not be saved as it is.
+fn barred(asked: &Asked<'_, Write>, told: &Value) -> Option<Markup> {
+    let list = |key: &str| told.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let widened = list("widened");
+    if !widened.is_empty() {
+        let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return Some(html! {
+            p { "This cannot be saved: copies of it from others keep it from some to whom this version would give it. What others marked binds whoever received it; only they widen it." }
+            ul { @for row in widened.iter().take(20) { li { (parts::object_link(&text(row, "id"), "")) " would go to " strong { (cut(&text(row, "recipient"))) } } } }
+            p { strong { "help: " } "mark it at least as they did, or ask them for a wider version" }
+        });
+    }
+    // What a form makes has to be right; what comes from elsewhere is taken as it is, and told.
+    let by_form = !asked.form("kind").is_empty();
+    (by_form && !list("warnings").is_empty())
+        .then(|| html! { p { "This object is not what STIX says it has to be." } p { strong { "help: " } "go back and mend what is listed above" } })
+}
+
 fn save(asked: &Asked<'_, Write>) -> Answer {
     let missing = || Trouble::bad("this draft is no longer here", "preview it again; nothing was kept");
-    let draft = asked.app.drafts.take(asked.form_token, asked.form("draft")).ok_or_else(missing)?;
-    let told = asked.ask(request(asked, &draft.source, &draft.place, false), &draft.bytes)?;
+    let draft = asked.app.drafts.take(&asked.person.user, asked.form("draft")).ok_or_else(missing)?;
+    let tried = asked.ask(request(&draft.source, &draft.place, true), &draft.bytes)?;
+    if barred(asked, &tried).is_some() {
+        return Err(Trouble::bad("what this draft would do has changed since it was shown", "preview it again; nothing was kept"));
+    }
+    asked.ask(request(&draft.source, &draft.place, false), &draft.bytes)?;
+    // What was there already is told as far as this person may know.
+    let told = tried;
+    let saved = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
     let main = html! {
-        h1 { "Saved" }
+        h1 { @if saved { "Saved" } @else { "Nothing new was saved" } }
         (counts(&told))
         (refused(&told))
         p { a href="/console/objects" { "To the objects" } }
     };
-    Ok(asked.page("Saved", &main))
+    Ok(asked.page(if saved { "Saved" } else { "Nothing new" }, &main))
 }
 
 fn counts(told: &Value) -> Markup {
     let count = |key: &str| told.get(key).and_then(Value::as_u64).unwrap_or(0);
     let refused = told.get("refused").and_then(Value::as_array).map_or(0, Vec::len);
     html! {
-        // Whether another source has other content for a version is not told: it may be hidden from this person.
         p {
-            strong { (count("new") + count("variant")) } " new, " (count("known")) " known already, " (count("conflict")) " in conflict with what this source said before, "
+            strong { (count("new")) } " new, " (count("known")) " known already, " (count("variant")) " other content for a known version, " (count("conflict")) " in conflict with what this source said before, "
             (refused) " refused" @if count("lifted") > 0 { ", " (count("lifted")) " lifted from STIX 2.0" } "."
         }
     }
@@ -345,10 +406,21 @@ fn outcome<P>(asked: &Asked<'_, P>, told: &Value) -> Result<Markup, Trouble> {
                 ul { @for w in &warnings { li { code { (cut(&text(w, "path"))) } " " (shown(&text(w, "message"))) } } }
             }))
         }
+        p.quiet { "Objects that are not here for you may narrow this further." }
         h2 { "Who would receive it" }
-        @if objects.len() == 1 { @for told in objects.values() { (preview::table(&preview::best(told.clone()), None, &ways, &|_| html! {})) } }
+        @if let [(id, told)] = objects.iter().collect::<Vec<_>>().as_slice() {
+            @let now = before(asked, id)?;
+            (preview::table(&preview::best((*told).clone()), now.as_deref(), &ways, &|_| html! {}))
+        }
         @else { (totals(&list("audience"))) }
     })
+}
+
+/// Who may have it now, if it is here.
+fn before<P>(asked: &Asked<'_, P>, id: &str) -> Result<Option<Vec<preview::Told>>, Trouble> {
+    let own = preview::own_copies(asked, id)?;
+    let Some(latest) = own.iter().max_by_key(|t| t.version.clone()) else { return Ok(None) };
+    Ok(Some(preview::audience(asked, id, &latest.version)?))
 }
 
 /// Recipient by recipient, how many objects are decided how.

@@ -68,11 +68,9 @@ fn lines_of(object: &Value, own: &Id) -> Vec<Line> {
 
 /// Neighbours of one object, by way of relationships and of references in both directions.
 fn neighbours<P>(asked: &Asked<'_, P>, id: &Id) -> Result<Vec<Line>, Trouble> {
-    let last = Versions::last();
-    let own = asked.view(&Query { ids: Some(vec![id.clone()]), versions: last.clone(), ..Query::default() }, Form::Whole)?;
-    let to = Query { refers_to: Some(id.clone()), newest_first: true, versions: last, limit: Some(limits::GRAPH_NODES_MAX), ..Query::default() };
-    let about = asked.view(&to, Form::Whole)?;
-    let seen = own.items.into_iter().chain(about.items).filter_map(Seen::of);
+    let own = asked.view(&Query { ids: Some(vec![id.clone()]), versions: Versions::last(), ..Query::default() }, Form::Whole)?;
+    let (about, _) = asked.referrers(id, limits::GRAPH_NODES_MAX)?;
+    let seen = own.items.into_iter().chain(about).filter_map(Seen::of);
     Ok(seen.flat_map(|s| lines_of(&s.object, &s.item.entry.id)).filter(|l| l.from == *id || l.to == *id).collect())
 }
 

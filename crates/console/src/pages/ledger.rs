@@ -2,28 +2,16 @@
 //!
 //! The rule: an entry about an object is shown to who may hold that object, and to nobody else.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use maud::html;
-use polder_release::Form;
 use polder_stix::Id;
-use polder_store::{Query, Versions};
 use serde_json::{Value, json};
 
+use super::preview;
 use crate::guard::{Answer, Asked, Audit, Trouble};
 use crate::text::{cut, shown};
 use crate::{limits, parts};
-
-/// Of these, the objects that are in the person's view.
-fn visible<P>(asked: &Asked<'_, P>, ids: BTreeSet<Id>) -> Result<BTreeSet<Id>, Trouble> {
-    let mut out = BTreeSet::new();
-    let ids: Vec<Id> = ids.into_iter().collect();
-    for ids in ids.chunks(1000) {
-        let query = Query { ids: Some(ids.to_vec()), versions: Versions { all: true, ..Versions::default() }, ..Query::default() };
-        out.extend(asked.view(&query, Form::Listed)?.items.into_iter().map(|i| i.entry.id));
-    }
-    Ok(out)
-}
 
 fn page_of(asked: &Asked<'_, Audit>) -> usize {
     asked.query("from").parse().unwrap_or(0)
@@ -43,12 +31,14 @@ pub(crate) fn ledger(asked: &Asked<'_, Audit>) -> Answer {
     let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
     let recipients: Vec<&str> = policy.recipients.iter().map(|r| &*r.id).collect();
     let chosen = asked.query("recipient");
+    if !chosen.is_empty() && !recipients.contains(&chosen) {
+        return Err(Trouble::NotFound);
+    }
     let chosen = if recipients.contains(&chosen) { chosen } else { recipients.iter().find(|r| ***r != *asked.person.recipient).copied().unwrap_or_default() };
     let value = if chosen.is_empty() { Value::Null } else { asked.ask(json!({"do": "what-has", "recipient": chosen}), &[])? };
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let rows: Vec<&Value> = value.get("what_has").and_then(Value::as_array).into_iter().flatten().collect();
-    let known = visible(asked, rows.iter().filter_map(|r| Id::parse(&text(r, "id"))).collect())?;
-    let rows: Vec<&Value> = rows.into_iter().rev().filter(|r| Id::parse(&text(r, "id")).is_some_and(|id| known.contains(&id))).collect();
+    let rows: Vec<&Value> = rows.into_iter().rev().collect();
     let from = page_of(asked).min(rows.len());
     let here: Vec<&&Value> = rows.iter().skip(from).take(limits::PAGE_ENTRIES).collect();
     let options: Vec<(&str, &str)> = recipients.iter().map(|r| (*r, *r)).collect();
@@ -77,28 +67,73 @@ pub(crate) fn ledger(asked: &Asked<'_, Audit>) -> Answer {
     Ok(asked.page("Ledger", &main))
 }
 
+/// Acts as one person may know them.
+struct Acts<'a, P> {
+    asked: &'a Asked<'a, P>,
+    /// The copies of objects that the person holds, by source and version.
+    copies: HashMap<String, Vec<(String, String)>>,
+}
+
+impl<P> Acts<'_, P> {
+    fn holds(&mut self, id: &str, is_it: impl Fn(&(String, String)) -> bool) -> bool {
+        let asked = self.asked;
+        let copies = self
+            .copies
+            .entry(id.to_owned())
+            .or_insert_with(|| preview::own_copies(asked, id).map(|all| all.into_iter().map(|c| (c.source, c.version)).collect()).unwrap_or_default());
+        copies.iter().any(is_it)
+    }
+
+    /// What is told of an act; nothing of one that is only about what this person may not hold.
+    fn told(&mut self, kind: &str, what: &str) -> Option<String> {
+        // The number of the row that an approval is about stays inside.
+        let what = what.split(" (").next().unwrap_or_default();
+        if let Some((head, list)) = what.strip_prefix("import into ").and_then(|_| what.split_once(": ")) {
+            let source = head.strip_prefix("import into ").unwrap_or_default();
+            let named = |word: &str| word.split_once('@').map_or((word.to_owned(), String::new()), |(id, version)| (id.to_owned(), version.to_owned()));
+            let kept: Vec<String> =
+                list.split(' ').map(named).filter(|(id, version)| self.holds(id, |c| *c.0 == *source && c.1 == *version)).map(|(id, _)| id).collect();
+            return (!kept.is_empty()).then(|| format!("{head}: {}", kept.join(" ")));
+        }
+        let words: Vec<&str> = what.split(' ').collect();
+        match (kind, words.as_slice()) {
+            ("pin", _) => Some(what.to_owned()),
+            // A copy that was tightened is told of to who holds that copy.
+            ("overlay", [id, "of", source, ..]) => self.holds(id, |c| c.0 == **source).then(|| what.to_owned()),
+            _ => {
+                let ids: Vec<&str> = words.into_iter().filter(|w| Id::parse(w).is_some()).collect();
+                ids.into_iter().all(|id| self.holds(id, |_| true)).then(|| what.to_owned())
+            }
+        }
+    }
+}
+
 pub(crate) fn acts(asked: &Asked<'_, Audit>) -> Answer {
     let detail = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    let all: Vec<(i64, String, Value)> = asked.app.store.acts(usize::MAX)?.into_iter().map(|(us, kind, text)| (us, kind, detail(&text))).collect();
-    let what = |v: &Value| v.get("what").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let named = |v: &Value| what(v).split_whitespace().filter_map(Id::parse).collect::<Vec<Id>>();
-    let known = visible(asked, all.iter().flat_map(|(_, _, v)| named(v)).collect())?;
+    let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut acts = Acts { asked, copies: HashMap::new() };
     // What is not for this person is left out before pages are cut, or a short page would tell of it.
-    let rows: Vec<&(i64, String, Value)> = all.iter().filter(|(_, kind, v)| kind == "pin" || named(v).iter().all(|id| known.contains(id))).collect();
+    let mut rows: Vec<(i64, String, String, String)> = Vec::new();
+    for (us, kind, said) in asked.app.store.acts(usize::MAX)? {
+        let value = detail(&said);
+        if let Some(what) = acts.told(&kind, &text(&value, "what")) {
+            rows.push((us, kind, what, text(&value, "by")));
+        }
+    }
     let from = page_of(asked).min(rows.len());
-    let here: Vec<&&(i64, String, Value)> = rows.iter().skip(from).take(limits::PAGE_ENTRIES).collect();
+    let here: Vec<&(i64, String, String, String)> = rows.iter().skip(from).take(limits::PAGE_ENTRIES).collect();
     let main = html! {
         h1 { "Acts" }
-        p { "What people did to this node besides bringing objects in, the latest first. Acts about objects you may not have are not here." }
+        p { "What people did to this node, the latest first. Acts that are only about objects you may not have are not here." }
         @if here.is_empty() { (parts::nothing("Nothing yet.", "")) } @else {
             div.wide tabindex="0" role="region" aria-label="acts" {
                 table {
                     thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "About" } th scope="col" { "By" } } }
-                    tbody { @for (us, kind, value) in here.iter().map(|row| &***row).map(|(us, kind, value)| (us, kind, value)) { tr {
+                    tbody { @for (us, kind, what, by) in here.iter().copied() { tr {
                         td { (parts::moment(*us)) }
-                        th scope="row" { (cut(kind)) }
-                        td { (shown(&what(value))) }
-                        td { (cut(value.get("by").and_then(Value::as_str).unwrap_or_default())) }
+                        th scope="row" { (said(kind)) }
+                        td { (shown(what)) }
+                        td { (cut(by)) }
                     } } }
                 }
             }
@@ -106,4 +141,19 @@ pub(crate) fn acts(asked: &Asked<'_, Audit>) -> Answer {
         (pager("/console/acts?", from, here.len(), from + here.len() < rows.len()))
     };
     Ok(asked.page("Acts", &main))
+}
+
+/// The kind of an act in words.
+fn said(kind: &str) -> &str {
+    match kind {
+        "policy" => "policy in force",
+        "overlay" => "marking raised here",
+        "grant" => "released by a person",
+        "approve" => "one yes of several",
+        "refuse" => "refused by a person",
+        "pin" => "definition explained",
+        "remove" => "removed",
+        "note" => "done",
+        other => other,
+    }
 }

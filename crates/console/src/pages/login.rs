@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use crate::guard::Trouble;
 use crate::sink::{self, Reply};
-use crate::{App, Visitor, is_from_here, layout, limits, pairs, parts, session};
+use crate::{App, Visitor, is_from_here, layout, limits, pairs, parts};
 
 /// Name of the cookie that says how pages shall look.
 pub(crate) const THEME_COOKIE: &str = "polder_theme";
@@ -26,6 +26,13 @@ pub(crate) fn first(place: &str, was_form: bool) -> Reply {
         format!("?{}", form_urlencoded::Serializer::new(String::new()).append_pair("next", place).finish())
     };
     Reply::see(&format!("/console/login{next}"))
+}
+
+/// The same where a script asked for a part of a page: what somebody typed stays where it is.
+pub(crate) fn first_part(place: &str) -> Reply {
+    let id = if place.starts_with("/console/objects?") || place == "/console/objects" { "results" } else { "outcome" };
+    let text = html! { p { "you were logged out; what you typed is still here" } p { a href="/console/login" target="_top" { "Log in" } " in another tab, and go on" } };
+    Reply::page(html! { section id=(id) aria-live="polite" { (parts::notice("warning", &text)) } })
 }
 
 /// A page of this console, and nothing else.
@@ -75,15 +82,19 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, request: Request) -> Resp
         let page = layout::open_page(&visitor, "Log in", &form(&next, &user, true));
         return sink::response(Reply::page(page).status(StatusCode::UNAUTHORIZED));
     };
-    sink::response(Reply::see(&next).cookie(session::COOKIE, &token, limits::SESSION_AGE_S, app.settings.secure))
+    sink::response(Reply::see(&next).cookie(&app.cookie, &token, limits::SESSION_AGE_S, app.settings.secure))
 }
 
 pub(crate) async fn leave(State(app): State<Arc<App>>, request: Request) -> Response {
     let visitor = Visitor::of(&app, request.headers());
-    if is_from_here(request.headers()) {
-        app.sessions.end(&visitor.token);
+    if !is_from_here(request.headers()) {
+        return sink::response(Reply::see("/console/login"));
     }
-    sink::response(Reply::see("/console/login").cookie(session::COOKIE, "", 0, app.settings.secure))
+    app.sessions.end(&visitor.token);
+    if let Some(person) = &visitor.person {
+        app.drafts.drop_of(&person.user);
+    }
+    sink::response(Reply::see("/console/login").cookie(&app.cookie, "", 0, app.settings.secure))
 }
 
 pub(crate) async fn theme(State(app): State<Arc<App>>, request: Request) -> Response {

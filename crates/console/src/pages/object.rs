@@ -86,11 +86,13 @@ fn shown_plain(text: &str) -> Markup {
 }
 
 fn actions<P>(asked: &Asked<'_, P>, id: &str) -> Markup {
+    // What a definition says is raised and widened by its author alone.
+    let is_definition = id.starts_with("marking-definition--");
     html! {
         nav.actions aria-label="actions" {
             ul {
-                @if asked.may(Right::Tighten) && asked.may(Right::Preview) { li { a.button href=(format!("/console/objects/{id}/mark")) { "Raise the marking…" } } }
-                @if asked.may(Right::Write) { li { a.button href=(format!("/console/objects/{id}/edit")) { "Edit…" } } }
+                @if asked.may(Right::Tighten) && asked.may(Right::Preview) && !is_definition { li { a.button href=(format!("/console/objects/{id}/mark")) { "Raise the marking…" } } }
+                @if asked.may(Right::Write) && !is_definition { li { a.button href=(format!("/console/objects/{id}/edit")) { "Edit…" } } }
                 li { a.button href=(format!("/console/objects/{id}/graph")) { "Graph" } }
                 li { a.button href=(format!("/console/objects/{id}/raw")) { "Save as JSON" } }
             }
@@ -194,11 +196,8 @@ pub(crate) fn named<P>(asked: &Asked<'_, P>, ids: Vec<Id>) -> Result<Names, Trou
 
 /// What refers to it.
 fn relations<P>(asked: &Asked<'_, P>, id: &Id) -> Result<Markup, Trouble> {
-    let query =
-        Query { refers_to: Some(id.clone()), newest_first: true, versions: Versions::last(), limit: Some(limits::RELATIONS_MAX + 1), ..Query::default() };
-    let mut found: Vec<Seen> = asked.view(&query, Form::Whole)?.items.into_iter().filter_map(Seen::of).collect();
-    let more = found.len() > limits::RELATIONS_MAX;
-    found.truncate(limits::RELATIONS_MAX);
+    let (items, more) = asked.referrers(id, limits::RELATIONS_MAX)?;
+    let found: Vec<Seen> = items.into_iter().filter_map(Seen::of).collect();
     let own = id.to_string();
     let other = |s: &Seen| ["source_ref", "target_ref"].iter().map(|k| s.text(k)).find(|end| *end != own).and_then(Id::parse);
     let ends: Vec<Id> = found.iter().filter(|s| s.text("type") == "relationship").filter_map(other).collect();
@@ -228,7 +227,8 @@ fn relationship(one: &Seen, own: &str, names: &Names) -> Markup {
     let kind = id.as_ref().map_or("", |id| &*id.kind);
     let verb = parts::object_link(&one.id(), one.text("relationship_type"));
     html! {
-        @if from_here { (verb) " → " span.kind { (cut(kind)) } " " (parts::object_link(end, name)) }
+        @if id.is_none() { (verb) " " (cut(end)) }
+        @else if from_here { (verb) " → " span.kind { (cut(kind)) } " " (parts::object_link(end, name)) }
         @else { span.kind { (cut(kind)) } " " (parts::object_link(end, name)) " → " (verb) " this" }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Told {
     pub(crate) help: String,
     pub(crate) source: String,
     pub(crate) version: String,
+    /// The copies it is about, as the answer to a held one names them.
+    pub(crate) copies: Vec<String>,
     pub(crate) references: Vec<String>,
     pub(crate) markings: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl Told {
             help: text("help"),
             source: text("source"),
             version: text("version"),
+            copies: vec![format!("{} from {}", text("version"), text("source"))],
             references: list("removed_references"),
             markings: list("removed_properties_marked"),
         }
@@ -84,7 +87,9 @@ pub(crate) fn own_copies<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>,
     if let Some(map) = request.as_object_mut() {
         map.insert("to".to_owned(), json!(asked.person.recipient));
     }
-    Ok(rows(&asked.ask(request, &[])?, "explain").into_iter().filter(Told::permits).collect())
+    // What is not here has no copies.
+    let Ok(told) = asked.ask(request, &[]) else { return Ok(Vec::new()) };
+    Ok(rows(&told, "explain").into_iter().filter(Told::permits).collect())
 }
 
 /// What the decision says of this version to everybody, over the copies the person may hold.
@@ -112,7 +117,7 @@ const ASKS: &str = "asks for it";
 /// The table: one row for each recipient. `now` is what holds before a change, where one is tried.
 pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String, String>, copy: &dyn Fn(&Told) -> Markup) -> Markup {
     html! {
-        div.wide tabindex="0" role="region" aria-label="who may have it" {
+        div.wide tabindex="0" role="region" aria-label="recipients and verdicts" {
             table.audience {
                 thead { tr {
                     th scope="col" { "Recipient" }
@@ -160,6 +165,7 @@ pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
         section.preview aria-labelledby="preview" {
             h2 id="preview" { "Who may have it" }
             (table(&told, None, &ways, &copy))
+            p.quiet { "Objects that are not here for you may narrow this further." }
         }
     })
 }
@@ -260,9 +266,7 @@ fn sent_how(what: &str) -> &'static str {
 pub(crate) fn holders<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
     let told = asked.ask(about("who-has", &seen.id()), &[])?;
     let rows: Vec<&Value> = told.get("who_has").and_then(Value::as_array).into_iter().flatten().collect();
-    let own: BTreeSet<String> = own_copies(asked, &seen.id())?.into_iter().map(|t| t.version).collect();
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let rows: Vec<&Value> = rows.into_iter().filter(|r| own.contains(&text(r, "version"))).collect();
     let mut by: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     rows.iter().for_each(|row| by.entry(text(row, "recipient")).or_default().push(row));
     Ok(html! {

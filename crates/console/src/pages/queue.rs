@@ -21,7 +21,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
         let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
         let approved = row.get("approved_by").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         match waiting.iter_mut().find(|w| w.id == id) {
-            Some(known) => known.recipients.push((Told::of(row), approved)),
+            Some(known) => known.add(Told::of(row), approved),
             None => {
                 // What this person may not hold is not here to be answered.
                 if let Some(name) = object::name_in_view(asked, id)? {
@@ -49,6 +49,19 @@ struct Waiting {
     recipients: Vec<(Told, Vec<String>)>,
 }
 
+impl Waiting {
+    /// Several versions that wait for one recipient are answered together.
+    fn add(&mut self, told: Told, approved: Vec<String>) {
+        match self.recipients.iter_mut().find(|(t, _)| t.recipient == told.recipient) {
+            Some((known, by)) => {
+                known.copies.extend(told.copies);
+                by.retain(|who| approved.contains(who));
+            }
+            None => self.recipients.push((told, approved)),
+        }
+    }
+}
+
 fn card(asked: &Asked<'_, Preview>, one: &Waiting, needed: u64) -> Markup {
     let first = one.recipients.first().map(|(told, _)| told);
     html! {
@@ -61,7 +74,7 @@ fn card(asked: &Asked<'_, Preview>, one: &Waiting, needed: u64) -> Markup {
                         tr {
                             th scope="row" { (cut(&told.recipient)) }
                             td { @if !approved.is_empty() { "approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) } }
-                            td { (answers(asked, &one.id, &told.recipient)) }
+                            td { (answers(asked, &one.id, told)) }
                         }
                     }
                 }
@@ -70,13 +83,15 @@ fn card(asked: &Asked<'_, Preview>, one: &Waiting, needed: u64) -> Markup {
     }
 }
 
-fn answers(asked: &Asked<'_, Preview>, id: &str, to: &str) -> Markup {
+fn answers(asked: &Asked<'_, Preview>, id: &str, told: &Told) -> Markup {
+    let to = &told.recipient;
     html! {
         @if asked.may(Right::Release) {
             form.answers method="post" action="/console/queue" {
                 input type="hidden" name="form_token" value=(asked.form_token);
                 input type="hidden" name="id" value=(id);
                 input type="hidden" name="to" value=(to);
+                @for copy in &told.copies { input type="hidden" name="seen" value=(copy); }
                 button.primary type="submit" name="answer" value="approve" aria-label=(format!("Release to {to}")) { "Release" }
                 button type="submit" name="answer" value="refuse" aria-label=(format!("Refuse to {to}")) { "Refuse" }
             }
@@ -95,6 +110,6 @@ pub(crate) fn settle(asked: &Asked<'_, Release>) -> Answer {
         "refuse" => "refuse",
         _ => return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons")),
     };
-    asked.ask(json!({"do": verb, "id": id, "to": to}), &[])?;
+    asked.ask(json!({"do": verb, "id": id, "to": to, "seen": asked.form_all("seen")}), &[])?;
     Ok(Reply::see("/console/queue"))
 }

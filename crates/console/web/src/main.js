@@ -59,7 +59,7 @@ async function refresh() {
   if (asking || document.hidden) return;
   asking = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { accept: "text/html", "x-polder-live": "1" } });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     each(document, "[data-live][id]", (old) => {

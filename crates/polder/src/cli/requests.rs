@@ -90,9 +90,9 @@ fn release_request(command: &Release) -> Request {
         Release::Explain { object, to } => Request::Explain { id: object.clone(), to: to.clone() },
         Release::Audience { object } => Request::Audience { id: object.clone() },
         Release::Queue => Request::Queue,
-        Release::Approve { object, to } => Request::Approve { id: object.clone(), to: to.clone() },
-        Release::Refuse { object, to } => Request::Refuse { id: object.clone(), to: to.clone() },
-        Release::Summary { to } => Request::Summary { recipient: to.clone(), reader: None },
+        Release::Approve { object, to } => Request::Approve { id: object.clone(), to: to.clone(), seen: None },
+        Release::Refuse { object, to } => Request::Refuse { id: object.clone(), to: to.clone(), seen: None },
+        Release::Summary { to } => Request::Summary { recipient: to.clone() },
     }
 }
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use polder_stix::bundle;
 use polder_stix::validate::{Options, validate_with};
-use polder_store::{Outcome, Prepared, Refusal, Store, prepare};
+use polder_store::{Act, Outcome, Prepared, Refusal, Store, prepare};
 use polder_taxii::pull as taxii;
 use serde_json::{Value, json};
 
+use super::Caller;
 use crate::failure::{Failure, exit, file_failure};
 use crate::node::Node;
 use crate::request::Answer;
@@ -26,8 +27,6 @@ pub(super) struct From {
     pub(super) place: String,
     /// The file, where it is too long to be sent along.
     pub(super) file: Option<PathBuf>,
-    /// Whose view a rehearsal counts what is held already over.
-    pub(super) reader: Option<String>,
 }
 
 /// What became of everything.
@@ -107,15 +106,24 @@ fn source_name(node: &Node, from: &From) -> Result<String, Failure> {
 }
 
 /// Imports a document.
-pub(super) fn import(node: &Node, by: &str, from: &From, body: &[u8], dry_run: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+pub(super) fn import(node: &Node, caller: Caller<'_>, from: &From, body: &[u8], dry_run: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let source = source_name(node, from)?;
     let started = std::time::Instant::now();
     let document = Document { body, file: from.file.as_deref(), place: &from.place };
     if dry_run {
-        return dry(node, (&source, from.reader.as_deref()), &document, progress);
+        return dry(node, (&source, caller.reader), &document, progress);
     }
-    tracing::info!(by, source, bytes = body.len(), "import");
-    let report = take_any(node, &source, &mut |_, batch| Ok(node.store.ingest(&source, None, batch)?), &document, progress)?;
+    tracing::info!(by = caller.by, source, bytes = body.len(), "import");
+    let mut first: Vec<String> = Vec::new();
+    let mut keep = |_: &[String], batch: Vec<Prepared>| {
+        first.extend(batch.iter().map(|o| named(&o.header().id, o.header().version())).take(NOTED_MAX.saturating_sub(first.len())));
+        Ok(node.store.ingest(&source, None, batch)?)
+    };
+    let report = take_any(node, &source, &mut keep, &document, progress)?;
+    // Who brought something in stands in the log of acts; the objects themselves say the rest.
+    if report.new + report.variant + report.conflict > 0 {
+        node.store.act(Act::Note(format!("import into {source}: {}", first.join(" "))), caller.by)?;
+    }
     Ok(report.answer(started.elapsed().as_secs_f64(), &source))
 }
 
@@ -216,30 +224,40 @@ pub(super) fn prepare_all(texts: &[&str], now_us: i64) -> Vec<Result<Prepared, B
     })
 }
 
+/// An object and its version, as the log of acts names them.
+fn named(id: &polder_stix::Id, version: Option<polder_stix::time::Version>) -> String {
+    version.map_or_else(|| id.to_string(), |v| format!("{id}@{v}"))
+}
+
+/// Objects of an import that the log of acts names.
+const NOTED_MAX: usize = 20;
 /// Objects of which a rehearsal tells each recipient's verdict with its reason.
 const DECIDED_MAX: usize = 20;
 
 /// What an import would do, who would then receive it, and what breaks the specification.
 fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let started = std::time::Instant::now();
-    let mut rehearsal = node.store.rehearse(source)?;
+    let mut rehearsal = node.store.rehearse(source, reader)?;
     let mut warnings = Warnings::default();
-    let mut first: Vec<polder_stix::Id> = Vec::new();
+    let mut all: Vec<polder_stix::Id> = Vec::new();
     let mut keep = |places: &[String], batch: Vec<Prepared>| {
-        first.extend(batch.iter().map(|o| o.header().id.clone()).filter(|id| &*id.kind != "marking-definition").take(DECIDED_MAX.saturating_sub(first.len())));
+        all.extend(batch.iter().map(|o| o.header().id.clone()).filter(|id| &*id.kind != "marking-definition"));
         places.iter().zip(&batch).for_each(|(place, object)| warnings.look(place, object));
         Ok(rehearsal.ingest(batch)?)
     };
     let report = take_any(node, source, &mut keep, document, progress)?;
-    let audience = rehearsal.effects(reader)?.into_iter().map(|effect| {
+    let audience = rehearsal.effects()?.into_iter().map(|effect| {
         let verdicts: BTreeMap<&str, usize> = effect.verdicts.iter().map(|(v, n)| (words::verdict(*v), *n)).collect();
         json!({"recipient": effect.recipient, "verdicts": verdicts, "gains": effect.gains, "loses": effect.loses})
     });
     let audience: Vec<Value> = audience.collect();
-    let decisions = super::sharing::tried(node, &rehearsal, source, &first)?;
+    let first: Vec<polder_stix::Id> = all.iter().take(DECIDED_MAX).cloned().collect();
+    let decisions = super::sharing::tried(node, &rehearsal, (source, reader), &first)?;
+    let widened = super::sharing::widened(node, &rehearsal, (source, reader), &all)?;
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {
         map.insert("decisions".to_owned(), decisions.into());
+        map.insert("widened".to_owned(), widened.into());
         map.insert("dry_run".to_owned(), true.into());
         map.insert("warnings".to_owned(), warnings.told());
         map.insert("audience".to_owned(), audience.into());
@@ -309,7 +327,7 @@ fn pulls(node: &Node) -> BTreeMap<String, Value> {
 /// Pulls what a peer's collection has that is newer than the last pull, and takes it in page by page.
 pub(super) fn pull(node: &Node, by: &str, peer: &Peer, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let started = std::time::Instant::now();
-    let from = From { source: Some(peer.source.clone()), own: false, place: peer.url.clone(), file: None, reader: None };
+    let from = From { source: Some(peer.source.clone()), own: false, place: peer.url.clone(), file: None };
     let source = source_name(node, &from)?;
     let credentials = match (&peer.user, &peer.password, &peer.token) {
         (_, _, Some(token)) => taxii::Credentials::Bearer(token.clone()),

@@ -1,12 +1,12 @@
 //! Who may have what, and why; raising a marking; pinning a definition; the queue; the ledger.
 
 use polder_misp::{in_words, unexplained_in_words};
-use polder_release::{Level, Mark, Reason, Verdict, predefined};
+use polder_release::{Level, Mark, Origin, Reason, Verdict, predefined};
 use polder_stix::{Id, time};
 use polder_store::{Act, Explained, Sharing, prepare};
 use serde_json::{Map, Value, json};
 
-use super::effect;
+use super::{Caller, effect};
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -16,7 +16,7 @@ fn missing(id: &Id) -> Failure {
     Failure::not_found("object", &id.to_string(), "`polder object find WORDS` searches names and values")
 }
 
-fn explained(node: &Node, e: &Explained) -> Value {
+fn explained(node: &Node, reader: Option<&str>, e: &Explained) -> Value {
     let directory = node.directory();
     json!({
         "id": e.row.id.to_string(),
@@ -28,16 +28,22 @@ fn explained(node: &Node, e: &Explained) -> Value {
         "reason": words::reason(e, &directory),
         "help": words::help(e, &directory),
         "unexplained": unexplained(e),
-        "misp": of_misp(node, e),
+        "misp": of_misp(node, reader, e),
         "removed_references": e.removed_references.iter().map(Id::to_string).collect::<Vec<_>>(),
         "removed_properties_marked": e.removed_for.iter().map(Id::to_string).collect::<Vec<_>>(),
     })
 }
 
 /// The reason in MISP's words, where the object came from one.
-fn of_misp(node: &Node, e: &Explained) -> Option<String> {
+fn of_misp(node: &Node, reader: Option<&str>, e: &Explained) -> Option<String> {
     if let Reason::Opaque(ids) = &e.judgement.reason {
-        let definition = |id: &Id| serde_json::from_slice(&node.store.row_bytes(node.store.rows_of(id).first()?.row, false).ok()?).ok();
+        let row = |id: &Id| match reader {
+            Some(reader) => {
+                node.store.explain_known(id, reader, Some(reader)).ok()?.into_iter().find(|e| e.judgement.verdict == Verdict::Release).map(|e| e.row.row)
+            }
+            None => node.store.rows_of(id).first().map(|r| r.row),
+        };
+        let definition = |id: &Id| serde_json::from_slice(&node.store.row_bytes(row(id)?, false).ok()?).ok();
         let said: Vec<String> = ids.iter().filter_map(|id| unexplained_in_words(&definition(id)?)).collect();
         return (!said.is_empty()).then(|| format!("{} is not known here; correct it in MISP, or settle it in `release queue`", said.join(", ")));
     }
@@ -57,13 +63,13 @@ fn unexplained(e: &Explained) -> Vec<String> {
 }
 
 /// Why a recipient may or may not have an object.
-pub(super) fn explain(node: &Node, id: &Id, to: &str) -> Result<Answer, Failure> {
-    let rows = node.store.explain(id, to)?;
+pub(super) fn explain(node: &Node, reader: Option<&str>, id: &Id, to: &str) -> Result<Answer, Failure> {
+    let rows = node.store.explain_known(id, to, reader)?;
     if rows.is_empty() {
         return Err(missing(id));
     }
     let yes = rows.iter().any(|e| e.judgement.permits());
-    let rows: Vec<Value> = rows.iter().map(|e| explained(node, e)).collect();
+    let rows: Vec<Value> = rows.iter().map(|e| explained(node, reader, e)).collect();
     Ok(Answer { value: json!({"explain": rows, "answered": answered(node, id, to)?}), bytes: None, exit: if yes { exit::OK } else { exit::NO } })
 }
 
@@ -79,11 +85,11 @@ fn answered(node: &Node, id: &Id, to: &str) -> Result<Vec<Value>, Failure> {
 }
 
 /// Who may have an object.
-pub(super) fn audience(node: &Node, id: &Id) -> Result<Answer, Failure> {
+pub(super) fn audience(node: &Node, reader: Option<&str>, id: &Id) -> Result<Answer, Failure> {
     let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
     let mut rows = Vec::new();
     for recipient in &recipients {
-        rows.extend(node.store.explain(id, recipient)?.iter().map(|e| explained(node, e)));
+        rows.extend(node.store.explain_known(id, recipient, reader)?.iter().map(|e| explained(node, reader, e)));
     }
     if rows.is_empty() && node.store.rows_of(id).is_empty() {
         return Err(missing(id));
@@ -92,24 +98,51 @@ pub(super) fn audience(node: &Node, id: &Id) -> Result<Answer, Failure> {
 }
 
 /// What the decision would say of objects that are only tried, for every recipient: of the copy that would be the source's latest.
-pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, source: &str, ids: &[Id]) -> Result<Vec<Value>, Failure> {
+pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
     let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
     let mut rows = Vec::new();
     for id in ids {
         for recipient in &recipients {
             let newest = trial.explain(id, recipient)?.into_iter().filter(|e| *e.row.source == *source).max_by_key(|e| e.row.row);
-            rows.extend(newest.iter().map(|e| explained(node, e)));
+            rows.extend(newest.iter().map(|e| explained(node, reader, e)));
+        }
+    }
+    Ok(rows)
+}
+
+/// Whom a version would give what copies from other sources keep from them: those copies bind whoever received them, so only their originators widen.
+pub(super) fn widened(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
+    let known = |id: &Id| -> Result<bool, Failure> {
+        let rows = match reader {
+            Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
+            None => node.store.rows_of(id),
+        };
+        Ok(rows.iter().any(|r| *r.source != *source && r.origin != Origin::Own))
+    };
+    let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
+    let own = node.directory().owner().to_owned();
+    let mut rows = Vec::new();
+    for id in ids {
+        if !known(id)? {
+            continue;
+        }
+        for recipient in recipients.iter().filter(|r| **r != own) {
+            let (mine, others): (Vec<Explained>, Vec<Explained>) = trial.explain(id, recipient)?.into_iter().partition(|e| *e.row.source == *source);
+            let newest = mine.iter().max_by_key(|e| e.row.row);
+            if newest.is_some_and(|e| e.judgement.permits()) && !others.iter().any(|e| e.judgement.permits()) {
+                rows.push(json!({"id": id.to_string(), "recipient": recipient}));
+            }
         }
     }
     Ok(rows)
 }
 
 /// What waits for a person, and who has said yes so far.
-pub(super) fn queue(node: &Node) -> Result<Answer, Failure> {
-    let waiting = node.store.queue();
+pub(super) fn queue(node: &Node, reader: Option<&str>) -> Result<Answer, Failure> {
+    let waiting = node.store.queue_known(reader)?;
     let yeses = yeses(node)?;
     let row = |e: &Explained| {
-        let mut row = explained(node, e);
+        let mut row = explained(node, reader, e);
         if let Some(map) = row.as_object_mut() {
             map.insert("approved_by".to_owned(), json!(yeses.get(&yes_to(&e.row.id, &e.recipient, e.row.row)).cloned().unwrap_or_default()));
         }
@@ -133,7 +166,7 @@ fn yeses(node: &Node) -> Result<std::collections::BTreeMap<String, Vec<String>>,
         match kind.as_str() {
             "approve" => {
                 let said = all.entry(text("what")).or_default();
-                if !said.contains(&text("by")) {
+                if may_release(node, &text("by")) && !said.contains(&text("by")) {
                     said.push(text("by"));
                 }
             }
@@ -144,14 +177,34 @@ fn yeses(node: &Node) -> Result<std::collections::BTreeMap<String, Vec<String>>,
     Ok(all)
 }
 
+/// Is it a login that may answer now? Who is only known by the number of the machine's user may be anybody of several.
+fn may_release(node: &Node, by: &str) -> bool {
+    use polder_console::desk::{Desk, Right};
+    node.person(by).is_some_and(|person| person.may(Right::Release))
+}
+
+/// How the copies that somebody was shown are named.
+fn copy_name(e: &Explained) -> String {
+    format!("{} from {}", e.row.version.map(|v| v.to_string()).unwrap_or_default(), e.row.source)
+}
+
 /// A person's yes or no to a held object for one recipient. Where the policy wants several persons, the last yes is the grant.
-pub(super) fn settle(node: &Node, by: &str, id: &Id, to: &str, yes: bool) -> Result<Answer, Failure> {
-    let held: Vec<Explained> = node.store.explain(id, to)?.into_iter().filter(|e| e.judgement.verdict == Verdict::Hold).collect();
+pub(super) fn settle(node: &Node, caller: Caller<'_>, id: &Id, to: &str, (yes, seen): (bool, Option<Vec<String>>)) -> Result<Answer, Failure> {
+    let by = caller.by;
+    let held: Vec<Explained> = node.store.explain_known(id, to, caller.reader)?.into_iter().filter(|e| e.judgement.verdict == Verdict::Hold).collect();
     if held.is_empty() {
         return Err(Failure::new(exit::NO, format!("nothing of `{id}` waits for a decision about `{to}`"), "`polder release queue` lists what waits"));
     }
+    if seen.is_some_and(|seen| held.iter().any(|e| !seen.contains(&copy_name(e)))) {
+        return Err(Failure::new(exit::NO, format!("another version of `{id}` waits by now"), "look at the queue again; nothing was answered"));
+    }
     let persons_min = node.config.widen_persons_min;
-    let before = if yes && persons_min > 1 { yeses(node)? } else { std::collections::BTreeMap::new() };
+    let several = yes && persons_min > 1;
+    if several && !may_release(node, by) {
+        let why = format!("it takes {persons_min} persons to release this, and `{by}` is no login that may release");
+        return Err(Failure::new(exit::NO, why, "answer in the console, where everybody has a login"));
+    }
+    let before = if several { yeses(node)? } else { std::collections::BTreeMap::new() };
     let (mut released, mut persons) = (0, Vec::new());
     for e in &held {
         let mut said = before.get(&yes_to(id, to, e.row.row)).cloned().unwrap_or_default();
@@ -171,7 +224,7 @@ pub(super) fn settle(node: &Node, by: &str, id: &Id, to: &str, yes: bool) -> Res
         persons = said;
     }
     let mut value = json!({"id": id.to_string(), "recipient": to, "released": yes && released == held.len(), "versions": held.len()});
-    if let Some(map) = value.as_object_mut().filter(|_| yes && persons_min > 1) {
+    if let Some(map) = value.as_object_mut().filter(|_| several) {
         map.insert("approved_by".to_owned(), json!(persons));
         map.insert("persons_min".to_owned(), persons_min.into());
     }
@@ -180,22 +233,26 @@ pub(super) fn settle(node: &Node, by: &str, id: &Id, to: &str, yes: bool) -> Res
 
 /// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here. When it is only tried,
 /// who could then have the object is told.
-pub(super) fn mark(node: &Node, by: &str, id: &Id, (level, source): (&str, Option<&str>), dry_run: bool) -> Result<Answer, Failure> {
+pub(super) fn mark(node: &Node, caller: Caller<'_>, id: &Id, (level, source): (&str, Option<&str>), dry_run: bool) -> Result<Answer, Failure> {
     let level = crate::directory::level(level).map_err(Failure::into_usage)?;
-    let (latest, own) = to_be_marked(node, id, level, source)?;
+    let (by, reader) = (caller.by, caller.reader);
+    let (latest, own) = to_be_marked(node, reader, id, level, source)?;
     let is_element = own && polder_misp::is_element(&node.store.row_bytes(latest.row, false)?);
     // MISP writes its events anew with its own markings; what a person raised here holds over them.
     let overlay = (!own || is_element).then(|| Act::Overlay(id.clone(), latest.source.clone(), level));
     if dry_run {
-        let mut trial = node.store.rehearse(&latest.source)?;
+        let mut trial = node.store.rehearse(&latest.source, reader)?;
         if own {
             trial.ingest(vec![new_version(node, latest.row, level)?])?;
         }
         overlay.into_iter().try_for_each(|act| trial.act(act))?;
-        let rows = tried(node, &trial, &latest.source, std::slice::from_ref(id))?;
+        let rows = tried(node, &trial, (&latest.source, reader), std::slice::from_ref(id))?;
         return Ok(Answer::ok(json!({"audience": rows})));
     }
     let version = if own { take_version(node, latest.row, level)? } else { None };
+    if own {
+        node.store.act(Act::Note(format!("{id} marked {}", level.label())), by)?;
+    }
     overlay.into_iter().try_for_each(|act| node.store.act(act, by))?;
     Ok(Answer::ok(if own {
         json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})
@@ -205,8 +262,12 @@ pub(super) fn mark(node: &Node, by: &str, id: &Id, (level, source): (&str, Optio
 }
 
 /// The copy that is marked, and whether it is an own one; refused where the level would not raise anything.
-fn to_be_marked(node: &Node, id: &Id, level: Level, source: Option<&str>) -> Result<(polder_store::RowView, bool), Failure> {
-    let mut rows = node.store.rows_of(id);
+fn to_be_marked(node: &Node, reader: Option<&str>, id: &Id, level: Level, source: Option<&str>) -> Result<(polder_store::RowView, bool), Failure> {
+    // What somebody may not hold is not what they raise.
+    let mut rows = match reader {
+        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
+        None => node.store.rows_of(id),
+    };
     rows.retain(|r| source.is_none_or(|s| *r.source == *s));
     let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
     let own = rows.iter().filter(|r| Some(&*r.source) == own_source.as_deref()).max_by_key(|r| (r.version.map(time::Version::ns), r.row)).cloned();
@@ -296,15 +357,15 @@ fn shared(s: &Sharing) -> Value {
 }
 
 /// Who was sent an object.
-pub(super) fn who_has(node: &Node, id: &Id) -> Answer {
-    let rows: Vec<Value> = node.store.who_has(id).iter().map(shared).collect();
+pub(super) fn who_has(node: &Node, reader: Option<&str>, id: &Id) -> Result<Answer, Failure> {
+    let rows: Vec<Value> = node.store.who_has_known(id, reader)?.iter().map(shared).collect();
     let exit = if rows.is_empty() { exit::NO } else { exit::OK };
-    Answer { value: json!({"who_has": rows}), bytes: None, exit }
+    Ok(Answer { value: json!({"who_has": rows}), bytes: None, exit })
 }
 
 /// What a recipient was sent.
-pub(super) fn what_has(node: &Node, recipient: &str) -> Result<Answer, Failure> {
-    let rows: Vec<Value> = node.store.what_has(recipient)?.iter().map(shared).collect();
+pub(super) fn what_has(node: &Node, reader: Option<&str>, recipient: &str) -> Result<Answer, Failure> {
+    let rows: Vec<Value> = node.store.what_has_known(recipient, reader)?.iter().map(shared).collect();
     let exit = if rows.is_empty() { exit::NO } else { exit::OK };
     Ok(Answer { value: json!({"what_has": rows}), bytes: None, exit })
 }
@@ -314,7 +375,7 @@ pub(super) fn summary(node: &Node, recipient: &str, reader: Option<&str>) -> Res
     let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     let mut reasons: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
     let judgements = match reader {
-        Some(reader) => node.store.verdicts_in_view(recipient, reader)?,
+        Some(reader) => node.store.verdicts_known(recipient, reader)?,
         None => node.store.verdicts(recipient)?.into_iter().map(|(_, _, judgement)| judgement).collect(),
     };
     for judgement in judgements {

@@ -34,7 +34,7 @@ pub(super) fn tell(alfa: &Running, bravo: &Running, ready_s: f64) -> Result<(), 
 fn shares(node: &Running, readers: &[&str]) -> Result<String, Failure> {
     let mut rows = vec![["READER", "RELEASED", "REDACTED", "HELD", "WITHHELD", "STAYS BECAUSE"].map(str::to_owned).to_vec()];
     for reader in readers {
-        let value = node.ask(&Request::Summary { recipient: (*reader).to_owned(), reader: None }, &[])?.value;
+        let value = node.ask(&Request::Summary { recipient: (*reader).to_owned() }, &[])?.value;
         let count = |verdict: &str| value.pointer(&format!("/verdicts/{verdict}")).and_then(Value::as_u64).unwrap_or(0).to_string();
         let because = value.get("withheld_because").and_then(Value::as_object);
         let why: Vec<String> = because.into_iter().flatten().map(|(k, v)| format!("{k} ({v})")).collect();
