@@ -273,7 +273,7 @@ await test("browser: by keyboard alone", async () => {
   await page.keyboard.press("/");
   expect((await page.evaluate(() => document.activeElement.id)) === "q", "the search");
   await page.keyboard.type("tidewrack");
-  await page.waitForFunction(() => location.search.includes("tidewrack"));
+  await page.waitForFunction(() => location.search.includes("tidewrack") && !document.querySelector("#results").innerText.includes("Lock and barrier") && document.querySelector("#results tbody th a"));
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");

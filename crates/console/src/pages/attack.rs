@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use maud::{Markup, html};
-use polder_release::Form;
+use polder_release::{Form, Level};
 use polder_stix::Id;
 use polder_store::{Query, Versions};
 use serde_json::{Value, json};
 
-use super::objects::Seen;
+use super::objects::{Seen, form_for};
 use crate::guard::{Answer, Asked, Read, Trouble};
+use crate::parts::Marking;
 use crate::sink::Reply;
 use crate::text::{cut, shown};
 use crate::{limits, parts, text};
@@ -47,11 +48,14 @@ struct Technique {
     tactics: BTreeSet<String>,
     /// Objects that use, indicate, detect or mitigate it.
     count: usize,
+    level: Option<Level>,
 }
 
 #[derive(Debug, Default)]
 struct Matrix {
     techniques: Vec<Technique>,
+    /// The strictest level of what is shown.
+    level: Option<Level>,
     /// More than is looked at.
     cut: bool,
 }
@@ -63,7 +67,7 @@ fn technique(seen: &Seen) -> Technique {
         list("external_references").iter().filter(|r| text(r, "source_name").starts_with("mitre")).map(|r| text(r, "external_id")).find(|n| is_number(n));
     let phases = list("kill_chain_phases");
     let tactics = phases.iter().filter(|p| text(p, "kill_chain_name").starts_with("mitre")).map(|p| text(p, "phase_name")).filter(|t| !t.is_empty()).collect();
-    Technique { id: seen.item.entry.id.clone(), number: number.unwrap_or_default(), name: seen.name(), tactics, count: 0 }
+    Technique { id: seen.item.entry.id.clone(), number: number.unwrap_or_default(), name: seen.name(), tactics, count: 0, level: seen.marking().level }
 }
 
 fn is_number(text: &str) -> bool {
@@ -75,7 +79,7 @@ fn every<P>(asked: &Asked<'_, P>, kind: &str, each: &mut dyn FnMut(Seen)) -> Res
     let mut query = Query { types: Some(vec![kind.into()]), versions: Versions::last(), limit: Some(2000), ..Query::default() };
     let mut count = 0;
     loop {
-        let page = asked.view(&query, Form::Whole)?;
+        let page = asked.view(&query, form_for(asked))?;
         count += page.items.len();
         page.items.into_iter().filter_map(Seen::of).for_each(&mut *each);
         match page.next {
@@ -112,7 +116,8 @@ fn matrix<P>(asked: &Asked<'_, P>, of: Option<&Id>) -> Result<Matrix, Trouble> {
     }
     let mut techniques: Vec<Technique> = techniques.into_values().collect();
     techniques.sort_by(|a, b| (a.number.is_empty(), &a.number, &a.name).cmp(&(b.number.is_empty(), &b.number, &b.name)));
-    Ok(Matrix { techniques, cut })
+    let level = techniques.iter().filter_map(|t| t.level).max();
+    Ok(Matrix { techniques, level, cut })
 }
 
 /// A Navigator layer that somebody laid over it: name, and technique numbers with their scores.
@@ -159,7 +164,9 @@ fn page(asked: &Asked<'_, Read>, matrix: &Matrix, over: Option<&Layer>) -> Answe
     let actors = actors(asked)?;
     let options: Vec<(&str, &str)> = std::iter::once(("", "everything here")).chain(actors.iter().map(|(id, name)| (id.as_str(), name.as_str()))).collect();
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("of", of).finish();
+    let marking = Marking { level: matrix.level, more: vec!["the strictest of what is shown".to_owned()] };
     let main = html! {
+        (parts::banner(&marking))
         h1 { "ATT&CK matrix" }
         div.filters {
             form.filters method="get" action="/console/matrix" {
@@ -180,6 +187,7 @@ fn page(asked: &Asked<'_, Read>, matrix: &Matrix, over: Option<&Layer>) -> Answe
         @else { (legend(over)) (grid(matrix, over)) }
         @if matrix.cut { p.quiet { "The first " (limits::MATRIX_OBJECTS_MAX) " relationships and techniques were looked at." } }
         @if let Some(over) = over { (uncovered(matrix, over)) }
+        (parts::banner(&marking))
     };
     Ok(asked.page("ATT&CK matrix", &main))
 }
@@ -266,7 +274,7 @@ fn written(matrix: &Matrix) -> Value {
     let numbered = matrix.techniques.iter().filter(|t| !t.number.is_empty());
     let most = matrix.techniques.iter().map(|t| t.count).max().unwrap_or(0).max(1);
     let techniques: Vec<Value> = numbered.map(|t| json!({"techniqueID": t.number, "score": t.count, "comment": t.name, "enabled": true})).collect();
-    json!({"name": "Polder", "versions": {"layer": "4.5"}, "domain": "enterprise-attack", "description": "Objects of one reader's view that use, indicate, detect or mitigate each technique",
+    json!({"name": "Polder", "versions": {"layer": "4.5"}, "domain": "enterprise-attack", "description": format!("{}: objects of one reader's view that use, indicate, detect or mitigate each technique", parts::level_look(matrix.level).2),
         "techniques": techniques, "gradient": {"colors": ["#fde725ff", "#22a884ff", "#414487ff"], "minValue": 0, "maxValue": most}})
 }
 
@@ -287,8 +295,9 @@ fn svg(matrix: &Matrix) -> Markup {
         svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) viewBox=(format!("0 0 {width} {height}")) font-family="sans-serif" font-size="11" {
             title { "ATT&CK matrix: objects that use, indicate, detect or mitigate each technique" }
             rect width=(width) height=(height) fill="#ffffff" {}
+            text x="12" y="12" font-weight="bold" { (parts::level_look(matrix.level).2) }
             @for (x, (tactic, techniques)) in tactics.iter().enumerate() {
-                text x=(x * 170 + 12) y="24" font-weight="bold" { (text::plain(&tactic.replace('-', " "), 26)) }
+                text x=(x * 170 + 12) y="30" font-weight="bold" { (text::plain(&tactic.replace('-', " "), 26)) }
                 @for (y, technique) in techniques.iter().enumerate() {
                     @let (back, front) = fill(technique.count);
                     rect x=(x * 170 + 10) y=(y * 34 + 36) width="160" height="30" fill=(back) stroke="#8795a1" {}
@@ -306,12 +315,12 @@ mod tests {
 
     fn technique(number: &str, tactics: &[&str], count: usize) -> Technique {
         let id = Id { kind: "attack-pattern".into(), uuid: count as u128 };
-        Technique { id, number: number.into(), name: format!("n{number}"), tactics: tactics.iter().map(|t| (*t).to_owned()).collect(), count }
+        Technique { id, number: number.into(), name: format!("n{number}"), tactics: tactics.iter().map(|t| (*t).to_owned()).collect(), count, level: None }
     }
 
     #[test]
     fn a_layer_of_ours_is_one_that_we_read() {
-        let matrix = Matrix { techniques: vec![technique("T1001", &["impact"], 3), technique("", &[], 1)], cut: false };
+        let matrix = Matrix { techniques: vec![technique("T1001", &["impact"], 3), technique("", &[], 1)], level: None, cut: false };
         let layer = layer(written(&matrix).to_string().as_bytes()).ok().unwrap();
         assert_eq!((layer.name.as_str(), layer.scores), ("Polder", BTreeMap::from([("T1001".to_owned(), "3".to_owned())])));
     }
@@ -329,6 +338,7 @@ mod tests {
     fn tactics_stand_in_the_order_of_an_attack() {
         let matrix = Matrix {
             techniques: vec![technique("T1", &["impact", "initial-access"], 1), technique("T2", &["own-tactic"], 2), technique("T3", &[], 3)],
+            level: None,
             cut: false,
         };
         let names: Vec<String> = tactics(&matrix).into_iter().map(|(name, _)| name).collect();

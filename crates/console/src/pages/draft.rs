@@ -71,7 +71,7 @@ pub(crate) fn new(asked: &Asked<'_, Write>) -> Answer {
     let kinds: Vec<(&str, &str)> = KINDS.iter().map(|k| (k.name, k.name)).collect();
     let main = html! {
         h1 { "New object" }
-        form.filters method="get" action="/console/new" {
+        form.filters method="get" action="/console/new" data-at-once {
             (parts::field("kind", "Type", "", &parts::choice("kind", &kinds, kind.name)))
             button type="submit" { "Change" }
         }
@@ -304,12 +304,13 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
     let draft = asked
         .app
         .drafts
-        .keep(&asked.person.user, bytes, &source, &place)
+        .keep(&asked.person.user, bytes.clone(), &source, &place)
         .ok_or_else(|| Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept"))?;
     let takes = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
     let barred = barred(asked, &told);
     let main = html! {
         h1 { "Preview: " (cut(&place)) }
+        (contents(&bytes))
         (inner)
         @if let Some(why) = &barred { (parts::notice("error", why)) }
         @else if takes {
@@ -421,6 +422,17 @@ fn before<P>(asked: &Asked<'_, P>, id: &str) -> Result<Option<Vec<preview::Told>
     let own = preview::own_copies(asked, id)?;
     let Some(latest) = own.iter().max_by_key(|t| t.version.clone()) else { return Ok(None) };
     Ok(Some(preview::audience(asked, id, &latest.version)?))
+}
+
+/// What a draft holds, the first of it by type and name.
+fn contents(bytes: &[u8]) -> Markup {
+    const SHOWN_MAX: usize = 20;
+    let all = polder_stix::bundle::split(bytes).objects;
+    let first: Vec<Value> = all.iter().take(SHOWN_MAX).filter_map(|text| serde_json::from_str(text).ok()).collect();
+    html! {
+        ul { @for object in &first { li { span.kind { (cut(object.get("type").and_then(Value::as_str).unwrap_or("no type"))) } " " (cut(&super::objects::name_of(object))) } } }
+        @if all.len() > SHOWN_MAX { p.quiet { "and " (all.len() - SHOWN_MAX) " more" } }
+    }
 }
 
 /// Recipient by recipient, how many objects are decided how.

@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use maud::{Markup, html};
-use polder_release::Form;
+use polder_release::{Form, Level};
 use polder_stix::Id;
 use polder_store::{Query, Versions};
 use serde_json::Value;
 
 use super::object::{self, Names};
-use super::objects::Seen;
+use super::objects::{Seen, form_for};
 use crate::guard::{Answer, Asked, Read, Trouble};
+use crate::parts::Marking;
 use crate::sink::Reply;
 use crate::text::cut;
 use crate::{limits, parts};
@@ -32,6 +33,8 @@ struct Around {
     distance: BTreeMap<Id, usize>,
     lines: Vec<Line>,
     names: Names,
+    /// The strictest level of what is shown.
+    level: Option<Level>,
     /// Neighbours that were found and are not shown.
     left_out: usize,
 }
@@ -97,7 +100,7 @@ fn around<P>(asked: &Asked<'_, P>, middle: &Id, hops: usize, cap: usize) -> Resu
         }
         edge = next;
     }
-    let names = object::named(asked, distance.keys().cloned().collect())?;
+    let (names, level) = named_and_marked(asked, distance.keys().cloned().collect())?;
     // What is named and not in the view may be anything, so it is no part of the picture.
     distance.retain(|id, _| names.contains_key(id));
     lines.retain(|l| distance.contains_key(&l.from) && distance.contains_key(&l.to));
@@ -105,7 +108,15 @@ fn around<P>(asked: &Asked<'_, P>, middle: &Id, hops: usize, cap: usize) -> Resu
     lines.dedup();
     let left_out: Vec<Id> = left_out.into_iter().filter(|id| !distance.contains_key(id)).collect();
     let left_out = object::named(asked, left_out)?.len();
-    Ok(Around { middle: middle.clone(), distance, lines, names, left_out })
+    Ok(Around { middle: middle.clone(), distance, lines, names, level, left_out })
+}
+
+/// What these are called, and the strictest level among them.
+fn named_and_marked<P>(asked: &Asked<'_, P>, ids: Vec<Id>) -> Result<(Names, Option<Level>), Trouble> {
+    let page = asked.view(&Query { ids: Some(ids), versions: Versions::last(), ..Query::default() }, form_for(asked))?;
+    let seen: Vec<Seen> = page.items.into_iter().filter_map(Seen::of).collect();
+    let level = seen.iter().filter_map(|s| s.marking().level).max();
+    Ok((seen.into_iter().map(|s| (s.item.entry.id.clone(), s.name())).collect(), level))
 }
 
 pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
@@ -118,10 +129,11 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
     if asked.query("as") == "svg" {
         return Ok(Reply::download(standalone(&picture).into_bytes(), "image/svg+xml", "graph.svg"));
     }
+    let marking = Marking { level: around.level, more: vec!["the strictest of what is shown".to_owned()] };
     let shown = around.distance.len();
     let address = format!("/console/objects/{id}/graph");
     let main = html! {
-        (parts::banner(&seen.marking()))
+        (parts::banner(&marking))
         h1 { "Around " (cut(&seen.name())) }
         p { (parts::object_link(&id.to_string(), "Back to the object")) }
         form.filters method="get" action=(address) {
@@ -133,7 +145,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         p role="status" { strong { (shown) " of " (shown + around.left_out) " shown" } @if around.left_out > 0 { ": raise the limit, or begin from one of the others" } }
         figure.graph { (picture) figcaption.quiet { "The same as a table below. A press on an object leads around it." } }
         (table(&around))
-        (parts::banner(&seen.marking()))
+        (parts::banner(&marking))
     };
     Ok(asked.page("Graph", &main))
 }
@@ -213,6 +225,7 @@ fn picture(around: &Around) -> Markup {
     };
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox="-620 -520 1240 1040" role="group" aria-labelledby="graph-title" {
+            text x="0" y="-500" text-anchor="middle" { (parts::level_look(around.level).2) }
             title id="graph-title" { "Neighbourhood, " (around.distance.len()) " objects and " (around.lines.len()) " lines; the table below says the same" }
             g.lines { @for line in &around.lines {
                 @let (a, b) = (at(&line.from), at(&line.to));
@@ -263,7 +276,7 @@ mod tests {
         let mut distance: BTreeMap<Id, usize> = others.iter().map(|o| (o.clone(), 1)).collect();
         distance.insert(middle.clone(), 0);
         let lines = others.iter().map(|o| Line { from: middle.clone(), what: "object".into(), to: o.clone() }).collect();
-        let places = places(&Around { middle, distance, lines, names: Names::new(), left_out: 0 });
+        let places = places(&Around { middle, distance, lines, names: Names::new(), level: None, left_out: 0 });
         let all: Vec<(f64, f64)> = places.values().copied().collect();
         for (n, a) in all.iter().enumerate() {
             for b in &all[n + 1..] {

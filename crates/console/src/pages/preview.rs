@@ -20,6 +20,8 @@ pub(crate) struct Told {
     pub(crate) verdict: String,
     pub(crate) reason: String,
     pub(crate) help: String,
+    /// What a person answered about it.
+    pub(crate) answered: String,
     pub(crate) source: String,
     pub(crate) version: String,
     /// The copies it is about, as the answer to a held one names them.
@@ -39,6 +41,7 @@ impl Told {
             verdict: text("verdict"),
             reason,
             help: text("help"),
+            answered: String::new(),
             source: text("source"),
             version: text("version"),
             copies: vec![format!("{} from {}", text("version"), text("source"))],
@@ -96,7 +99,24 @@ pub(crate) fn own_copies<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>,
 pub(crate) fn audience<P>(asked: &Asked<'_, P>, id: &str, version: &str) -> Result<Vec<Told>, Trouble> {
     let own: BTreeSet<(String, String)> = own_copies(asked, id)?.into_iter().map(|t| (t.source, t.version)).collect();
     let all = rows(&asked.ask(about("audience", id), &[])?, "audience");
-    Ok(best(all.into_iter().filter(|t| t.version == version && own.contains(&(t.source.clone(), t.version.clone()))).collect()))
+    let mut told = best(all.into_iter().filter(|t| t.version == version && own.contains(&(t.source.clone(), t.version.clone()))).collect());
+    for one in told.iter_mut().filter(|t| t.verdict == "hold") {
+        one.answered = answered(asked, id, &one.recipient)?;
+    }
+    Ok(told)
+}
+
+/// The last answer of a person about an object and a recipient.
+fn answered<P>(asked: &Asked<'_, P>, id: &str, to: &str) -> Result<String, Trouble> {
+    let mut request = about("explain", id);
+    if let Some(map) = request.as_object_mut() {
+        map.insert("to".to_owned(), json!(to));
+    }
+    let told = asked.ask(request, &[])?;
+    let last = told.get("answered").and_then(Value::as_array).and_then(|all| all.first()).cloned().unwrap_or_default();
+    let text = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let when: String = text("when").chars().take(19).collect();
+    Ok(if text("answer") == "no" { format!("refused by {} at {}Z", text("by"), when.replace('T', " ")) } else { String::new() })
 }
 
 /// By which way each recipient gets what it may have.
@@ -133,7 +153,7 @@ pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String,
                         tr.changes[changes] {
                             th scope="row" { (cut(&one.recipient)) }
                             @if let Some(before) = before { td data-label="Now" { @if let Some(before) = before { (parts::verdict(&before.verdict)) } @else { span.quiet { "not here" } } } }
-                            td data-label="Verdict" { (parts::verdict(&one.verdict)) @if changes { " " strong.change { @if one.permits() { "gains it" } @else { "loses it" } } } }
+                            td data-label="Verdict" { @if one.answered.is_empty() { (parts::verdict(&one.verdict)) } @else { (parts::verdict("withhold")) " " span.quiet { (cut(&one.answered)) } } @if changes { " " strong.change { @if one.permits() { "gains it" } @else { "loses it" } } } }
                             td data-label="Why" {
                                 (shown(&one.reason))
                                 @if !one.help.is_empty() { details { summary { "What can be done" } p { (shown(&one.help)) } } }

@@ -36,6 +36,7 @@ function drops(root) {
 
 /** `/` leads to the search; `j` and `k` lead through the rows of a list. */
 function keys(event) {
+  if (event.key === "Escape" && event.target.matches?.("input[type=search]")) event.target.blur();
   const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") {
@@ -99,6 +100,7 @@ function dress(root) {
   times(root);
 }
 
+document.addEventListener("change", (event) => event.target.closest?.("form[data-at-once]")?.requestSubmit());
 document.addEventListener("keydown", keys);
 document.addEventListener("htmx:after:swap", () => dress(document));
 const start = () => {
