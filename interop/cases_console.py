@@ -453,7 +453,7 @@ def people(report):
                     require(what in said, f"{what}: {said[:900]}")
             with report.case("console: the ledger says what was sent"):
                 said = words(auditor.get("/ledger?recipient=bravo"))
-                require(held in said and "full" in said, said[:500])
+                require("held" in said and "full" in said, said[:500])
                 same(analyst.get("/ledger").status_code, 403, "an analyst's ledger")
 
 

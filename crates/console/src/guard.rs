@@ -150,6 +150,8 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) right: Right,
+    /// It tries something on a copy of the columns, of which few fit into memory at one time.
+    pub(crate) rehearses: bool,
     handler: Box<Handler>,
 }
 
@@ -168,7 +170,7 @@ fn route<P: Permission + 'static>(method: Method, path: &'static str, handler: f
         }
         handler(&Asked { app, person, sent, form_token, permission: PhantomData })
     };
-    Route { method, path, right: P::RIGHT, handler: Box::new(guarded) }
+    Route { method, path, right: P::RIGHT, rehearses: false, handler: Box::new(guarded) }
 }
 
 /// A page to read.
@@ -182,6 +184,10 @@ pub(crate) fn post<P: Permission + 'static>(path: &'static str, handler: fn(&Ask
 }
 
 impl Route {
+    pub(crate) fn rehearsing(self) -> Self {
+        Self { rehearses: true, ..self }
+    }
+
     pub(crate) fn answer(&self, app: &App, person: &Person, sent: &Sent, form_token: &str) -> Answer {
         (self.handler)(app, person, sent, form_token)
     }

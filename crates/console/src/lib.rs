@@ -51,6 +51,8 @@ pub(crate) struct App {
     pub(crate) cookie: String,
     /// Pages that are made at one time.
     pub(crate) places: tokio::sync::Semaphore,
+    /// Of these, pages that try something.
+    pub(crate) rehearsals: tokio::sync::Semaphore,
     pub(crate) streams: live::Streams,
 }
 
@@ -66,8 +68,9 @@ pub fn router(store: Arc<Store>, desk: Arc<dyn Desk>, settings: Settings) -> Opt
     let limit = DefaultBodyLimit::max(settings.content_bytes_max);
     let cookie = session::cookie_name(store.secret());
     let places = tokio::sync::Semaphore::new(limits::PAGES_AT_ONCE_MAX);
+    let rehearsals = tokio::sync::Semaphore::new(limits::REHEARSALS_AT_ONCE_MAX);
     let (sessions, drafts, streams) = (Sessions::new()?, drafts::Drafts::default(), live::Streams::default());
-    let app = Arc::new(App { store, desk, sessions, drafts, settings, cookie, places, streams });
+    let app = Arc::new(App { store, desk, sessions, drafts, settings, cookie, places, rehearsals, streams });
     let mut router = Router::new();
     for route in pages::routes() {
         let (path, filter) = (route.path, if route.method == Method::GET { MethodFilter::GET } else { MethodFilter::POST });
@@ -167,6 +170,8 @@ async fn serve(app: Arc<App>, route: Arc<Route>, params: RawPathParams, request:
             return sink::response(layout::trouble(&visitor, &strange_form()));
         }
     }
+    let rehearsal = if route.rehearses { app.rehearsals.acquire().await.map(Some) } else { Ok(None) };
+    let Ok(_rehearsal) = rehearsal else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
     let Ok(_place) = app.places.acquire().await else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
     let started = std::time::Instant::now();
     let who = person.recipient.clone();

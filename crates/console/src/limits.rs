@@ -48,3 +48,5 @@ pub const STREAMS_PER_SESSION_MAX: usize = 6;
 pub const STREAMS_MAX: usize = 500;
 /// A page is kept current for so long; then its browser asks again.
 pub const STREAM_S_MAX: u64 = 600;
+/// Pages that try something on a copy of the columns at one time.
+pub const REHEARSALS_AT_ONCE_MAX: usize = 2;

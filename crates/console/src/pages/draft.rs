@@ -102,7 +102,7 @@ fn marking<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
     let levels: Vec<(&str, &str)> = [("", "none: it stays in your organisation")].into_iter().chain(LEVELS.map(|l| (l.name(), l.label()))).collect();
     let members: Vec<&str> = policy.alliance.members.keys().map(|m| &**m).filter(|m| *m != &*policy.alliance.holder).collect();
     Ok(html! {
-        (parts::field("level", "TLP level", "", &parts::choice("level", &levels, "")))
+        (parts::field("level", "TLP level", "TLP:RED goes to persons and nodes that are named, and to no organisation.", &parts::choice("level", &levels, "")))
         fieldset {
             legend { "Only for these members (and yourself)" }
             @if members.is_empty() { p.quiet { "There are no others yet." } }
@@ -407,13 +407,25 @@ fn outcome<P>(asked: &Asked<'_, P>, told: &Value) -> Result<Markup, Trouble> {
                 ul { @for w in &warnings { li { code { (cut(&text(w, "path"))) } " " (shown(&text(w, "message"))) } } }
             }))
         }
-        p.quiet { "Objects that are not here for you may narrow this further." }
+        @if !list("audience").iter().all(|row| row.get("verdicts").and_then(Value::as_object).is_none_or(Map::is_empty)) { (receivers(asked, told, &objects, &ways)?) }
+    })
+}
+
+type Decisions = BTreeMap<String, Vec<preview::Told>>;
+
+/// Who would receive what a draft brings: of one object each recipient with its reason, of several how many.
+fn receivers<P>(asked: &Asked<'_, P>, told: &Value, objects: &Decisions, ways: &BTreeMap<String, String>) -> Result<Markup, Trouble> {
+    let audience = told.get("audience").and_then(Value::as_array).cloned().unwrap_or_default();
+    let own = |row: &&Value| row.get("recipient").and_then(Value::as_str) == Some(&asked.person.recipient);
+    let lost = audience.iter().find(own).and_then(|row| row.pointer("/verdicts/withhold")).and_then(Value::as_u64).unwrap_or(0);
+    Ok(html! {
         h2 { "Who would receive it" }
+        @if lost > 0 { (parts::notice("warning", &html! { p { (lost) " of these objects would be for nobody here, your own organisation included: as this source is read, their marking reaches nobody. If they are your own, choose your own source." } })) }
+        p.quiet { "Objects that are not here for you may narrow this further." }
         @if let [(id, told)] = objects.iter().collect::<Vec<_>>().as_slice() {
             @let now = before(asked, id)?;
-            (preview::table(&preview::best((*told).clone()), now.as_deref(), &ways, &|_| html! {}))
-        }
-        @else { (totals(&list("audience"))) }
+            (preview::table(&preview::best((*told).clone()), now.as_deref(), ways, &|_| html! {}))
+        } @else { (totals(&audience)) }
     })
 }
 

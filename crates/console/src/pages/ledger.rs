@@ -8,7 +8,7 @@ use maud::html;
 use polder_stix::Id;
 use serde_json::{Value, json};
 
-use super::preview;
+use super::{object, preview};
 use crate::guard::{Answer, Asked, Audit, Trouble};
 use crate::text::{cut, shown};
 use crate::{limits, parts};
@@ -41,9 +41,11 @@ pub(crate) fn ledger(asked: &Asked<'_, Audit>) -> Answer {
     let rows: Vec<&Value> = rows.into_iter().rev().collect();
     let from = page_of(asked).min(rows.len());
     let here: Vec<&&Value> = rows.iter().skip(from).take(limits::PAGE_ENTRIES).collect();
+    let names = object::named(asked, here.iter().filter_map(|r| Id::parse(&text(r, "id"))).collect())?;
+    let name = |row: &Value| Id::parse(&text(row, "id")).and_then(|id| names.get(&id).cloned()).unwrap_or_default();
     let options: Vec<(&str, &str)> = recipients.iter().map(|r| (*r, *r)).collect();
     let main = html! {
-        h1 { "Ledger" }
+        h1 { "Ledger: " (cut(chosen)) }
         p { "What was sent to a recipient, the latest first. It was written before the first byte left." }
         form.filters method="get" action="/console/ledger" {
             (parts::field("recipient", "Recipient", "", &parts::choice("recipient", &options, chosen)))
@@ -54,7 +56,7 @@ pub(crate) fn ledger(asked: &Asked<'_, Audit>) -> Answer {
                 table {
                     thead { tr { th scope="col" { "Object" } th scope="col" { "Version" } th scope="col" { "Sent" } th scope="col" { "Now" } } }
                     tbody { @for row in &here { tr {
-                        th scope="row" { (parts::object_link(&text(row, "id"), "")) }
+                        th scope="row" { span.kind { (cut(text(row, "id").split("--").next().unwrap_or_default())) } " " (parts::object_link(&text(row, "id"), &name(row))) }
                         td { @if !text(row, "version").is_empty() { (parts::moment_text(&text(row, "version"))) } }
                         td { (cut(&text(row, "what"))) @if !text(row, "sha256").is_empty() { " " code.quiet title=(text(row, "sha256")) { (text(row, "sha256").chars().take(12).collect::<String>()) "…" } } }
                         td { @if row.get("in_view") == Some(&Value::Bool(true)) { "may have it" } @else { "may no longer have it" } }

@@ -21,8 +21,10 @@ const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::Amb
 /// Objects that are raised at once.
 const CHOSEN_MAX: usize = 200;
 
-fn level_choice(chosen: &str) -> Markup {
-    let options: Vec<(&str, &str)> = std::iter::once(("", "choose a level")).chain(LEVELS.map(|l| (l.name(), l.label()))).collect();
+/// The levels that raise something marked so.
+fn level_choice(chosen: &str, now: Option<Level>) -> Markup {
+    let higher = LEVELS.into_iter().filter(|l| now.is_none_or(|now| *l > now)).map(|l| (l.name(), l.label()));
+    let options: Vec<(&str, &str)> = std::iter::once(("", "choose a level")).chain(higher).collect();
     parts::choice("level", &options, chosen)
 }
 
@@ -47,17 +49,17 @@ pub(crate) fn ask(asked: &Asked<'_, Tighten>) -> Answer {
         (parts::banner(&seen.marking()))
         h1 { "Raise the marking of " (cut(&seen.name())) }
         p { (parts::object_link(&id, &id)) }
-        (choose(&address, &[], chosen))
+        (choose(&address, &[], chosen, seen.marking().level))
         (outcome)
     };
     Ok(asked.page("Raise a marking", &main))
 }
 
-fn choose(address: &str, ids: &[&str], chosen: &str) -> Markup {
+fn choose(address: &str, ids: &[&str], chosen: &str, now: Option<Level>) -> Markup {
     html! {
         form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-trigger="change, submit" {
             @for id in ids { input type="hidden" name="id" value=(id); }
-            (parts::field("level", "New level", "A marking is only ever raised. To widen it, its originator makes a new version.", &level_choice(chosen)))
+            (parts::field("level", "New level", "A marking is only ever raised. To widen it, its originator makes a new version.", &level_choice(chosen, now)))
             button type="submit" { "Show who would lose it" }
         }
     }
@@ -87,7 +89,7 @@ pub(crate) fn ask_many(asked: &Asked<'_, Tighten>) -> Answer {
     let main = html! {
         h1 { "Raise the marking of " (seen.len()) " objects" }
         ul { @for one in &seen { li { (parts::level(one.marking().level)) " " (parts::object_link(&one.id(), &one.name())) } } }
-        (choose("/console/mark", &own, chosen))
+        (choose("/console/mark", &own, chosen, seen.iter().map(|s| s.marking().level).min().flatten()))
         (outcome)
     };
     Ok(asked.page("Raise markings", &main))
@@ -130,20 +132,27 @@ fn source_of<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Option<String>, Trou
 }
 
 fn losses(tables: &[(Vec<preview::Told>, Vec<preview::Told>)]) -> Markup {
-    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for (now, then) in tables {
         for one in then {
+            if !order.contains(&one.recipient.as_str()) {
+                order.push(&one.recipient);
+            }
             let before = now.iter().any(|t| t.recipient == one.recipient && t.permits());
-            let count = counts.entry(&one.recipient).or_default();
-            count.0 += usize::from(before && !one.permits());
-            count.1 += usize::from(one.permits());
+            let [loses, keeps, gains] = counts.entry(&one.recipient).or_default();
+            *loses += usize::from(before && !one.permits());
+            *keeps += usize::from(before && one.permits());
+            *gains += usize::from(!before && one.permits());
         }
     }
     html! {
-        div.wide tabindex="0" role="region" aria-label="what each recipient loses" { table {
-            thead { tr { th scope="col" { "Recipient" } th scope="col" { "Loses" } th scope="col" { "Keeps or gains" } } }
-            tbody { @for (recipient, (loses, keeps)) in &counts { tr { th scope="row" { (cut(recipient)) } td { (loses) } td { (keeps) } } } }
-        } }
+        div.wide tabindex="0" role="region" aria-label="what each recipient loses" {
+            table {
+                thead { tr { th scope="col" { "Recipient" } th scope="col" { "Loses" } th scope="col" { "Keeps" } th scope="col" { "Gains" } } }
+                tbody { @for recipient in &order { tr { th scope="row" { (cut(recipient)) } @for count in counts.get(recipient).into_iter().flatten() { td { (count) } } } } }
+            }
+        }
     }
 }
 

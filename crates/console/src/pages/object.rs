@@ -48,6 +48,9 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
             h1 { (cut(&seen.name())) }
             p.id { code { (id) } }
         }
+        @if seen.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() {
+            (parts::notice("info", &html! { p { "This is a redacted copy: parts that are not for you were taken out." } }))
+        }
         (actions(asked, &id))
         div.columns-two {
             section aria-labelledby="says" {

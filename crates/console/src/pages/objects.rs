@@ -173,6 +173,11 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trou
 
 pub(crate) fn list(asked: &Asked<'_, Read>) -> Answer {
     let wanted = Wanted::of(asked)?;
+    if let (Some(since), Some(until)) = (wanted.since_us, wanted.until_us)
+        && since > until
+    {
+        return Err(Trouble::bad("the first day lies after the last", "exchange them"));
+    }
     let mut seen = found(asked, &wanted)?;
     let more = seen.len() > limits::PAGE_OBJECTS;
     seen.truncate(limits::PAGE_OBJECTS);

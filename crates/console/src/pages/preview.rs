@@ -26,14 +26,11 @@ pub(crate) struct Told {
     pub(crate) version: String,
     /// The copies it is about, as the answer to a held one names them.
     pub(crate) copies: Vec<String>,
-    pub(crate) references: Vec<String>,
-    pub(crate) markings: Vec<String>,
 }
 
 impl Told {
     pub(crate) fn of(value: &Value) -> Self {
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let list = |key: &str| value.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         let misp = text("misp");
         let reason = if misp.is_empty() { text("reason") } else { format!("{} ({misp})", text("reason")) };
         Self {
@@ -45,8 +42,6 @@ impl Told {
             source: text("source"),
             version: text("version"),
             copies: vec![format!("{} from {}", text("version"), text("source"))],
-            references: list("removed_references"),
-            markings: list("removed_properties_marked"),
         }
     }
 

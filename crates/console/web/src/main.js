@@ -100,6 +100,8 @@ function dress(root) {
   times(root);
 }
 
+// What was searched as it was typed is not searched again when the field is left: that would replace the row somebody has just gone to.
+document.addEventListener("change", (event) => event.target.matches?.("input[type=search]") && event.stopPropagation(), true);
 document.addEventListener("change", (event) => event.target.closest?.("form[data-at-once]")?.requestSubmit());
 document.addEventListener("keydown", keys);
 document.addEventListener("htmx:after:swap", () => dress(document));
