@@ -261,6 +261,7 @@ await test("browser: by keyboard alone", async () => {
   const page = await open("alfa");
   const who = login("alfa", "analyst");
   await page.at("/login");
+  await page.waitForFunction(() => document.activeElement?.id === "user");
   await page.keyboard.type(who.user);
   await page.keyboard.press("Tab");
   await page.keyboard.type(who.password);
