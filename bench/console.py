@@ -90,6 +90,7 @@ def measure(count, rounds):
                 told = node("doctor", "--json", ok=(0, 1), timeout=600).json()["search"]
                 if told["rows_indexed"] >= told["rows"]:
                     break
+                time.sleep(2)
             found = {"objects": count}
             middle = count // 2 - count // 2 % 4
             pages = {
@@ -100,7 +101,8 @@ def measure(count, rounds):
                 "report": lambda n: f"/console/objects/{an_id('report', 0)}",
                 "graph": lambda n: f"/console/objects/{an_id('intrusion-set', n % 100)}/graph?most=60",
             }
-            for who, reader in (("owner", Reader(served, "owner", PASSWORD)), ("bravo", Reader(served, "bravo", password))):
+            for who, secret in (("owner", PASSWORD), ("bravo", password)):
+                reader = Reader(served, who, secret)
                 reader.get("/console/objects")
                 for name, address in pages.items():
                     times, size = [], 0

@@ -50,3 +50,5 @@ pub const STREAMS_MAX: usize = 500;
 pub const STREAM_S_MAX: u64 = 600;
 /// Pages that try something on a copy of the columns at one time.
 pub const REHEARSALS_AT_ONCE_MAX: usize = 2;
+/// Characters of an object's JSON that its page shows.
+pub const JSON_CHARS_SHOWN: usize = 50_000;

@@ -2,7 +2,7 @@
 //!
 //! The rule: no digest, count or trace of what was removed travels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polder_stix::selector::{self, Step};
 use polder_stix::{Id, ext};
@@ -220,29 +220,40 @@ fn remove(object: &mut Value, paths: &[Vec<Step>]) -> Vec<Vec<Step>> {
 
 /// True when the value is to go: it was selected, or nothing is left of it.
 fn prune(value: &mut Value, paths: &[&[Step]], at: &mut Vec<Step>, removed: &mut Vec<Vec<Step>>) -> bool {
-    let firsts: BTreeSet<Step> = paths.iter().filter_map(|p| p.first().cloned()).collect();
-    for step in firsts.iter().rev() {
-        let rests: Vec<&[Step]> = paths.iter().filter(|p| p.first() == Some(step)).filter_map(|p| p.get(1..)).collect();
+    let mut by_step: BTreeMap<&Step, Vec<&[Step]>> = BTreeMap::new();
+    for path in paths {
+        if let [first, rest @ ..] = path {
+            by_step.entry(first).or_default().push(rest);
+        }
+    }
+    let mut gone: BTreeSet<usize> = BTreeSet::new();
+    for (step, rests) in by_step.iter().rev() {
         let child = match (step, &mut *value) {
             (Step::Key(k), Value::Object(map)) => map.get_mut(k),
             (Step::Index(i), Value::Array(list)) => list.get_mut(*i),
             _ => None,
         };
         let Some(child) = child else { continue };
-        at.push(step.clone());
-        if rests.iter().any(|r| r.is_empty()) || prune(child, &rests, at, removed) {
+        at.push((*step).clone());
+        if rests.iter().any(|r| r.is_empty()) || prune(child, rests, at, removed) {
             removed.push(at.clone());
             match (step, &mut *value) {
                 (Step::Key(k), Value::Object(map)) => {
                     map.shift_remove(k);
                 }
-                (Step::Index(i), Value::Array(list)) => {
-                    list.remove(*i);
-                }
-                _ => {}
+                (Step::Index(i), _) => drop(gone.insert(*i)),
+                (Step::Key(_), _) => {}
             }
         }
         at.pop();
+    }
+    // At once, since a list may have a hundred thousand items.
+    if let Value::Array(list) = value {
+        let mut n = 0;
+        list.retain(|_| {
+            n += 1;
+            !gone.contains(&(n - 1))
+        });
     }
     match value {
         Value::Object(map) => map.is_empty(),

@@ -65,10 +65,24 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
                 @if house { (preview::copies(asked, &seen)?) (preview::holders(asked, &seen)?) }
             }
         }
-        details.raw { summary { "As JSON, as you may have it" } pre tabindex="0" { code { (shown_plain(&pretty(&seen.object))) } } }
+        (as_json(&seen.object))
         (parts::banner(&marking))
     };
     Ok(asked.page(&name_or_id(&seen), &main))
+}
+
+/// The beginning of it, where it is long.
+fn as_json(object: &Value) -> Markup {
+    let text = pretty(object);
+    let first: String = text.chars().take(limits::JSON_CHARS_SHOWN).collect();
+    let cut = first.len() < text.len();
+    html! {
+        details.raw {
+            summary { "As JSON, as you may have it" }
+            pre tabindex="0" { code { (shown_plain(&first)) } }
+            @if cut { p.quiet { "The beginning is shown; \"Save as JSON\" has all of it." } }
+        }
+    }
 }
 
 fn name_or_id(seen: &Seen) -> String {

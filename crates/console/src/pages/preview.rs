@@ -2,7 +2,7 @@
 //!
 //! The rule: it says what the decision says, in the words of `release explain`, and only about copies that the person may hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -185,6 +185,9 @@ pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
     })
 }
 
+/// Parts that are named of those taken out.
+const DIFFERENCES_MAX: usize = 50;
+
 /// What is not in a recipient's copy.
 fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
     let rows = asked.app.store.rows_of(&seen.item.entry.id);
@@ -197,7 +200,7 @@ fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
         @if !gone.is_empty() {
             details.difference {
                 summary { (gone.len()) " part(s) taken out of its copy" }
-                ul { @for (path, value) in &gone { li { code { (cut(path)) } " " del { (cut(value)) } } } }
+                ul { @for (path, value) in gone.iter().take(DIFFERENCES_MAX) { li { code { (cut(path)) } " " del { (cut(value)) } } } }
             }
         }
     }
@@ -216,7 +219,8 @@ fn missing(path: &str, whole: &Value, copy: &Value, out: &mut Vec<(String, Strin
             }
         }
         (Value::Array(whole), Value::Array(copy)) if whole.len() != copy.len() => {
-            let lost = whole.iter().filter(|item| !copy.contains(item));
+            let kept: HashSet<String> = copy.iter().map(Value::to_string).collect();
+            let lost = whole.iter().filter(|item| !kept.contains(&item.to_string()));
             out.extend(lost.map(|item| (format!("{path}[]"), plain(item))));
         }
         (Value::Array(whole), Value::Array(copy)) => whole.iter().zip(copy).for_each(|(a, b)| missing(&format!("{path}[]"), a, b, out)),
