@@ -99,14 +99,16 @@ def measure(count, rounds):
                 "search": lambda n: f"/console/objects?q=number{(middle + 4 * n) % count}",
                 "object": lambda n: f"/console/objects/{an_id('indicator', (middle + 4 * n) % count)}",
                 "report": lambda n: f"/console/objects/{an_id('report', 0)}",
-                "graph": lambda n: f"/console/objects/{an_id('intrusion-set', n % 100)}/graph?most=60",
+                "matrix": lambda n: "/console/matrix",
+                "graph": lambda n: f"/console/objects/{an_id('intrusion-set', (4 * n + 3) % 100)}/graph?most=60",
             }
             for who, secret in (("owner", PASSWORD), ("bravo", password)):
                 reader = Reader(served, who, secret)
                 reader.get("/console/objects")
-                for name, address in pages.items():
+                more = {"queue": lambda n: "/console/queue", "board": lambda n: "/console/board", "recipient": lambda n: "/console/board/bravo"} if who == "owner" else {}
+                for name, address in {**pages, **more}.items():
                     times, size = [], 0
-                    for n in range(rounds if name != "report" else max(3, rounds // 5)):
+                    for n in range(rounds if name not in ("report", "matrix", "queue", "board", "recipient") else max(3, rounds // 5)):
                         seconds, page = reader.get(address(n))
                         times.append(seconds)
                         size = len(page)
@@ -130,7 +132,7 @@ def main():
     given = parser.parse_args()
     all_found = [measure(count, given.rounds) for count in given.objects]
     if not given.json:
-        for key in all_found[0]:
+        for key in dict.fromkeys(key for found in all_found for key in found):
             print(f"{key:<24}" + "".join(f"{str(found.get(key)):>14}" for found in all_found))
     print(json.dumps(all_found))
 

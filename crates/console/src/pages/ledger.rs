@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use maud::html;
+use maud::{Markup, html};
 use polder_stix::Id;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn page_of(asked: &Asked<'_, Audit>) -> usize {
     asked.query("from").parse().unwrap_or(0)
 }
 
-fn pager(address: &str, from: usize, here: usize, more: bool) -> maud::Markup {
+fn pager(address: &str, from: usize, here: usize, more: bool) -> Markup {
     html! {
         p.pager {
             @if here > 0 { span.quiet { (from + 1) " to " (from + here) " " } }
@@ -124,6 +124,8 @@ pub(crate) fn acts(asked: &Asked<'_, Audit>) -> Answer {
     }
     let from = page_of(asked).min(rows.len());
     let here: Vec<&(i64, String, String, String)> = rows.iter().skip(from).take(limits::PAGE_ENTRIES).collect();
+    let ids = here.iter().flat_map(|(_, _, what, _)| what.split(' ').filter_map(Id::parse)).collect();
+    let names = object::named(asked, ids)?;
     let main = html! {
         h1 { "Acts" }
         p { "What people did to this node, the latest first. Acts that are only about objects you may not have are not here." }
@@ -134,7 +136,7 @@ pub(crate) fn acts(asked: &Asked<'_, Audit>) -> Answer {
                     tbody { @for (us, kind, what, by) in here.iter().copied() { tr {
                         td { (parts::moment(*us)) }
                         th scope="row" { (said(kind)) }
-                        td { (shown(what)) }
+                        td { (about(what, &names)) }
                         td { (cut(by)) }
                     } } }
                 }
@@ -143,6 +145,24 @@ pub(crate) fn acts(asked: &Asked<'_, Audit>) -> Answer {
         (pager("/console/acts?", from, here.len(), from + here.len() < rows.len()))
     };
     Ok(asked.page("Acts", &main))
+}
+
+/// What an act is about, objects by their names; of many the first.
+fn about(what: &str, names: &object::Names) -> Markup {
+    const NAMED_MAX: usize = 5;
+    let (mut shown_ids, mut words) = (0, Vec::new());
+    for word in what.split(' ') {
+        match Id::parse(word) {
+            Some(id) => {
+                shown_ids += 1;
+                if shown_ids <= NAMED_MAX {
+                    words.push(html! { (parts::object_link(word, names.get(&id).map_or("", String::as_str))) });
+                }
+            }
+            None => words.push(html! { (shown(word)) }),
+        }
+    }
+    html! { @for word in &words { (word) " " } @if shown_ids > NAMED_MAX { span.quiet { "and more" } } }
 }
 
 /// The kind of an act in words.
