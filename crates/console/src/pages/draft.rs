@@ -352,7 +352,14 @@ fn save(asked: &Asked<'_, Write>) -> Answer {
     asked.ask(request(&draft.source, &draft.place, false), &draft.bytes)?;
     // What was there already is told as far as this person may know.
     let told = tried;
-    let saved = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
+    let count = |key: &str| told.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let saved = count("new") + count("variant") + count("conflict");
+    let all_taken = told.get("refused").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    if saved > 0 && all_taken {
+        // So that going back does not send it again.
+        return Ok(Reply::see(&format!("/console/objects?saved={saved}")));
+    }
+    let saved = saved > 0;
     let main = html! {
         h1 { @if saved { "Saved" } @else { "Nothing new was saved" } }
         (counts(&told))

@@ -123,7 +123,7 @@ impl<'w> Wanted<'w> {
     /// The address of the same list, from another place on.
     fn address(&self, before_us: Option<i64>, query: &[(String, String)]) -> String {
         let mut out = form_urlencoded::Serializer::new(String::new());
-        for (key, value) in query.iter().filter(|(k, v)| !v.is_empty() && k != "before") {
+        for (key, value) in query.iter().filter(|(k, v)| !v.is_empty() && k != "before" && k != "saved") {
             out.append_pair(key, value);
         }
         if let Some(before) = before_us {
@@ -189,6 +189,7 @@ pub(crate) fn list(asked: &Asked<'_, Read>) -> Answer {
     }
     let main = html! {
         h1 { "Objects" }
+        @if let Ok(saved) = asked.query("saved").parse::<u32>() { (parts::notice("info", &html! { p { "Saved: " (saved) " new." } })) }
         (filters(&wanted, asked))
         (results)
     };
@@ -276,6 +277,8 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
     let bulk = asked.may(Right::Tighten) && asked.may(Right::Preview);
     html! {
         section id="results" aria-live="polite" data-live="view" {
+            @let strictest = Marking { level: seen.iter().filter_map(|s| s.marking().level).max(), more: vec!["the strictest of what is shown".to_owned()] };
+            div.print-only { (parts::banner(&strictest)) }
             @if seen.is_empty() {
                 (parts::nothing(if wanted.words.is_empty() && wanted.kind.is_empty() { "There is nothing here for you yet." } else { "Nothing of that is here for you." },
                     "Words are found from their third letter on; fewer words find more."))

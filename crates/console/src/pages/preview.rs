@@ -245,7 +245,9 @@ pub(crate) fn copies<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tro
     Ok(html! {
         section aria-labelledby="copies" {
             h2 id="copies" { "Copies here" }
-            @if here > 1 && !version.is_empty() { p { "This version came with different content, or from more than one source: " (here) " copies of it are kept apart." } }
+            @let same_source = own.iter().filter(|t| t.version == version).map(|t| t.source.as_str()).collect::<BTreeSet<_>>().len() < here;
+            @if same_source && !version.is_empty() { (parts::notice("warning", &html! { p { "In conflict: one source said two different things under one version. Both are kept." } })) }
+            @else if here > 1 && !version.is_empty() { p { "This version came with different content, or from more than one source: " (here) " copies of it are kept apart." } }
             div.wide tabindex="0" role="region" aria-label="copies" {
                 table {
                     thead { tr { th scope="col" { "Source" } th scope="col" { "Version" } th scope="col" { "Marking in force" } th scope="col" { "Vouched for" } } }
