@@ -165,7 +165,7 @@ def _paths(seen, hidden):
         yield from (f"/objects/{one}/graph", f"/objects/{one}/graph?hops=3&most=2", f"/objects/{one}/graph?hops=2&as=svg", f"/matrix?of={one}", f"/mark?id={one}&level=red")
         yield f"/objects/{one}?version={V1}"
     yield f"/mark?id={seen[0]}&id={hidden[0]}&level=amber%2Bstrict"
-    yield from ("/matrix", "/matrix?as=layer", "/matrix?as=svg", "/queue", "/board", "/ledger", "/acts", "/acts?from=1", "/new", "/new?kind=report", "/import", "/styleguide")
+    yield from ("/matrix", "/matrix?as=layer", "/matrix?as=svg", "/queue", "/board", "/policy", "/ledger", "/acts", "/acts?from=1", "/new", "/new?kind=report", "/import", "/styleguide")
     for recipient in ("alfa", "bravo", "charlie", "nobody"):
         yield from (f"/board/{recipient}", f"/ledger?recipient={recipient}", f"/ledger?recipient={recipient}&from=1")
 

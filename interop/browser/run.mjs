@@ -44,7 +44,7 @@ const ACTOR = "intrusion-set--2775b0e2-d464-40e7-8449-754fdf735a98";
 const PAGES = {
   login: "/login", objects: "/objects", search: "/objects?q=spring", object: `/objects/${ACTOR}`, mark: `/objects/${ACTOR}/mark?level=red`, bulk: `/mark?id=${ACTOR}&id=${RAISED}&level=red`,
   edit: `/objects/${ACTOR}/edit`, graph: `/objects/${ACTOR}/graph?hops=2`, matrix: "/matrix", import: "/import", new: "/new", report: "/new?kind=report", queue: "/queue", board: "/board", recipient: "/board/bravo",
-  ledger: "/ledger?recipient=bravo", acts: "/acts", parts: "/styleguide", nowhere: "/nowhere", nothing: "/objects?q=nosuchword",
+  ledger: "/ledger?recipient=bravo", policy: "/policy", acts: "/acts", parts: "/styleguide", nowhere: "/nowhere", nothing: "/objects?q=nosuchword",
 };
 
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });

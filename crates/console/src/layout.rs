@@ -18,6 +18,7 @@ const PLACES: &[(&str, &str, Right)] = &[
     ("/console/new", "New", Right::Write),
     ("/console/queue", "Queue", Right::Preview),
     ("/console/board", "Recipients", Right::Preview),
+    ("/console/policy", "Policy", Right::Preview),
     ("/console/ledger", "Ledger", Right::Audit),
     ("/console/acts", "Acts", Right::Audit),
 ];

@@ -12,6 +12,7 @@ pub(crate) mod login;
 mod mark;
 mod object;
 mod objects;
+mod policy;
 mod preview;
 mod queue;
 mod styleguide;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/console/board/{recipient}", board::show),
         post("/console/board/{recipient}/suspend", board::suspend),
         post("/console/board/{recipient}/resume", board::resume),
+        get("/console/policy", policy::show),
         get("/console/ledger", ledger::ledger),
         get("/console/acts", ledger::acts),
         get("/console/styleguide", styleguide::show),
