@@ -74,6 +74,8 @@ pub enum Right {
     Release,
     /// Raise markings of what came from elsewhere, and suspend.
     Tighten,
+    /// Save a version that gives an object to somebody who may not have it now.
+    Downgrade,
     /// Say who is who.
     Administer,
     /// Read the ledger and the log of acts.
@@ -90,6 +92,7 @@ impl Right {
             Self::Write => "write",
             Self::Release => "release",
             Self::Tighten => "tighten",
+            Self::Downgrade => "downgrade",
             Self::Administer => "administer",
             Self::Audit => "audit",
         }
@@ -98,11 +101,11 @@ impl Right {
     /// What a role may do. Only the holder's own people do more than read.
     #[must_use]
     pub fn of(role: &str, is_of_holder: bool) -> Vec<Self> {
-        use Right::{Administer, Audit, Preview, Read, Release, Tighten, Write};
+        use Right::{Administer, Audit, Downgrade, Preview, Read, Release, Tighten, Write};
         match (is_of_holder, role) {
             (false, _) => vec![Read],
-            (true, "owner") => vec![Read, Preview, Write, Release, Tighten, Administer, Audit],
-            (true, "release-officer") => vec![Read, Preview, Release, Tighten],
+            (true, "owner") => vec![Read, Preview, Write, Release, Tighten, Downgrade, Administer, Audit],
+            (true, "release-officer") => vec![Read, Preview, Release, Tighten, Downgrade],
             (true, "analyst" | "publisher" | "user") => vec![Read, Preview, Write, Tighten],
             (true, "auditor") => vec![Read, Preview, Audit],
             (true, _) => vec![Read, Preview],
@@ -122,6 +125,7 @@ mod tests {
             assert!(rights.contains(&Right::Read) && (role == "owner" || !rights.contains(&Right::Administer)), "{role}");
         }
         assert!(!Right::of("auditor", true).contains(&Right::Write) && !Right::of("analyst", true).contains(&Right::Release));
+        assert!(!Right::of("analyst", true).contains(&Right::Downgrade) && Right::of("owner", true).contains(&Right::Downgrade));
         // Law 14: tightening waits for nobody, so who may change anything may raise a marking.
         assert!(Right::of("analyst", true).contains(&Right::Tighten) && Right::of("release-officer", true).contains(&Right::Tighten));
     }

@@ -336,6 +336,15 @@ fn barred(asked: &Asked<'_, Write>, told: &Value) -> Option<Markup> {
             p { strong { "help: " } "mark it at least as they did, or ask them for a wider version" }
         });
     }
+    let downgraded = list("downgraded");
+    if !downgraded.is_empty() && !asked.may(Right::Downgrade) {
+        let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return Some(html! {
+            p { "Your role does not save this: it would give an object to somebody who may not have it now, and that takes the right to downgrade." }
+            ul { @for row in downgraded.iter().take(20) { li { (parts::object_link(&text(row, "id"), "")) " would go to " strong { (cut(&text(row, "recipient"))) } } } }
+            p { strong { "help: " } "mark it as it is now, or ask an owner to save it" }
+        });
+    }
     // What a form makes has to be right; what comes from elsewhere is taken as it is, and told.
     let by_form = !asked.form("kind").is_empty();
     (by_form && !list("warnings").is_empty())

@@ -253,11 +253,15 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     let audience: Vec<Value> = audience.collect();
     let first: Vec<polder_stix::Id> = all.iter().take(DECIDED_MAX).cloned().collect();
     let decisions = super::sharing::tried(node, &rehearsal, (source, reader), &first)?;
-    let widened = super::sharing::widened(node, &rehearsal, (source, reader), &all)?;
+    // What a person at a browser may not do is looked for in objects that are here already.
+    let here: Vec<polder_stix::Id> = all.iter().filter(|id| reader.is_some() && !node.store.rows_of(id).is_empty()).cloned().collect();
+    let downgraded = super::sharing::downgraded(node, &rehearsal, (source, reader), &here)?;
+    let widened = super::sharing::widened(node, &rehearsal, (source, reader), &here)?;
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {
         map.insert("decisions".to_owned(), decisions.into());
         map.insert("widened".to_owned(), widened.into());
+        map.insert("downgraded".to_owned(), downgraded.into());
         map.insert("dry_run".to_owned(), true.into());
         map.insert("warnings".to_owned(), warnings.told());
         map.insert("audience".to_owned(), audience.into());

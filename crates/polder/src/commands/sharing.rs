@@ -137,6 +137,24 @@ pub(super) fn widened(node: &Node, trial: &polder_store::Rehearsal<'_>, (source,
     Ok(rows)
 }
 
+/// Whom a new version of what is here would give it that may not have it now.
+pub(super) fn downgraded(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
+    let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
+    let own = node.directory().owner().to_owned();
+    let mut rows = Vec::new();
+    for id in ids {
+        for recipient in recipients.iter().filter(|r| **r != own) {
+            let before = node.store.explain_known(id, recipient, reader)?;
+            let newest = trial.explain(id, recipient)?.into_iter().filter(|e| *e.row.source == *source).max_by_key(|e| e.row.row);
+            let gains = newest.is_some_and(|e| e.judgement.permits()) && !before.iter().any(|e| e.judgement.permits());
+            if gains && !before.is_empty() {
+                rows.push(json!({"id": id.to_string(), "recipient": recipient}));
+            }
+        }
+    }
+    Ok(rows)
+}
+
 /// What waits for a person, and who has said yes so far.
 pub(super) fn queue(node: &Node, reader: Option<&str>) -> Result<Answer, Failure> {
     let waiting = node.store.queue_known(reader)?;
