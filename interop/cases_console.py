@@ -193,6 +193,9 @@ def _forms(hidden):
     yield ("/board/nobody/suspend", {})
     yield ("/export", {"id": hidden})
     yield ("/export", {"id": hidden, "to": "bravo"})
+    # What is seen, of which another has a copy and a version that are hidden.
+    yield ("/export", {"id": [an_id("malware", "seen green"), an_id("report", "seen report")], "to": "charlie"})
+    yield ("/export", {"id": [an_id("malware", "seen green"), an_id("report", "seen report")]})
 
 
 def _plain(answer):
@@ -201,7 +204,7 @@ def _plain(answer):
     page = re.sub(r'name="draft" value="[0-9a-f]+"', "", page)
     # What a form would make anew each time.
     page = re.sub(r"&quot;modified&quot;: &quot;[^&]*&quot;", "", page)
-    page = re.sub(r"(indicator|report|marking-definition)--[0-9a-f-]{36}(?=[^0-9a-f-])", lambda m: m.group(0) if m.group(0) in _KEPT else "ID", page)
+    page = re.sub(r"(indicator|report|marking-definition|bundle)--[0-9a-f-]{36}(?=[^0-9a-f-])", lambda m: m.group(0) if m.group(0) in _KEPT else "ID", page)
     heads = {k: v for k, v in answer.headers.items() if k.lower() not in ("date", "content-length", "set-cookie")}
     return answer.status_code, sorted(heads.items()), page
 

@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 import cases_bad
 import cases_clock
 import cases_console
+import cases_console_guard
 import cases_demo
 import cases_exit
 import cases_files
@@ -85,6 +86,8 @@ def groups():
         found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
     for part in ("sessions", "worlds", "utility", "people", "hostile", "cut_out", "widening"):
         found.append((f"console {part}", getattr(cases_console, part), (), False))
+    for part in ("downgrades", "bindings", "exports", "approvals", "acts"):
+        found.append((f"console guard {part}", getattr(cases_console_guard, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))
     found.append(("pymisp house", cases_pymisp_house.house, (), False))
     found.append(("misp worlds", cases_misp_worlds.worlds, (), False))

@@ -42,8 +42,8 @@ pub const MATRIX_OBJECTS_MAX: usize = 100_000;
 pub const FORM_FIELDS_MAX: usize = 10_000;
 /// Pages that are made at one time; others wait.
 pub const PAGES_AT_ONCE_MAX: usize = 16;
-/// Pages of one session that are kept current at one time.
-pub const STREAMS_PER_SESSION_MAX: usize = 6;
+/// Pages of one person that are kept current at one time.
+pub const STREAMS_PER_PERSON_MAX: usize = 12;
 /// Pages of everybody that are kept current at one time.
 pub const STREAMS_MAX: usize = 500;
 /// A page is kept current for so long; then its browser asks again.

@@ -19,7 +19,7 @@ use crate::{App, Visitor, layout, limits, sink};
 /// How often a view is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How many pages are kept current, by session.
+/// How many pages are kept current, by person.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     held: Mutex<HashMap<String, usize>>,
@@ -29,23 +29,24 @@ pub(crate) struct Streams {
 struct Place {
     app: Arc<App>,
     token: String,
+    user: String,
 }
 
 impl Place {
-    fn take(app: &Arc<App>, token: &str) -> Option<Self> {
+    fn take(app: &Arc<App>, token: &str, user: &str) -> Option<Self> {
         let mut held = app.streams.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.values().sum::<usize>() >= limits::STREAMS_MAX || held.get(token).is_some_and(|n| *n >= limits::STREAMS_PER_SESSION_MAX) {
+        if held.values().sum::<usize>() >= limits::STREAMS_MAX || held.get(user).is_some_and(|n| *n >= limits::STREAMS_PER_PERSON_MAX) {
             return None;
         }
-        *held.entry(token.to_owned()).or_default() += 1;
-        Some(Self { app: Arc::clone(app), token: token.to_owned() })
+        *held.entry(user.to_owned()).or_default() += 1;
+        Some(Self { app: Arc::clone(app), token: token.to_owned(), user: user.to_owned() })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.app.streams.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&self.token) {
+        if let Some(count) = held.get_mut(&self.user) {
             *count = count.saturating_sub(1);
         }
         held.retain(|_, count| *count > 0);
@@ -54,10 +55,8 @@ impl Drop for Place {
 
 pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let visitor = Visitor::of(&app, &headers);
-    if visitor.person.is_none() {
-        return sink::response(layout::trouble(&visitor, &Trouble::LoggedOut));
-    }
-    let Some(place) = Place::take(&app, &visitor.token) else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
+    let Some(person) = &visitor.person else { return sink::response(layout::trouble(&visitor, &Trouble::LoggedOut)) };
+    let Some(place) = Place::take(&app, &visitor.token, &person.user) else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
     let mut response = Sse::new(moves(place)).keep_alive(KeepAlive::default()).into_response();
     sink::dress(&mut response);
     response

@@ -65,7 +65,6 @@ fn noted(request: &Request) -> Option<String> {
         Request::UserAdd { user, role, .. } => told("user add", &format!("{user} as {role}")),
         Request::UserPassword { user, .. } => told("user password", user),
         Request::UserRole { user, role } => told("user role", &format!("{user} {role}")),
-        Request::UserRemove { user } => told("user remove", user),
         _ => None,
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct Node {
     pub(crate) misp_file: Mutex<()>,
 }
 
+/// How the log of acts says that a login was removed.
+pub(crate) const REMOVED: &str = "user remove";
+
 impl Node {
     /// Opens the node in a directory; this process has it from now on.
     pub(crate) fn open(dir: &Path, accept_clock: bool) -> Result<Self, Failure> {
@@ -97,6 +100,10 @@ impl Node {
             // The store did not take it, so the files must not claim it.
             before.save(&self.dir)?;
             return Err(error.into());
+        }
+        // A yes of theirs to what waits counts no more, and is not that of whoever bears the name next.
+        for gone in before.users.users.iter().filter(|u| next.users.users.iter().all(|n| n.user != u.user)) {
+            self.store.act(Act::Note(format!("{REMOVED} {}", gone.user)), by)?;
         }
         self.auth.reload(&next.users);
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = next;

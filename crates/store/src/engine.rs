@@ -443,7 +443,7 @@ impl Engine {
                 records.push(Record::Grant { row, recipient: recipient.clone(), ids: text.join(" ") });
                 let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
                 self.columns.grant(row, self.recipient(&recipient).unwrap_or(u32::MAX), ids);
-                Ok(("grant", format!("{} to {recipient}", self.columns.id(object)), vec![object]))
+                Ok(("grant", format!("{} to {recipient} ({row})", self.columns.id(object)), vec![object]))
             }
             Act::Approve(row, recipient) => {
                 let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
@@ -454,7 +454,7 @@ impl Engine {
                 records.push(Record::Grant { row, recipient: recipient.clone(), ids: String::new() });
                 let object = self.columns.row(row).map_or(u32::MAX, |r| r.object);
                 self.columns.grant(row, self.recipient(&recipient).unwrap_or(u32::MAX), Vec::new());
-                Ok(("refuse", format!("{} to {recipient}", self.columns.id(object)), vec![object]))
+                Ok(("refuse", format!("{} to {recipient} ({row})", self.columns.id(object)), vec![object]))
             }
             Act::Note(what) => Ok(("note", what, Vec::new())),
             Act::Remove(rows) => {
@@ -476,7 +476,8 @@ impl Engine {
                     touched.extend(self.columns.marked_with(&marked, None));
                 }
                 touched.iter().for_each(|o| self.columns.relabel(*o));
-                let detail = dirty.iter().map(|o| self.columns.id(*o).to_string()).collect::<Vec<_>>().join(" ");
+                let named = |r: &u32| Some(format!("{} ({r})", self.columns.id(self.columns.row(*r)?.object)));
+                let detail = rows.iter().filter_map(named).collect::<Vec<_>>().join(" ");
                 records.push(Record::Remove { rows, bodies });
                 Ok(("remove", detail, touched.into_iter().collect()))
             }

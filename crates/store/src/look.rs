@@ -167,8 +167,25 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn explain_known(&self, id: &Id, recipient: &str, reader: Option<&str>) -> Result<Vec<Explained>, Error> {
-        let (engine, now_us) = (self.engine(), self.now_us());
-        knowing(&engine, reader, now_us, |known| explained_in(&engine, id, recipient, now_us, known))
+        self.explain_at(id, recipient, reader, self.now_us())
+    }
+
+    /// The same, of another moment with what is here now.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn explain_at(&self, id: &Id, recipient: &str, reader: Option<&str>, at_us: i64) -> Result<Vec<Explained>, Error> {
+        let engine = self.engine();
+        knowing(&engine, reader, self.now_us(), |known| explained_in(&engine, id, recipient, at_us, known))
+    }
+
+    /// Which of these rows, removed ones too, a reader may hold.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] reader.
+    pub fn held(&self, rows: &[u32], reader: &str) -> Result<std::collections::BTreeSet<u32>, Error> {
+        let engine = self.engine();
+        knowing(&engine, Some(reader), self.now_us(), |known| Ok(rows.iter().copied().filter(|r| known.is_some_and(|k| k.holds(*r))).collect()))
     }
 
     /// Own rows that wait for a person, with the recipients they wait for.
@@ -267,15 +284,15 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] reader.
     pub fn who_has_known(&self, id: &Id, reader: Option<&str>) -> Result<Vec<Sharing>, Error> {
-        let engine = self.engine();
+        let (engine, now_us) = (self.engine(), self.now_us());
         let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
-        knowing(&engine, reader, self.now_us(), |known| {
+        knowing(&engine, reader, now_us, |known| {
             let rows: Vec<u32> = engine.columns.rows_of(object).filter(|r| known.is_none_or(|k| k.holds(*r))).collect();
             let mut out = Vec::new();
-            for (recipient, log) in engine.policy.recipients.iter().zip(&engine.logs) {
+            for (n, (recipient, log)) in (0u32..).zip(engine.policy.recipients.iter().zip(&engine.logs)) {
                 let log = lock(log);
-                let entries = log.entries.iter().enumerate().filter(|(_, e)| rows.contains(&e.row));
-                out.extend(entries.filter_map(|(p, _)| sharing(&engine, &log, p, &recipient.id)));
+                let positions: Vec<usize> = log.entries.iter().enumerate().filter(|(_, e)| rows.contains(&e.row)).map(|(p, _)| p).collect();
+                out.extend(sharings(&engine, &log, &positions, (n, &recipient.id), (known, now_us)));
             }
             Ok(out)
         })
@@ -294,13 +311,14 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn what_has_known(&self, recipient: &str, reader: Option<&str>) -> Result<Vec<Sharing>, Error> {
-        let engine = self.engine();
+        let (engine, now_us) = (self.engine(), self.now_us());
         let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
         let Some(log) = engine.logs.get(number as usize) else { return Ok(Vec::new()) };
-        knowing(&engine, reader, self.now_us(), |known| {
+        knowing(&engine, reader, now_us, |known| {
             let log = lock(log);
             let meant = |p: &usize| known.is_none_or(|k| log.entries.get(*p).is_some_and(|e| k.holds(e.row)));
-            Ok((0..log.entries.len()).filter(meant).filter_map(|p| sharing(&engine, &log, p, recipient)).collect())
+            let positions: Vec<usize> = (0..log.entries.len()).filter(meant).collect();
+            Ok(sharings(&engine, &log, &positions, (number, recipient), (known, now_us)))
         })
     }
 
@@ -353,20 +371,26 @@ impl<R: Realm> Store<R> {
         Ok(engine.logs.get(number as usize).map_or(0, |l| lock(l).moves()))
     }
 
-    /// How much of a recipient's view waits to be fetched: entries of which nothing was sent yet, of rows that the reader may hold.
+    /// How much waits to be fetched by a recipient: of the rows that the reader may hold those that it may have, as far as the reader may know,
+    /// and of which nothing was sent yet.
     ///
     /// # Errors
     /// As [`Store::page`].
     pub fn waiting(&self, recipient: &str, reader: &str) -> Result<usize, Error> {
-        self.view_size(recipient)?;
-        let engine = self.engine();
-        let number = engine.recipient(recipient).unwrap_or(u32::MAX);
+        let (engine, now_us) = (self.engine(), self.now_us());
+        let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
         let Some(log) = engine.logs.get(number as usize) else { return Ok(0) };
-        knowing(&engine, Some(reader), self.now_us(), |known| {
+        let sent: std::collections::HashSet<u32> = {
             let log = lock(log);
-            let unsent = |p: u32| !log.sent.get(p) && !log.redacted.contains_key(&p);
-            let waits = log.entries.iter().enumerate().filter(|(p, e)| !e.gone && u32::try_from(*p).is_ok_and(unsent));
-            Ok(waits.filter(|(_, e)| known.is_none_or(|k| k.holds(e.row))).count())
+            let sent = |p: u32| log.sent.get(p) || log.redacted.contains_key(&p);
+            log.entries.iter().enumerate().filter(|(p, _)| u32::try_from(*p).is_ok_and(sent)).map(|(_, e)| e.row).collect()
+        };
+        knowing(&engine, Some(reader), now_us, |known| {
+            let held = AsOf::known_to(&engine.columns, known);
+            let cache = polder_release::LabelCache::default();
+            let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(0) };
+            let unsent = |r: &u32| engine.columns.row(*r).is_some_and(Row::is_live) && !sent.contains(r) && known.is_none_or(|k| k.holds(*r));
+            Ok((0..engine.columns.len()).filter(unsent).filter(|r| judge.judge(*r).permits()).count())
         })
     }
 
@@ -452,7 +476,25 @@ fn explained(engine: &Engine, judge: &Judge<'_, AsOf<'_>>, row: u32, recipient: 
     Some(Explained { row: view(engine, row)?, recipient: recipient.into(), judgement, removed_references, removed_for })
 }
 
-fn sharing(engine: &Engine, log: &crate::viewlog::ViewLog, position: usize, recipient: &str) -> Option<Sharing> {
+/// What was sent of these entries of a log. Whether a recipient may still have it is told as far as it may be known: the log itself follows all there is.
+fn sharings(
+    engine: &Engine,
+    log: &crate::viewlog::ViewLog,
+    positions: &[usize],
+    (number, recipient): (u32, &str),
+    (known, now_us): (Option<&Known<'_>>, i64),
+) -> Vec<Sharing> {
+    let held = AsOf::known_to(&engine.columns, known);
+    let cache = polder_release::LabelCache::default();
+    let judge = known.and_then(|_| Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache));
+    let in_view = |row: u32| match &judge {
+        Some(judge) => engine.columns.row(row).is_some_and(Row::is_live) && judge.judge(row).permits(),
+        None => log.position(row).is_some(),
+    };
+    positions.iter().filter_map(|p| sharing(engine, log, *p, recipient, &in_view)).collect()
+}
+
+fn sharing(engine: &Engine, log: &crate::viewlog::ViewLog, position: usize, recipient: &str, in_view: &dyn Fn(u32) -> bool) -> Option<Sharing> {
     let entry = log.entries.get(position)?;
     let number = u32::try_from(position).ok()?;
     let what = match (log.redacted.get(&number), log.sent.get(number), log.listed.get(number)) {
@@ -463,12 +505,5 @@ fn sharing(engine: &Engine, log: &crate::viewlog::ViewLog, position: usize, reci
     };
     let row = engine.columns.row(entry.row)?;
     let source = engine.columns.sources.get(usize::from(row.source)).map(|s| s.name.clone()).unwrap_or_default();
-    Some(Sharing {
-        recipient: recipient.into(),
-        id: engine.columns.id(row.object),
-        version: row.version(),
-        source,
-        what,
-        in_view: log.position(entry.row).is_some(),
-    })
+    Some(Sharing { recipient: recipient.into(), id: engine.columns.id(row.object), version: row.version(), source, what, in_view: in_view(entry.row) })
 }

@@ -57,6 +57,8 @@ pub struct Query {
     pub limit: Option<usize>,
     /// Only these objects.
     pub ids: Option<Vec<Id>>,
+    /// Only these rows, where all versions are meant.
+    pub rows: Option<Vec<u32>>,
     /// Only objects that refer to this one, as they were received.
     pub refers_to: Option<Id>,
     /// Only what this origin introduced.
@@ -269,6 +271,7 @@ impl Selection<'_> {
         let end = self.query.after.filter(|_| self.query.newest_first).map_or(end, |p| end.min(p as usize));
         let columns = &self.engine.columns;
         let rows: Box<dyn Iterator<Item = u32>> = match (&self.query.refers_to, &self.query.ids) {
+            _ if self.query.rows.is_some() => Box::new(self.query.rows.iter().flatten().copied()),
             (None, None) => {
                 let all = u32::try_from(start).unwrap_or(u32::MAX)..u32::try_from(end).unwrap_or(u32::MAX);
                 return if self.query.newest_first { Box::new(all.rev()) } else { Box::new(all) };

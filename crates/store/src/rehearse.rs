@@ -84,8 +84,16 @@ impl<R: Realm> Rehearsal<'_, R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn explain(&self, id: &Id, recipient: &str) -> Result<Vec<Explained>, Error> {
-        let (now, now_us) = (self.store.engine(), self.store.now_us());
-        knowing(&now, self.reader.as_deref(), now_us, |known| explained_in(&self.trial, id, recipient, now_us, known))
+        self.explain_at(id, recipient, self.store.now_us())
+    }
+
+    /// The same, of another moment.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] recipient.
+    pub fn explain_at(&self, id: &Id, recipient: &str, at_us: i64) -> Result<Vec<Explained>, Error> {
+        let now = self.store.engine();
+        knowing(&now, self.reader.as_deref(), self.store.now_us(), |known| explained_in(&self.trial, id, recipient, at_us, known))
     }
 
     /// What all of it would mean, recipient by recipient.

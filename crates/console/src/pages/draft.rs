@@ -301,19 +301,21 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
     let (bytes, source, place) = sent(asked)?;
     let told = asked.ask(request(&source, &place, true), &bytes)?;
     let inner = outcome(asked, &told)?;
-    let draft = asked
-        .app
-        .drafts
-        .keep(&asked.person.user, bytes.clone(), &source, &place)
-        .ok_or_else(|| Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept"))?;
     let takes = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
     let barred = barred(asked, &told);
+    let full = || Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept");
+    // What may not be saved is not kept, nor what was shown before it.
+    asked.app.drafts.drop_of(&asked.person.user);
+    let draft = match (takes, &barred) {
+        (true, None) => Some(asked.app.drafts.keep(&asked.person.user, bytes.clone(), &source, &place).ok_or_else(full)?),
+        _ => None,
+    };
     let main = html! {
         h1 { "Preview: " (cut(&place)) }
         (contents(&bytes))
         (inner)
         @if let Some(why) = &barred { (parts::notice("error", why)) }
-        @else if takes {
+        @else if let Some(draft) = &draft {
             form method="post" action="/console/draft" {
                 input type="hidden" name="form_token" value=(asked.form_token);
                 input type="hidden" name="draft" value=(draft);

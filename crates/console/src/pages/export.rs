@@ -5,6 +5,7 @@
 use maud::{Markup, html};
 use polder_release::Form;
 use polder_stix::Id;
+use polder_stix::time::Version;
 use polder_store::{Query, Versions};
 
 use super::objects::Seen;
@@ -48,10 +49,13 @@ pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
     if ids.is_empty() {
         return Err(Trouble::bad("there is nothing to save", "go back to a list with objects"));
     }
-    let mut query = Query { ids: Some(ids), versions: Versions::last(), ..Query::default() };
-    let mine = asked.view(&query, Form::Listed)?;
+    let mine = asked.view(&Query { ids: Some(ids), versions: Versions::last(), ..Query::default() }, Form::Listed)?;
     // What this person may not have is not in the file, whoever it is for.
-    query.ids = Some(mine.items.into_iter().map(|i| i.entry.id).collect());
+    let mut rows = Vec::new();
+    for item in mine.items {
+        rows.extend(if for_oneself { Some(item.entry.row) } else { row_for(asked, &item.entry.id, to)? });
+    }
+    let mut query = Query { rows: Some(rows), versions: Versions { all: true, ..Versions::default() }, ..Query::default() };
     let mut objects: Vec<Vec<u8>> = Vec::new();
     loop {
         let page = sink::view(&asked.app.store, to, &query, Form::Whole)?;
@@ -62,10 +66,17 @@ pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
         }
     }
     if objects.is_empty() {
-        return Err(Trouble::bad(format!("`{to}` may have nothing of what is shown"), "the page of an object says why"));
+        return Err(Trouble::bad(format!("`{to}` may have nothing of what is shown"), "choose somebody else, or other objects"));
     }
     let mut bytes = format!("{{\"type\":\"bundle\",\"id\":\"{}\",\"objects\":[\n", super::draft::random_id("bundle")?).into_bytes();
     bytes.extend(objects.join(&b",\n"[..]));
     bytes.extend_from_slice(b"\n]}\n");
     Ok(Reply::download(bytes, "application/stix+json; version=2.1", "objects.json"))
+}
+
+/// Of the copies that the person holds, the latest that the other may have as far as the person may know.
+fn row_for<P>(asked: &Asked<'_, P>, id: &Id, to: &str) -> Result<Option<u32>, Trouble> {
+    let known = asked.app.store.explain_known(id, to, Some(&asked.person.recipient))?;
+    let may = known.into_iter().filter(|e| e.judgement.permits());
+    Ok(may.max_by_key(|e| (e.row.version.map(Version::ns), e.row.row)).map(|e| e.row.row))
 }

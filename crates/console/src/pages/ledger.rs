@@ -2,7 +2,7 @@
 //!
 //! The rule: an entry about an object is shown to who may hold that object, and to nobody else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use maud::{Markup, html};
 use polder_stix::Id;
@@ -74,6 +74,8 @@ struct Acts<'a, P> {
     asked: &'a Asked<'a, P>,
     /// The copies of objects that the person holds, by source and version.
     copies: HashMap<String, Vec<(String, String)>>,
+    /// Of the rows that acts name, those that the person holds.
+    rows: BTreeSet<u32>,
 }
 
 impl<P> Acts<'_, P> {
@@ -88,8 +90,6 @@ impl<P> Acts<'_, P> {
 
     /// What is told of an act; nothing of one that is only about what this person may not hold.
     fn told(&mut self, kind: &str, what: &str) -> Option<String> {
-        // The number of the row that an approval is about stays inside.
-        let what = what.split(" (").next().unwrap_or_default();
         if let Some((head, list)) = what.strip_prefix("import into ").and_then(|_| what.split_once(": ")) {
             let source = head.strip_prefix("import into ").unwrap_or_default();
             let named = |word: &str| word.split_once('@').map_or((word.to_owned(), String::new()), |(id, version)| (id.to_owned(), version.to_owned()));
@@ -102,6 +102,13 @@ impl<P> Acts<'_, P> {
             ("pin", _) => Some(what.to_owned()),
             // A copy that was tightened is told of to who holds that copy.
             ("overlay", [id, "of", source, ..]) => self.holds(id, |c| c.0 == **source).then(|| what.to_owned()),
+            ("grant" | "approve" | "refuse", [id, "to", recipient, row]) => self.rows.contains(&row_of(row)?).then(|| format!("{id} to {recipient}")),
+            ("remove", pairs) => {
+                let held = |pair: &&[&str]| matches!(pair, [_, row] if row_of(row).is_some_and(|row| self.rows.contains(&row)));
+                let mut ids: Vec<&str> = pairs.chunks(2).filter(held).filter_map(|pair| pair.first().copied()).collect();
+                ids.dedup();
+                (!ids.is_empty()).then(|| ids.join(" "))
+            }
             _ => {
                 let ids: Vec<&str> = words.into_iter().filter(|w| Id::parse(w).is_some()).collect();
                 ids.into_iter().all(|id| self.holds(id, |_| true)).then(|| what.to_owned())
@@ -110,15 +117,31 @@ impl<P> Acts<'_, P> {
     }
 }
 
+/// The number of a row in an act's words. It stays inside.
+fn row_of(word: &str) -> Option<u32> {
+    word.strip_prefix('(')?.strip_suffix(')')?.parse().ok()
+}
+
 pub(crate) fn acts(asked: &Asked<'_, Audit>) -> Answer {
     let detail = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut acts = Acts { asked, copies: HashMap::new() };
+    let all: Vec<(i64, String, Value, String)> = asked
+        .app
+        .store
+        .acts(usize::MAX)?
+        .into_iter()
+        .map(|(us, kind, said)| {
+            let value = detail(&said);
+            let what = text(&value, "what");
+            (us, kind, value, what)
+        })
+        .collect();
+    let rows: Vec<u32> = all.iter().flat_map(|(_, _, _, what)| what.split(' ').filter_map(row_of)).collect();
+    let mut acts = Acts { asked, copies: HashMap::new(), rows: asked.app.store.held(&rows, &asked.person.recipient)? };
     // What is not for this person is left out before pages are cut, or a short page would tell of it.
     let mut rows: Vec<(i64, String, String, String)> = Vec::new();
-    for (us, kind, said) in asked.app.store.acts(usize::MAX)? {
-        let value = detail(&said);
-        if let Some(what) = acts.told(&kind, &text(&value, "what")) {
+    for (us, kind, value, what) in all {
+        if let Some(what) = acts.told(&kind, &what) {
             rows.push((us, kind, what, text(&value, "by")));
         }
     }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::object::about;
 use super::objects::Seen;
+use crate::desk::Right;
 use crate::guard::{Asked, Trouble};
 use crate::parts;
 use crate::text::{cut, shown};
@@ -41,7 +42,7 @@ impl Told {
             answered: String::new(),
             source: text("source"),
             version: text("version"),
-            copies: vec![format!("{} from {}", text("version"), text("source"))],
+            copies: Some(text("copy")).into_iter().filter(|c| !c.is_empty()).collect(),
         }
     }
 
@@ -94,9 +95,11 @@ pub(crate) fn own_copies<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>,
 pub(crate) fn audience<P>(asked: &Asked<'_, P>, id: &str, version: &str) -> Result<Vec<Told>, Trouble> {
     let own: BTreeSet<(String, String)> = own_copies(asked, id)?.into_iter().map(|t| (t.source, t.version)).collect();
     let all = rows(&asked.ask(about("audience", id), &[])?, "audience");
-    let mut told = best(all.into_iter().filter(|t| t.version == version && own.contains(&(t.source.clone(), t.version.clone()))).collect());
+    let mut told = best(all.iter().filter(|t| t.version == version && own.contains(&(t.source.clone(), t.version.clone()))).cloned().collect());
     for one in told.iter_mut().filter(|t| t.verdict == "hold") {
         one.answered = answered(asked, id, &one.recipient)?;
+        // As in the queue, all that waits of an object for one recipient is answered together.
+        one.copies = all.iter().filter(|t| t.recipient == one.recipient).flat_map(|t| t.copies.iter().cloned()).collect();
     }
     Ok(told)
 }
@@ -172,6 +175,8 @@ pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
     let copy = |one: &Told| {
         if one.verdict == "redact" {
             difference(asked, seen, one)
+        } else if one.verdict == "hold" && !one.answered.is_empty() && asked.may(Right::Release) {
+            html! { details { summary { "Answer again" } (super::queue::answers(asked, &id, one)) } }
         } else {
             html! {}
         }
@@ -190,9 +195,11 @@ const DIFFERENCES_MAX: usize = 50;
 
 /// What is not in a recipient's copy.
 fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
-    let rows = asked.app.store.rows_of(&seen.item.entry.id);
     let is_it = |r: &&polder_store::RowView| *r.source == *one.source && r.version.map(|v| v.to_string()).unwrap_or_default() == one.version;
-    let copy = rows.iter().find(is_it).and_then(|r| asked.app.store.copy_for(r.row, &one.recipient).ok().flatten());
+    let rows: Vec<_> = rows_held(asked, &seen.item.entry.id).into_iter().filter(|r| is_it(&r)).collect();
+    // Of several that one source sent under one version, the one that is on the screen.
+    let row = rows.iter().find(|r| r.row == seen.item.entry.row).or_else(|| rows.first());
+    let copy = row.and_then(|r| asked.app.store.copy_for(r.row, &one.recipient).ok().flatten());
     let Some(copy) = copy.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return html! {} };
     let mut gone = Vec::new();
     missing("", &seen.object, &copy, &mut gone);
@@ -233,15 +240,20 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// The rows of an object that the person may hold.
+fn rows_held<P>(asked: &Asked<'_, P>, id: &polder_stix::Id) -> Vec<polder_store::RowView> {
+    let me = &*asked.person.recipient;
+    let told = asked.app.store.explain_known(id, me, Some(me)).unwrap_or_default();
+    told.into_iter().filter(|e| e.judgement.permits()).map(|e| e.row).collect()
+}
+
 /// The copies of it, source by source.
 pub(crate) fn copies<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
     let id = seen.id();
     let own = own_copies(asked, &id)?;
     let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
     let here = own.iter().filter(|t| t.version == version).count();
-    let rows = asked.app.store.rows_of(&seen.item.entry.id);
-    let shown_rows = rows.iter().filter(|r| own.iter().any(|t| t.source == *r.source && t.version == r.version.map(|v| v.to_string()).unwrap_or_default()));
-    let shown_rows: Vec<_> = shown_rows.collect();
+    let rows = rows_held(asked, &seen.item.entry.id);
     Ok(html! {
         section aria-labelledby="copies" {
             h2 id="copies" { "Copies here" }
@@ -252,7 +264,7 @@ pub(crate) fn copies<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tro
                 table {
                     thead { tr { th scope="col" { "Source" } th scope="col" { "Version" } th scope="col" { "Marking in force" } th scope="col" { "Vouched for" } } }
                     tbody {
-                        @for row in shown_rows {
+                        @for row in &rows {
                             tr {
                                 th scope="row" { (cut(&row.source)) }
                                 td { @if let Some(v) = row.version { (parts::moment_text(&v.to_string())) } }

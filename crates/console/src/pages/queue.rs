@@ -83,7 +83,7 @@ fn card(asked: &Asked<'_, Preview>, one: &Waiting, needed: u64) -> Markup {
     }
 }
 
-fn answers(asked: &Asked<'_, Preview>, id: &str, told: &Told) -> Markup {
+pub(crate) fn answers<P>(asked: &Asked<'_, P>, id: &str, told: &Told) -> Markup {
     let to = &told.recipient;
     html! {
         @if asked.may(Right::Release) {

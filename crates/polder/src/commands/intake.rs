@@ -239,14 +239,22 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     let started = std::time::Instant::now();
     let mut rehearsal = node.store.rehearse(source, reader)?;
     let mut warnings = Warnings::default();
-    let mut all: Vec<polder_stix::Id> = Vec::new();
+    let (mut all, mut explained): (Vec<polder_stix::Id>, Vec<polder_stix::Id>) = (Vec::new(), Vec::new());
     let mut keep = |places: &[String], batch: Vec<Prepared>| {
-        all.extend(batch.iter().map(|o| o.header().id.clone()).filter(|id| &*id.kind != "marking-definition"));
+        let (markings, others): (Vec<_>, Vec<_>) = batch.iter().map(|o| o.header().id.clone()).partition(|id| &*id.kind == "marking-definition");
+        all.extend(others);
+        explained.extend(markings);
         places.iter().zip(&batch).for_each(|(place, object)| warnings.look(place, object));
         Ok(rehearsal.ingest(batch)?)
     };
     let report = take_any(node, source, &mut keep, document, progress)?;
-    let audience = rehearsal.effects()?.into_iter().map(|effect| {
+    let effects = rehearsal.effects()?;
+    // A definition may open what was held here under a marking that nobody could read.
+    let opened: Vec<Value> = match explained.first().filter(|_| reader.is_some()) {
+        Some(marking) => effects.iter().filter(|e| e.gains > 0).map(|e| json!({"id": marking.to_string(), "recipient": e.recipient})).collect(),
+        None => Vec::new(),
+    };
+    let audience = effects.into_iter().map(|effect| {
         let verdicts: BTreeMap<&str, usize> = effect.verdicts.iter().map(|(v, n)| (words::verdict(*v), *n)).collect();
         json!({"recipient": effect.recipient, "verdicts": verdicts, "gains": effect.gains, "loses": effect.loses})
     });
@@ -255,7 +263,8 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     let decisions = super::sharing::tried(node, &rehearsal, (source, reader), &first)?;
     // What a person at a browser may not do is looked for in objects that are here already.
     let here: Vec<polder_stix::Id> = all.iter().filter(|id| reader.is_some() && !node.store.rows_of(id).is_empty()).cloned().collect();
-    let downgraded = super::sharing::downgraded(node, &rehearsal, (source, reader), &here)?;
+    let mut downgraded = super::sharing::downgraded(node, &rehearsal, (source, reader), &here)?;
+    downgraded.extend(opened);
     let widened = super::sharing::widened(node, &rehearsal, (source, reader), &here)?;
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {

@@ -31,6 +31,7 @@ fn explained(node: &Node, reader: Option<&str>, e: &Explained) -> Value {
         "misp": of_misp(node, reader, e),
         "removed_references": e.removed_references.iter().map(Id::to_string).collect::<Vec<_>>(),
         "removed_properties_marked": e.removed_for.iter().map(Id::to_string).collect::<Vec<_>>(),
+        "copy": (e.judgement.verdict == Verdict::Hold).then(|| copy_name(node, reader, e)),
     })
 }
 
@@ -69,16 +70,23 @@ pub(super) fn explain(node: &Node, reader: Option<&str>, id: &Id, to: &str) -> R
         return Err(missing(id));
     }
     let yes = rows.iter().any(|e| e.judgement.permits());
+    let held: Vec<u32> = rows.iter().map(|e| e.row.row).collect();
     let rows: Vec<Value> = rows.iter().map(|e| explained(node, reader, e)).collect();
-    Ok(Answer { value: json!({"explain": rows, "answered": answered(node, id, to)?}), bytes: None, exit: if yes { exit::OK } else { exit::NO } })
+    Ok(Answer {
+        value: json!({"explain": rows, "answered": answered(node, reader, &held, (id, to))?}),
+        bytes: None,
+        exit: if yes { exit::OK } else { exit::NO },
+    })
 }
 
-/// What people said about an object and a recipient, the latest first.
-fn answered(node: &Node, id: &Id, to: &str) -> Result<Vec<Value>, Failure> {
-    let wanted = format!("{id} to {to}");
+/// What people said about an object and a recipient, the latest first; to a reader only about copies that it may hold.
+fn answered(node: &Node, reader: Option<&str>, held: &[u32], (id, to): (&Id, &str)) -> Result<Vec<Value>, Failure> {
+    let about = format!("{id} to {to} (");
+    let meant: Vec<String> = held.iter().map(|row| about_row(id, to, *row)).collect();
     let told = |(stamp_us, kind, detail): (i64, String, String)| {
         let detail: Value = serde_json::from_str(&detail).ok()?;
-        let is_it = matches!(kind.as_str(), "grant" | "refuse") && detail.get("what").and_then(Value::as_str) == Some(&wanted);
+        let what = detail.get("what").and_then(Value::as_str)?;
+        let is_it = matches!(kind.as_str(), "grant" | "refuse") && if reader.is_some() { meant.iter().any(|m| m == what) } else { what.starts_with(&about) };
         is_it.then(|| json!({"answer": if kind == "grant" { "yes" } else { "no" }, "when": time::from_us(stamp_us), "by": detail.get("by")}))
     };
     Ok(node.store.acts(usize::MAX)?.into_iter().filter_map(told).collect())
@@ -111,48 +119,74 @@ pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, r
 }
 
 /// Whom a version would give what copies from other sources keep from them: those copies bind whoever received them, so only their originators widen.
+/// What was an own object first is not bound by what others say of it later.
 pub(super) fn widened(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
-    let known = |id: &Id| -> Result<bool, Failure> {
+    let bound = |id: &Id| -> Result<bool, Failure> {
         let rows = match reader {
             Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
             None => node.store.rows_of(id),
         };
-        Ok(rows.iter().any(|r| *r.source != *source && r.origin != Origin::Own))
+        let first = |is_it: &dyn Fn(&polder_store::RowView) -> bool| rows.iter().filter(|r| is_it(r)).map(|r| r.row).min();
+        let (own, others) = (first(&|r| r.origin == Origin::Own), first(&|r| *r.source != *source && r.origin != Origin::Own));
+        Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
     };
-    let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
-    let own = node.directory().owner().to_owned();
     let mut rows = Vec::new();
     for id in ids {
-        if !known(id)? {
+        if !bound(id)? {
             continue;
         }
-        for recipient in recipients.iter().filter(|r| **r != own) {
-            let (mine, others): (Vec<Explained>, Vec<Explained>) = trial.explain(id, recipient)?.into_iter().partition(|e| *e.row.source == *source);
-            let newest = mine.iter().max_by_key(|e| e.row.row);
-            if newest.is_some_and(|e| e.judgement.permits()) && !others.iter().any(|e| e.judgement.permits()) {
+        for row in gains(node, trial, (source, reader), id)? {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// Whom a new version of what is here would give it, or more of it, that may not have that now; or what it says of a marking would give anything to.
+pub(super) fn downgraded(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
+    let mut rows = Vec::new();
+    for id in ids {
+        rows.extend(gains(node, trial, (source, reader), id)?);
+    }
+    Ok(rows)
+}
+
+/// Recipients that would get more of an object by what is tried than they get by what is known here, now or when a window opens or closes.
+fn gains(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), id: &Id) -> Result<Vec<Value>, Failure> {
+    let (directory, now_us) = (node.directory(), node.store.now_us());
+    let own = directory.owner();
+    let mut rows = Vec::new();
+    for recipient in directory.recipients.recipients.iter().map(|r| r.id.as_str()).filter(|r| *r != own) {
+        let (before, after) = (node.store.explain_known(id, recipient, reader)?, trial.explain(id, recipient)?);
+        if before.is_empty() {
+            continue;
+        }
+        let opens = after.iter().filter_map(|e| e.row.label.terms()?.not_before_us);
+        let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
+        let mut times: Vec<i64> = opens.chain(closes).filter(|t| *t > now_us).chain([now_us]).collect();
+        times.sort_unstable();
+        times.dedup();
+        for at_us in times {
+            let before = node.store.explain_at(id, recipient, reader, at_us)?;
+            let after = trial.explain_at(id, recipient, at_us)?;
+            if after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a))) {
                 rows.push(json!({"id": id.to_string(), "recipient": recipient}));
+                break;
             }
         }
     }
     Ok(rows)
 }
 
-/// Whom a new version of what is here would give it that may not have it now.
-pub(super) fn downgraded(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
-    let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
-    let own = node.directory().owner().to_owned();
-    let mut rows = Vec::new();
-    for id in ids {
-        for recipient in recipients.iter().filter(|r| **r != own) {
-            let before = node.store.explain_known(id, recipient, reader)?;
-            let newest = trial.explain(id, recipient)?.into_iter().filter(|e| *e.row.source == *source).max_by_key(|e| e.row.row);
-            let gains = newest.is_some_and(|e| e.judgement.permits()) && !before.iter().any(|e| e.judgement.permits());
-            if gains && !before.is_empty() {
-                rows.push(json!({"id": id.to_string(), "recipient": recipient}));
-            }
-        }
-    }
-    Ok(rows)
+/// Does the one give a recipient at least what the other gives? What is taken out for a marking, or because it leads to an object, is taken out of both.
+fn gives_as_much(one: &Explained, other: &Explained) -> bool {
+    let removes_no_more = || {
+        let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
+        one.removed_for.iter().all(|m| other.removed_for.contains(m))
+            && one.removed_references.iter().all(|id| other.removed_references.contains(id))
+            && (!mine.author || theirs.author)
+    };
+    !other.judgement.permits() || (one.judgement.permits() && (one.judgement.verdict == Verdict::Release || removes_no_more()))
 }
 
 /// What waits for a person, and who has said yes so far.
@@ -162,7 +196,7 @@ pub(super) fn queue(node: &Node, reader: Option<&str>) -> Result<Answer, Failure
     let row = |e: &Explained| {
         let mut row = explained(node, reader, e);
         if let Some(map) = row.as_object_mut() {
-            map.insert("approved_by".to_owned(), json!(yeses.get(&yes_to(&e.row.id, &e.recipient, e.row.row)).cloned().unwrap_or_default()));
+            map.insert("approved_by".to_owned(), json!(yeses.get(&about_row(&e.row.id, &e.recipient, e.row.row)).cloned().unwrap_or_default()));
         }
         row
     };
@@ -171,11 +205,11 @@ pub(super) fn queue(node: &Node, reader: Option<&str>) -> Result<Answer, Failure
 }
 
 /// As the log of acts names it.
-fn yes_to(id: &Id, recipient: &str, row: u32) -> String {
+fn about_row(id: &Id, recipient: &str, row: u32) -> String {
     format!("{id} to {recipient} ({row})")
 }
 
-/// Who said yes to what, where the last of the yeses has not come yet. A no or a grant ends what was said before it.
+/// Who said yes to what, where the last of the yeses has not come yet. A no or a grant ends what was said before it; what a removed login said is void.
 fn yeses(node: &Node) -> Result<std::collections::BTreeMap<String, Vec<String>>, Failure> {
     let mut all: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
     for (_, kind, detail) in node.store.acts(usize::MAX)?.into_iter().rev() {
@@ -188,7 +222,12 @@ fn yeses(node: &Node) -> Result<std::collections::BTreeMap<String, Vec<String>>,
                     said.push(text("by"));
                 }
             }
-            "grant" | "refuse" => all.retain(|what, _| !what.starts_with(&format!("{} (", text("what")))),
+            "grant" | "refuse" => drop(all.remove(&text("what"))),
+            "note" => {
+                if let Some(gone) = text("what").strip_prefix(crate::node::REMOVED).map(|w| w.trim().to_owned()) {
+                    all.values_mut().for_each(|said| said.retain(|who| *who != gone));
+                }
+            }
             _ => {}
         }
     }
@@ -201,9 +240,15 @@ fn may_release(node: &Node, by: &str) -> bool {
     node.person(by).is_some_and(|person| person.may(Right::Release))
 }
 
-/// How the copies that somebody was shown are named.
-fn copy_name(e: &Explained) -> String {
-    format!("{} from {}", e.row.version.map(|v| v.to_string()).unwrap_or_default(), e.row.source)
+/// How the copies that somebody was shown are named: by what they say to that reader, too, so that an answer is about what was read.
+fn copy_name(node: &Node, reader: Option<&str>, e: &Explained) -> String {
+    use sha2::Digest as _;
+    let bytes = match reader {
+        Some(reader) => node.store.copy_for(e.row.row, reader).ok().flatten(),
+        None => node.store.row_bytes(e.row.row, false).ok(),
+    };
+    let digest: String = sha2::Sha256::digest(bytes.unwrap_or_default()).iter().take(16).map(|b| format!("{b:02x}")).collect();
+    format!("{} from {} {digest}", e.row.version.map(|v| v.to_string()).unwrap_or_default(), e.row.source)
 }
 
 /// A person's yes or no to a held object for one recipient. Where the policy wants several persons, the last yes is the grant.
@@ -213,7 +258,7 @@ pub(super) fn settle(node: &Node, caller: Caller<'_>, id: &Id, to: &str, (yes, s
     if held.is_empty() {
         return Err(Failure::new(exit::NO, format!("nothing of `{id}` waits for a decision about `{to}`"), "`polder release queue` lists what waits"));
     }
-    if seen.is_some_and(|seen| held.iter().any(|e| !seen.contains(&copy_name(e)))) {
+    if seen.is_some_and(|seen| held.iter().any(|e| !seen.contains(&copy_name(node, caller.reader, e)))) {
         return Err(Failure::new(exit::NO, format!("another version of `{id}` waits by now"), "look at the queue again; nothing was answered"));
     }
     let persons_min = node.config.widen_persons_min;
@@ -225,7 +270,7 @@ pub(super) fn settle(node: &Node, caller: Caller<'_>, id: &Id, to: &str, (yes, s
     let before = if several { yeses(node)? } else { std::collections::BTreeMap::new() };
     let (mut released, mut persons) = (0, Vec::new());
     for e in &held {
-        let mut said = before.get(&yes_to(id, to, e.row.row)).cloned().unwrap_or_default();
+        let mut said = before.get(&about_row(id, to, e.row.row)).cloned().unwrap_or_default();
         if !said.iter().any(|who| who == by) {
             said.push(by.to_owned());
         } else if said.len() < persons_min {
