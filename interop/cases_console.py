@@ -478,6 +478,7 @@ def people(report):
 HOSTILE = [
     '<script>window.x=1</script>', '"><img src=x onerror=alert(1)>', "javascript:alert(1)", "</title><script>alert(1)</script>", "{{7*7}}", "<svg onload=alert(1)>",
     "invoice\u202efdp.exe", "zero\u200bwidth", "=HYPERLINK(\"https://far.example\")", "https://far.example/a?b=c", "a\r\nSet-Cookie: x=y", "é" * 5000, "' or 1=1 --", "</textarea><b>x", "-->", "\u0007bell",
+    "[click](javascript:alert(1)) ![x](https://far.example/x.png) **<img src=x onerror=alert(1)>**", "# <b>x</b>\n> <script>alert(1)</script>\n\n```\n</pre><script>\n```",
 ]
 
 

@@ -9,6 +9,7 @@ mod guard;
 mod layout;
 pub mod limits;
 mod live;
+mod markdown;
 mod pages;
 mod parts;
 mod session;

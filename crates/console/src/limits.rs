@@ -52,3 +52,7 @@ pub const STREAM_S_MAX: u64 = 600;
 pub const REHEARSALS_AT_ONCE_MAX: usize = 2;
 /// Characters of an object's JSON that its page shows.
 pub const JSON_CHARS_SHOWN: usize = 50_000;
+/// Bytes of a text that is looked at for marks of formatting.
+pub const FORMATTED_BYTES_MAX: usize = 100_000;
+/// Elements that formatting nests.
+pub const FORMATTED_DEPTH_MAX: usize = 16;

@@ -12,6 +12,7 @@ use super::objects::{Seen, form_for, name_of};
 use super::preview;
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Read, Trouble};
+use crate::markdown;
 use crate::parts;
 use crate::sink::Reply;
 use crate::text::{cut, shown};
@@ -119,6 +120,8 @@ fn actions<P>(asked: &Asked<'_, P>, id: &str) -> Markup {
 
 /// What is shown elsewhere on the page.
 const ELSEWHERE: [&str; 6] = ["id", "type", "spec_version", "object_refs", "object_marking_refs", "granular_markings"];
+/// Long texts, which many write with marks of formatting.
+const FORMATTED: [&str; 3] = ["description", "content", "explanation"];
 /// Items of a list that are shown.
 const ITEMS_MAX: usize = 30;
 
@@ -145,7 +148,7 @@ fn properties(object: &Value, names: &Names) -> Markup {
     let fields = object.as_object().into_iter().flatten().filter(|(k, _)| !ELSEWHERE.contains(&k.as_str()));
     html! {
         dl.properties {
-            @for (key, value) in fields { dt { (cut(key)) } dd { (property(value, names, 0)) } }
+            @for (key, value) in fields { dt { (cut(key)) } dd { @if let Some(text) = value.as_str().filter(|_| FORMATTED.contains(&key.as_str())) { (markdown::text(text)) } @else { (property(value, names, 0)) } } }
             @if let Some(marks) = object.get("object_marking_refs") { dt { "markings" } dd { (property(marks, names, 0)) } }
         }
     }
