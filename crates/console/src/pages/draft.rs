@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use polder_release::Level;
-use polder_stix::{ext, time};
+use polder_release::{Level, Origin};
+use polder_stix::time::Version;
+use polder_stix::{Id, ext, time};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -117,7 +118,7 @@ pub(crate) fn random_id(kind: &str) -> Result<String, Trouble> {
     let mut raw = [0u8; 16];
     getrandom::fill(&mut raw).map_err(|_| Trouble::Internal)?;
     let uuid = (u128::from_be_bytes(raw) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    Ok(polder_stix::Id { kind: kind.into(), uuid }.to_string())
+    Ok(Id { kind: kind.into(), uuid }.to_string())
 }
 
 /// When our definitions of audiences were made: the same each time, so that equal ones are one.
@@ -133,7 +134,7 @@ fn audience_id(holder: &str, members: &[&str]) -> String {
     let first = hash.finalize().iter().take(16).fold(0u128, |sum, byte| (sum << 8) | u128::from(*byte));
     // Written as one that is made of a name (version 5), which STIX's readers know.
     let uuid = (first & !(0xf << 76) & !(0x3 << 62)) | (0x5 << 76) | (0x2 << 62);
-    polder_stix::Id { kind: "marking-definition".into(), uuid }.to_string()
+    Id { kind: "marking-definition".into(), uuid }.to_string()
 }
 
 /// The objects that a form describes: the object, and the marking-definition of its audience where it names one.
@@ -205,7 +206,7 @@ pub(crate) fn edit(asked: &Asked<'_, Write>) -> Answer {
         let now: String = time::from_us(asked.app.store.now_us()).chars().take(23).collect::<String>() + "Z";
         map.insert("modified".to_owned(), now.into());
     }
-    let own = preview::own_copies(asked, &seen.id())?.iter().any(|t| t.source == "own");
+    let own = preview::copies_held(asked, &seen.item.entry.id)?.iter().any(|c| c.origin == Origin::Own);
     let main = html! {
         (parts::banner(&seen.marking()))
         h1 { "Edit " (cut(&seen.name())) }
@@ -449,9 +450,10 @@ fn receivers<P>(asked: &Asked<'_, P>, told: &Value, objects: &Decisions, ways: &
 
 /// Who may have it now, if it is here.
 fn before<P>(asked: &Asked<'_, P>, id: &str) -> Result<Option<Vec<preview::Told>>, Trouble> {
-    let own = preview::own_copies(asked, id)?;
-    let Some(latest) = own.iter().max_by_key(|t| t.version.clone()) else { return Ok(None) };
-    Ok(Some(preview::audience(asked, id, &latest.version)?))
+    let Some(parsed) = Id::parse(id) else { return Ok(None) };
+    let held = preview::copies_held(asked, &parsed)?;
+    let Some(latest) = held.iter().max_by_key(|c| (c.version.map(Version::ns), c.row)) else { return Ok(None) };
+    Ok(Some(preview::audience(asked, id, &preview::version_of(latest))?))
 }
 
 /// What a draft holds, the first of it by type and name.

@@ -81,10 +81,8 @@ struct Acts<'a, P> {
 impl<P> Acts<'_, P> {
     fn holds(&mut self, id: &str, is_it: impl Fn(&(String, String)) -> bool) -> bool {
         let asked = self.asked;
-        let copies = self
-            .copies
-            .entry(id.to_owned())
-            .or_insert_with(|| preview::own_copies(asked, id).map(|all| all.into_iter().map(|c| (c.source, c.version)).collect()).unwrap_or_default());
+        let held = || Some(preview::copies_held(asked, &Id::parse(id)?).ok()?.iter().map(|c| (c.source.to_string(), preview::version_of(c))).collect());
+        let copies = self.copies.entry(id.to_owned()).or_insert_with(|| held().unwrap_or_default());
         copies.iter().any(is_it)
     }
 

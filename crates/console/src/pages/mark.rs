@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use polder_release::{Form, Level};
+use polder_release::{Form, Level, Origin};
 use polder_stix::Id;
 use polder_store::{Query, Versions};
 use serde_json::json;
@@ -125,10 +125,9 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[&Seen], level: Option<Level>) -> Res
 
 /// The copy that is meant: the own one, or the one that this person sees; never one that is not here for it.
 fn source_of<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Option<String>, Trouble> {
-    let version = one.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
-    let copies = preview::own_copies(asked, &one.id())?;
-    let own = copies.iter().find(|c| c.source == "own");
-    Ok(own.or_else(|| copies.iter().rfind(|c| c.version == version)).map(|c| c.source.clone()))
+    let copies = preview::copies_held(asked, &one.item.entry.id)?;
+    let own = copies.iter().find(|c| c.origin == Origin::Own);
+    Ok(own.or_else(|| copies.iter().rfind(|c| c.version == one.item.entry.version)).map(|c| c.source.to_string()))
 }
 
 fn losses(tables: &[(Vec<preview::Told>, Vec<preview::Told>)]) -> Markup {

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use maud::{Markup, html};
+use polder_stix::Id;
+use polder_store::RowView;
 use serde_json::{Value, json};
 
 use super::object::about;
@@ -39,7 +41,7 @@ impl Told {
             verdict: text("verdict"),
             reason,
             help: text("help"),
-            answered: String::new(),
+            answered: refused(value),
             source: text("source"),
             version: text("version"),
             copies: Some(text("copy")).into_iter().filter(|c| !c.is_empty()).collect(),
@@ -80,41 +82,35 @@ pub(crate) fn best(all: Vec<Told>) -> Vec<Told> {
     order.into_iter().filter_map(|r| best.remove(&r)).collect()
 }
 
-/// Copies of an object that the person may hold, by source and version.
-pub(crate) fn own_copies<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>, Trouble> {
-    let mut request = about("explain", id);
-    if let Some(map) = request.as_object_mut() {
-        map.insert("to".to_owned(), json!(asked.person.recipient));
-    }
-    // What is not here has no copies.
-    let Ok(told) = asked.ask(request, &[]) else { return Ok(Vec::new()) };
-    Ok(rows(&told, "explain").into_iter().filter(Told::permits).collect())
+/// The copies of an object that the person may hold, in order of arrival.
+pub(crate) fn copies_held<P>(asked: &Asked<'_, P>, id: &Id) -> Result<Vec<RowView>, Trouble> {
+    let me = &*asked.person.recipient;
+    let told = asked.app.store.explain_known(id, me, Some(me))?;
+    Ok(told.into_iter().filter(|e| e.judgement.permits()).map(|e| e.row).collect())
+}
+
+/// A copy's version, as pages name it.
+pub(crate) fn version_of(copy: &RowView) -> String {
+    copy.version.map(|v| v.to_string()).unwrap_or_default()
 }
 
 /// What the decision says of this version to everybody, over the copies the person may hold.
 pub(crate) fn audience<P>(asked: &Asked<'_, P>, id: &str, version: &str) -> Result<Vec<Told>, Trouble> {
-    let own: BTreeSet<(String, String)> = own_copies(asked, id)?.into_iter().map(|t| (t.source, t.version)).collect();
     let all = rows(&asked.ask(about("audience", id), &[])?, "audience");
-    let mut told = best(all.iter().filter(|t| t.version == version && own.contains(&(t.source.clone(), t.version.clone()))).cloned().collect());
+    let mut told = best(all.iter().filter(|t| t.version == version).cloned().collect());
     for one in told.iter_mut().filter(|t| t.verdict == "hold") {
-        one.answered = answered(asked, id, &one.recipient)?;
         // As in the queue, all that waits of an object for one recipient is answered together.
         one.copies = all.iter().filter(|t| t.recipient == one.recipient).flat_map(|t| t.copies.iter().cloned()).collect();
     }
     Ok(told)
 }
 
-/// The last answer of a person about an object and a recipient.
-fn answered<P>(asked: &Asked<'_, P>, id: &str, to: &str) -> Result<String, Trouble> {
-    let mut request = about("explain", id);
-    if let Some(map) = request.as_object_mut() {
-        map.insert("to".to_owned(), json!(to));
-    }
-    let told = asked.ask(request, &[])?;
-    let last = told.get("answered").and_then(Value::as_array).and_then(|all| all.first()).cloned().unwrap_or_default();
-    let text = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+/// Who refused it, if that is what was said last.
+fn refused(value: &Value) -> String {
+    let Some(last) = value.get("answered").and_then(Value::as_array).and_then(|all| all.first()) else { return String::new() };
+    let text = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default();
     let when: String = text("when").chars().take(19).collect();
-    Ok(if text("answer") == "no" { format!("refused by {} at {}Z", text("by"), when.replace('T', " ")) } else { String::new() })
+    if text("answer") == "no" { format!("refused by {} at {}Z", text("by"), when.replace('T', " ")) } else { String::new() }
 }
 
 /// By which way each recipient gets what it may have.
@@ -195,10 +191,10 @@ const DIFFERENCES_MAX: usize = 50;
 
 /// What is not in a recipient's copy.
 fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
-    let is_it = |r: &&polder_store::RowView| *r.source == *one.source && r.version.map(|v| v.to_string()).unwrap_or_default() == one.version;
-    let rows: Vec<_> = rows_held(asked, &seen.item.entry.id).into_iter().filter(|r| is_it(&r)).collect();
+    let copies = copies_held(asked, &seen.item.entry.id).unwrap_or_default();
+    let is_it = |r: &&RowView| *r.source == *one.source && version_of(r) == one.version;
     // Of several that one source sent under one version, the one that is on the screen.
-    let row = rows.iter().find(|r| r.row == seen.item.entry.row).or_else(|| rows.first());
+    let row = copies.iter().filter(is_it).find(|r| r.row == seen.item.entry.row).or_else(|| copies.iter().find(is_it));
     let copy = row.and_then(|r| asked.app.store.copy_for(r.row, &one.recipient).ok().flatten());
     let Some(copy) = copy.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return html! {} };
     let mut gone = Vec::new();
@@ -240,26 +236,18 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The rows of an object that the person may hold.
-fn rows_held<P>(asked: &Asked<'_, P>, id: &polder_stix::Id) -> Vec<polder_store::RowView> {
-    let me = &*asked.person.recipient;
-    let told = asked.app.store.explain_known(id, me, Some(me)).unwrap_or_default();
-    told.into_iter().filter(|e| e.judgement.permits()).map(|e| e.row).collect()
-}
-
 /// The copies of it, source by source.
 pub(crate) fn copies<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
-    let id = seen.id();
-    let own = own_copies(asked, &id)?;
-    let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
-    let here = own.iter().filter(|t| t.version == version).count();
-    let rows = rows_held(asked, &seen.item.entry.id);
+    let rows = copies_held(asked, &seen.item.entry.id)?;
+    let versioned = seen.item.entry.version.is_some();
+    let same: Vec<&RowView> = rows.iter().filter(|r| r.version == seen.item.entry.version).collect();
+    let here = same.len();
+    let sources: BTreeSet<&str> = same.iter().map(|r| &*r.source).collect();
     Ok(html! {
         section aria-labelledby="copies" {
             h2 id="copies" { "Copies here" }
-            @let same_source = own.iter().filter(|t| t.version == version).map(|t| t.source.as_str()).collect::<BTreeSet<_>>().len() < here;
-            @if same_source && !version.is_empty() { (parts::notice("warning", &html! { p { "In conflict: one source said two different things under one version. Both are kept." } })) }
-            @else if here > 1 && !version.is_empty() { p { "This version came with different content, or from more than one source: " (here) " copies of it are kept apart." } }
+            @if versioned && sources.len() < here { (parts::notice("warning", &html! { p { "In conflict: one source said two different things under one version. Both are kept." } })) }
+            @else if versioned && here > 1 { p { "This version came with different content, or from more than one source: " (here) " copies of it are kept apart." } }
             div.wide tabindex="0" role="region" aria-label="copies" {
                 table {
                     thead { tr { th scope="col" { "Source" } th scope="col" { "Version" } th scope="col" { "Marking in force" } th scope="col" { "Vouched for" } } }

@@ -79,29 +79,52 @@ pub(super) fn explain(node: &Node, reader: Option<&str>, id: &Id, to: &str) -> R
     })
 }
 
-/// What people said about an object and a recipient, the latest first; to a reader only about copies that it may hold.
-fn answered(node: &Node, reader: Option<&str>, held: &[u32], (id, to): (&Id, &str)) -> Result<Vec<Value>, Failure> {
-    let about = format!("{id} to {to} (");
-    let meant: Vec<String> = held.iter().map(|row| about_row(id, to, *row)).collect();
+/// What people said, the latest first, with what it was about.
+fn answers(node: &Node) -> Result<Vec<(String, Value)>, Failure> {
     let told = |(stamp_us, kind, detail): (i64, String, String)| {
+        let answer = match kind.as_str() {
+            "grant" => "yes",
+            "refuse" => "no",
+            _ => return None,
+        };
         let detail: Value = serde_json::from_str(&detail).ok()?;
-        let what = detail.get("what").and_then(Value::as_str)?;
-        let is_it = matches!(kind.as_str(), "grant" | "refuse") && if reader.is_some() { meant.iter().any(|m| m == what) } else { what.starts_with(&about) };
-        is_it.then(|| json!({"answer": if kind == "grant" { "yes" } else { "no" }, "when": time::from_us(stamp_us), "by": detail.get("by")}))
+        let what = detail.get("what").and_then(Value::as_str)?.to_owned();
+        Some((what, json!({"answer": answer, "when": time::from_us(stamp_us), "by": detail.get("by")})))
     };
     Ok(node.store.acts(usize::MAX)?.into_iter().filter_map(told).collect())
 }
 
-/// Who may have an object.
+/// What people said about an object and a recipient, the latest first; to a reader only about copies that it may hold.
+fn answered(node: &Node, reader: Option<&str>, held: &[u32], (id, to): (&Id, &str)) -> Result<Vec<Value>, Failure> {
+    let about = format!("{id} to {to} (");
+    let meant: Vec<String> = held.iter().map(|row| about_row(id, to, *row)).collect();
+    let is_it = |what: &str| if reader.is_some() { meant.iter().any(|m| m == what) } else { what.starts_with(&about) };
+    Ok(answers(node)?.into_iter().filter(|(what, _)| is_it(what)).map(|(_, told)| told).collect())
+}
+
+/// Who may have an object; of what waits, what people said about it.
 pub(super) fn audience(node: &Node, reader: Option<&str>, id: &Id) -> Result<Answer, Failure> {
     let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
-    let mut rows = Vec::new();
+    let mut found = Vec::new();
     for recipient in &recipients {
-        rows.extend(node.store.explain_known(id, recipient, reader)?.iter().map(|e| explained(node, reader, e)));
+        found.extend(node.store.explain_known(id, recipient, reader)?);
     }
-    if rows.is_empty() && node.store.rows_of(id).is_empty() {
+    // To who may hold none of its copies it is not here.
+    if found.is_empty() && (reader.is_some() || node.store.rows_of(id).is_empty()) {
         return Err(missing(id));
     }
+    let waits = |e: &Explained| e.judgement.verdict == Verdict::Hold;
+    let answers = if found.iter().any(waits) { answers(node)? } else { Vec::new() };
+    let row = |e: &Explained| {
+        let mut row = explained(node, reader, e);
+        if let Some(map) = row.as_object_mut().filter(|_| waits(e)) {
+            let what = about_row(id, &e.recipient, e.row.row);
+            let said: Vec<&Value> = answers.iter().filter(|(about, _)| *about == what).map(|(_, told)| told).collect();
+            map.insert("answered".to_owned(), json!(said));
+        }
+        row
+    };
+    let rows: Vec<Value> = found.iter().map(row).collect();
     Ok(Answer::ok(json!({"audience": rows})))
 }
 
