@@ -74,7 +74,7 @@ pub enum Right {
     Release,
     /// Raise markings of what came from elsewhere, and suspend.
     Tighten,
-    /// Save a version that gives an object to somebody who may not have it now.
+    /// Save a version that gives somebody an object, or more of it, than now.
     Downgrade,
     /// Say who is who.
     Administer,

@@ -64,6 +64,9 @@ fn named<'p>(set: impl Iterator<Item = &'p Principal>) -> String {
     if names.is_empty() { "for nobody".to_owned() } else { format!("for {}", names.join(", ")) }
 }
 
+/// The levels, the lowest first.
+pub(crate) const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
+
 /// Class and sign of a level. The shapes differ as the colours do.
 pub(crate) fn level_look(level: Option<Level>) -> (&'static str, &'static str, &'static str) {
     match level {
@@ -125,9 +128,9 @@ mod tests {
 
     #[test]
     fn no_two_levels_or_verdicts_look_alike_without_colour() {
-        let levels = [None, Some(Level::Clear), Some(Level::Green), Some(Level::Amber), Some(Level::AmberStrict), Some(Level::Red)];
-        let signs: std::collections::BTreeSet<_> = levels.map(|l| level_look(l).1).into_iter().collect();
-        let words: std::collections::BTreeSet<_> = levels.map(|l| level_look(l).2).into_iter().collect();
+        let levels = || std::iter::once(None).chain(LEVELS.map(Some));
+        let signs: std::collections::BTreeSet<_> = levels().map(|l| level_look(l).1).collect();
+        let words: std::collections::BTreeSet<_> = levels().map(|l| level_look(l).2).collect();
         assert_eq!((signs.len(), words.len()), (6, 6));
         let verdicts: std::collections::BTreeSet<_> = ["release", "redact", "hold", "withhold"].map(|v| verdict(v).into_string()).into_iter().collect();
         assert_eq!(verdicts.len(), 4);

@@ -127,14 +127,14 @@ pub(crate) enum Request {
     Approve {
         id: String,
         to: String,
-        /// Copies that whoever answers was shown, as `version from source`; none means all that wait.
+        /// Copies that whoever answers was shown, as the queue's `copy` names them; none means all that wait.
         #[serde(default)]
         seen: Option<Vec<String>>,
     },
     Refuse {
         id: String,
         to: String,
-        /// Copies that whoever answers was shown, as `version from source`; none means all that wait.
+        /// Copies that whoever answers was shown, as the queue's `copy` names them; none means all that wait.
         #[serde(default)]
         seen: Option<Vec<String>>,
     },

@@ -148,7 +148,6 @@ impl ViewLog {
         self.positions.get(row)
     }
 
-    /// Rows in view.
     /// How often something entered or left.
     pub(crate) fn moves(&self) -> u64 {
         let entered = self.entries.len();
@@ -156,6 +155,7 @@ impl ViewLog {
         u64::try_from(entered.saturating_add(left)).unwrap_or(u64::MAX)
     }
 
+    /// Rows in view.
     pub(crate) fn in_view(&self) -> usize {
         self.positions.count
     }

@@ -100,7 +100,7 @@ fn input(name: &str, label: &str, help: &str, needed: bool) -> Markup {
 /// Level and audience: what decides who receives it.
 fn marking<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
     let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
-    let levels: Vec<(&str, &str)> = [("", "none: it stays in your organisation")].into_iter().chain(LEVELS.map(|l| (l.name(), l.label()))).collect();
+    let levels: Vec<(&str, &str)> = [("", "none: it stays in your organisation")].into_iter().chain(parts::LEVELS.map(|l| (l.name(), l.label()))).collect();
     let members: Vec<&str> = policy.alliance.members.keys().map(|m| &**m).filter(|m| *m != &*policy.alliance.holder).collect();
     Ok(html! {
         (parts::field("level", "TLP level", "TLP:RED goes to persons and nodes that are named, and to no organisation.", &parts::choice("level", &levels, "")))
@@ -111,8 +111,6 @@ fn marking<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
         }
     })
 }
-
-const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
 
 pub(crate) fn random_id(kind: &str) -> Result<String, Trouble> {
     let mut raw = [0u8; 16];

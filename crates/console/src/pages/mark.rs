@@ -17,13 +17,12 @@ use crate::parts;
 use crate::sink::Reply;
 use crate::text::{cut, shown};
 
-const LEVELS: [Level; 5] = [Level::Clear, Level::Green, Level::Amber, Level::AmberStrict, Level::Red];
 /// Objects that are raised at once.
 const CHOSEN_MAX: usize = 200;
 
 /// The levels that raise something marked so.
 fn level_choice(chosen: &str, now: Option<Level>) -> Markup {
-    let higher = LEVELS.into_iter().filter(|l| now.is_none_or(|now| *l > now)).map(|l| (l.name(), l.label()));
+    let higher = parts::LEVELS.into_iter().filter(|l| now.is_none_or(|now| *l > now)).map(|l| (l.name(), l.label()));
     let options: Vec<(&str, &str)> = std::iter::once(("", "choose a level")).chain(higher).collect();
     parts::choice("level", &options, chosen)
 }

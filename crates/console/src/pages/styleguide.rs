@@ -5,14 +5,12 @@
 use std::collections::BTreeMap;
 
 use maud::html;
-use polder_release::Level;
 
 use super::preview::{self, Told};
 use crate::guard::{Answer, Asked, Read};
+use crate::markdown;
 use crate::parts::{self, Marking};
 use crate::text::shown;
-
-const LEVELS: [Option<Level>; 6] = [None, Some(Level::Clear), Some(Level::Green), Some(Level::Amber), Some(Level::AmberStrict), Some(Level::Red)];
 
 pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
     let told = |recipient: &str, verdict: &str, reason: &str| Told {
@@ -28,11 +26,12 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         told("delta", "hold", "nobody has explained to this node what a marking means"),
     ];
     let ways = BTreeMap::from([("charlie".to_owned(), "pushed to MISP harbour".to_owned())]);
+    let levels = || std::iter::once(None).chain(parts::LEVELS.map(Some));
     let main = html! {
         h1 { "Parts" }
         h2 { "Marking" }
-        @for level in LEVELS { (parts::banner(&Marking { level, more: vec!["for alfa, bravo".to_owned()] })) }
-        p { @for level in LEVELS { (parts::level(level)) " " } }
+        @for level in levels() { (parts::banner(&Marking { level, more: vec!["for alfa, bravo".to_owned()] })) }
+        p { @for level in levels() { (parts::level(level)) " " } }
         h2 { "Verdicts" }
         p { @for verdict in ["release", "redact", "hold", "withhold"] { (parts::verdict(verdict)) " " } }
         (preview::table(&after, Some(&before), &ways, &|_| html! {}))
@@ -48,6 +47,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         }
         h2 { "Strings of objects" }
         p { (shown("invoice\u{202e}fdp.exe <b>bold</b> https://far.example/a")) }
+        (markdown::text("A text with **marks of formatting**, and [an address](https://far.example/b)."))
         p { (parts::moment(1_780_000_000_000_000)) " " (parts::object_link("indicator--0b7a60a4-0bd3-4a0e-9d0a-0f2b6c5d7e02", "a link to an object")) }
     };
     Ok(asked.page("Parts", &main))

@@ -263,9 +263,8 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     let decisions = super::sharing::tried(node, &rehearsal, (source, reader), &first)?;
     // What a person at a browser may not do is looked for in objects that are here already.
     let here: Vec<polder_stix::Id> = all.iter().filter(|id| reader.is_some() && !node.store.rows_of(id).is_empty()).cloned().collect();
-    let mut downgraded = super::sharing::downgraded(node, &rehearsal, (source, reader), &here)?;
+    let (mut downgraded, widened) = super::sharing::downgraded(node, &rehearsal, (source, reader), &here)?;
     downgraded.extend(opened);
-    let widened = super::sharing::widened(node, &rehearsal, (source, reader), &here)?;
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {
         map.insert("decisions".to_owned(), decisions.into());

@@ -1,5 +1,7 @@
 //! Who may have what, and why; raising a marking; pinning a definition; the queue; the ledger.
 
+use std::collections::BTreeSet;
+
 use polder_misp::{in_words, unexplained_in_words};
 use polder_release::{Level, Mark, Origin, Reason, Verdict, predefined};
 use polder_stix::{Id, time};
@@ -141,61 +143,57 @@ pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, r
     Ok(rows)
 }
 
-/// Whom a version would give what copies from other sources keep from them: those copies bind whoever received them, so only their originators widen.
-/// What was an own object first is not bound by what others say of it later.
-pub(super) fn widened(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
-    let bound = |id: &Id| -> Result<bool, Failure> {
-        let rows = match reader {
-            Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
-            None => node.store.rows_of(id),
-        };
-        let first = |is_it: &dyn Fn(&polder_store::RowView) -> bool| rows.iter().filter(|r| is_it(r)).map(|r| r.row).min();
-        let (own, others) = (first(&|r| r.origin == Origin::Own), first(&|r| *r.source != *source && r.origin != Origin::Own));
-        Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
-    };
-    let mut rows = Vec::new();
+/// Whom new versions of what is here would give it, or more of it, than they have now; and of these rows those that only an originator widens: where
+/// copies from others came before any own one, they bind whoever received them.
+pub(super) fn downgraded(
+    node: &Node,
+    trial: &polder_store::Rehearsal<'_>,
+    (source, reader): (&str, Option<&str>),
+    ids: &[Id],
+) -> Result<(Vec<Value>, Vec<Value>), Failure> {
+    let (mut all, mut widened) = (Vec::new(), Vec::new());
     for id in ids {
-        if !bound(id)? {
-            continue;
+        let rows = gains(node, trial, (source, reader), id)?;
+        if !rows.is_empty() && is_bound(node, (source, reader), id)? {
+            widened.extend(rows.iter().cloned());
         }
-        for row in gains(node, trial, (source, reader), id)? {
-            rows.push(row);
-        }
+        all.extend(rows);
     }
-    Ok(rows)
+    Ok((all, widened))
 }
 
-/// Whom a new version of what is here would give it, or more of it, that may not have that now; or what it says of a marking would give anything to.
-pub(super) fn downgraded(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
-    let mut rows = Vec::new();
-    for id in ids {
-        rows.extend(gains(node, trial, (source, reader), id)?);
-    }
-    Ok(rows)
+/// Did others say of an object, in another source, before anybody here did?
+fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Result<bool, Failure> {
+    let rows = match reader {
+        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
+        None => node.store.rows_of(id),
+    };
+    let first = |is_it: &dyn Fn(&polder_store::RowView) -> bool| rows.iter().filter(|r| is_it(r)).map(|r| r.row).min();
+    let (own, others) = (first(&|r| r.origin == Origin::Own), first(&|r| *r.source != *source && r.origin != Origin::Own));
+    Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
 }
 
 /// Recipients that would get more of an object by what is tried than they get by what is known here, now or when a window opens or closes.
 fn gains(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), id: &Id) -> Result<Vec<Value>, Failure> {
     let (directory, now_us) = (node.directory(), node.store.now_us());
     let own = directory.owner();
+    let gives_more =
+        |before: &[Explained], after: &[Explained]| after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a)));
     let mut rows = Vec::new();
     for recipient in directory.recipients.recipients.iter().map(|r| r.id.as_str()).filter(|r| *r != own) {
         let (before, after) = (node.store.explain_known(id, recipient, reader)?, trial.explain(id, recipient)?);
         if before.is_empty() {
             continue;
         }
+        let mut gains = gives_more(&before, &after);
         let opens = after.iter().filter_map(|e| e.row.label.terms()?.not_before_us);
         let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
-        let mut times: Vec<i64> = opens.chain(closes).filter(|t| *t > now_us).chain([now_us]).collect();
-        times.sort_unstable();
-        times.dedup();
+        let times: BTreeSet<i64> = opens.chain(closes).filter(|t| *t > now_us).collect();
         for at_us in times {
-            let before = node.store.explain_at(id, recipient, reader, at_us)?;
-            let after = trial.explain_at(id, recipient, at_us)?;
-            if after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a))) {
-                rows.push(json!({"id": id.to_string(), "recipient": recipient}));
-                break;
-            }
+            gains = gains || gives_more(&node.store.explain_at(id, recipient, reader, at_us)?, &trial.explain_at(id, recipient, at_us)?);
+        }
+        if gains {
+            rows.push(json!({"id": id.to_string(), "recipient": recipient}));
         }
     }
     Ok(rows)
