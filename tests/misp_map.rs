@@ -11,7 +11,7 @@ use std::sync::Arc;
 use polder_misp::map::{Folk, Offer, Peer, Reader, Taken, Taker, View, Wanted};
 use polder_release::{Alliance, DefaultLabel, Form, Kind, Level, Member, Origin, Outbound, Page, Policy, Recipient};
 use polder_stix::Id;
-use polder_store::{Act, Clock as _, ManualClock, Query, Setup, Source, Store, Versions, prepare};
+use polder_store::{Act, Clock as _, ManualClock, Query, Setup, Source, Store, Tightening, Versions, prepare};
 use serde_json::{Value, json};
 
 const NOW_US: i64 = 1_790_000_000_000_000;
@@ -78,7 +78,7 @@ impl Node {
 
     /// An object of ours is raised to RED.
     pub(crate) fn raise(&self, id: &str) {
-        self.store.act(Act::Overlay(Id::parse(id).unwrap(), "own".into(), Level::Red), "raise").unwrap();
+        self.store.act(Act::Overlay(Id::parse(id).unwrap(), "own".into(), Tightening::Level(Level::Red)), "raise").unwrap();
     }
 
     pub(crate) fn wait(&self, us: i64) {

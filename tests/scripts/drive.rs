@@ -8,7 +8,7 @@ use std::sync::Arc;
 use polder_release as release;
 use polder_release::{Form, Item, Outbound, Page, Principal};
 use polder_stix::Id;
-use polder_store::{Act, ManualClock, Outcome, Query, Setup, Store, Versions, prepare};
+use polder_store::{Act, ManualClock, Outcome, Query, Setup, Store, Tightening, Versions, prepare};
 use serde_json::Value;
 
 use super::{Plain, Step, plain, sources};
@@ -118,8 +118,8 @@ impl Node {
             }
             What::Pin(definition) => Act::Pin(definition.to_string().into_bytes()),
             What::Overlay { source, object, level, audience } => {
-                assert_eq!(audience, None, "the store's overlays raise a level only");
-                Act::Overlay(id(&object), source.into(), to_level(level.unwrap()))
+                assert!(level.is_some() != audience.is_some(), "the store's overlays raise a level or keep in the house");
+                Act::Overlay(id(&object), source.into(), level.map_or(Tightening::House, |level| Tightening::Level(to_level(level))))
             }
             What::Grant { recipient, row } => Act::Grant(u32::try_from(row).unwrap(), recipient.into()),
             What::Remove { rows } => Act::Remove(rows.into_iter().map(|row| u32::try_from(row).unwrap()).collect()),

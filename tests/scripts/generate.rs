@@ -104,7 +104,7 @@ fn act(random: &mut Random, here: &mut Directory, brought: &[RowRef]) -> Do {
     match random.below(100) {
         0..52 => Do::Commit { source: source(random), objects: objects(random) },
         52..58 => Do::Pin(definition(random)),
-        58..64 => Do::Overlay { source: source(random), object: (*random.pick(&IDS)).to_owned(), level: *random.pick(&LEVELS) },
+        58..64 => Do::Overlay { source: source(random), object: (*random.pick(&IDS)).to_owned(), level: (!random.percent(30)).then(|| *random.pick(&LEVELS)) },
         64..70 => Do::Grant { recipient: recipient(random), row: random.pick(brought).clone() },
         70..77 => Do::Remove(random.some(brought, 1, 2)),
         77..83 => Do::Default { source: random.below(sources().len()), default: default(random) },

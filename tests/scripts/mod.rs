@@ -8,7 +8,7 @@ mod random;
 
 use serde_json::Value;
 
-use crate::oracle::{self, DefaultLabel, Directory, Event, Level, Place, Source, SourceKind, What};
+use crate::oracle::{self, Audience, DefaultLabel, Directory, Event, Level, Place, Source, SourceKind, What};
 
 pub(crate) use differ::altered;
 pub(crate) use drive::{Node, page, policy, principals, read_all, temporary, to_level};
@@ -41,7 +41,8 @@ pub(crate) enum Do {
     Overlay {
         source: usize,
         object: String,
-        level: Level,
+        /// None: it stays in the house.
+        level: Option<Level>,
     },
     Grant {
         recipient: String,
@@ -125,7 +126,8 @@ fn lower(what: &Do, events: &[Event], commits: &[u32]) -> Option<What> {
         Do::Pin(definition) => What::Pin(definition.clone()),
         Do::Overlay { source, object, level } => {
             oracle::places(events).iter().find(|place| place.id == *object)?;
-            What::Overlay { source: name(*source)?, object: object.clone(), level: Some(*level), audience: None }
+            let house = Audience { members: ["alpha".to_owned()].into(), ..Audience::default() };
+            What::Overlay { source: name(*source)?, object: object.clone(), level: *level, audience: level.is_none().then_some(house) }
         }
         Do::Grant { recipient, row } => {
             let known = |event: &Event| matches!(&event.what, What::SetDirectory(it) if it.recipients.iter().any(|r| r.id == *recipient));

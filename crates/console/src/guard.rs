@@ -27,7 +27,7 @@ macro_rules! permissions {
         impl Permission for $name { const RIGHT: Right = Right::$name; })*
     };
 }
-permissions!(Read, Preview, Write, Release, Tighten, Administer, Audit);
+permissions!(Read, Preview, Write, Release, Tighten, Downgrade, Administer, Audit);
 
 /// Why there is no page.
 #[derive(Debug)]

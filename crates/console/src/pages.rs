@@ -6,16 +6,20 @@ mod attack;
 mod board;
 mod draft;
 mod export;
+mod forms;
 mod graph;
 mod ledger;
 pub(crate) mod login;
 mod mark;
+mod marked;
 mod object;
 mod objects;
 mod policy;
 mod preview;
 mod queue;
+mod recall;
 mod styleguide;
+mod widen;
 
 use crate::guard::{Route, get, post};
 
@@ -33,7 +37,13 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/console/objects/{id}/edit", draft::edit),
         get("/console/mark", mark::ask_many).rehearsing(),
         post("/console/mark", mark::carry_out).rehearsing(),
+        get("/console/objects/{id}/widen", widen::ask).rehearsing(),
+        post("/console/objects/{id}/widen", widen::answer).rehearsing(),
+        get("/console/recall", recall::ask).rehearsing(),
+        post("/console/recall", recall::carry_out).rehearsing(),
+        post("/console/recall/push", recall::push),
         get("/console/new", draft::new),
+        get("/console/pick", draft::pick),
         post("/console/draft", draft::preview).rehearsing(),
         post("/console/draft/check", draft::check).rehearsing(),
         get("/console/import", draft::import),

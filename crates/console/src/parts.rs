@@ -79,6 +79,11 @@ pub(crate) fn level_look(level: Option<Level>) -> (&'static str, &'static str, &
     }
 }
 
+/// Something that is so, or is not, as sign and word.
+pub(crate) fn mark(class: &str, word: &str) -> Markup {
+    html! { span.state.(format!("state-{class}")) { span aria-hidden="true" { @if class == "on" { "✓" } @else { "✕" } } " " (word) } }
+}
+
 /// A level as a mark in a row.
 pub(crate) fn level(level: Option<Level>) -> Markup {
     let (class, sign, word) = level_look(level);

@@ -294,6 +294,14 @@ pub(crate) enum Object {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Take an object back: from now on it stays with this organisation. Says who was sent it.
+    Recall {
+        /// Its STIX id.
+        id: String,
+        /// Only say who could have it then; nothing is changed.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod effect;
 mod health;
 mod intake;
 mod lookup;
+mod marking;
 mod misp;
 mod misp_feed;
 mod misp_push;
@@ -84,7 +85,16 @@ fn carry_out(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], pro
         Request::ObjectFind { words, object_type, refers_to, since, until, limit } => {
             lookup::find(node, &lookup::Wanted { words, object_type, refers_to, since, until, limit })
         }
-        Request::ObjectMark { id, level, source, dry_run } => sharing::mark(node, caller, &parse_id(node, &id)?, (&level, source.as_deref()), dry_run),
+        Request::ObjectMark { id, level, source, dry_run } => marking::mark(node, caller, &parse_id(node, &id)?, (&level, source.as_deref()), dry_run),
+        Request::ObjectRecall { id, dry_run } => marking::recall(node, caller, &parse_id(node, &id)?, dry_run),
+        Request::ObjectWiden { id, level, members, seen, answer } => {
+            let asks = match answer.as_deref() {
+                Some("yes") => marking::Widening::Yes,
+                Some("no") => marking::Widening::No,
+                _ => marking::Widening::Try,
+            };
+            marking::widen(node, caller, &parse_id(node, &id)?, (&marking::Wider::of(node, &level, &members)?, seen.as_deref()), asks)
+        }
         Request::MarkingPin => sharing::pin(node, by, body),
         Request::Explain { id, to } => sharing::explain(node, reader, &parse_id(node, &id)?, &to),
         Request::Audience { id } => sharing::audience(node, reader, &parse_id(node, &id)?),

@@ -53,7 +53,7 @@ pub(crate) fn answer(value: &Value, origins: bool) -> String {
         return verdicts(rows) + &answers(map.get("answered"));
     }
     if let Some(rows) = ["who_has", "what_has"].iter().find_map(|k| map.get(*k)).and_then(Value::as_array) {
-        return ledger(rows);
+        return recalled(map) + &ledger(rows) + &at_misps(map.get("misps"));
     }
     if let Some(rows) = map.get("config").and_then(Value::as_array) {
         let cell = |r: &Value, k: &str| text(r.get(k).unwrap_or(&Value::Null));
@@ -182,14 +182,44 @@ fn ledger(rows: &[Value]) -> String {
     if rows.is_empty() {
         return "nothing was sent\n".to_owned();
     }
-    let mut lines = vec![["RECIPIENT", "OBJECT", "VERSION", "WHAT", "STILL IN VIEW"].map(str::to_owned).to_vec()];
+    let mut lines = vec![["RECIPIENT", "OBJECT", "VERSION", "WHAT", "FIRST SENT", "STILL IN VIEW"].map(str::to_owned).to_vec()];
     for row in rows {
         let cell = |k: &str| text(row.get(k).unwrap_or(&Value::Null));
         let what = if cell("what") == "listed" { "named".to_owned() } else { cell("what") };
         let in_view = if row.get("in_view").and_then(Value::as_bool) == Some(true) { "yes" } else { "no" };
-        lines.push(vec![cell("recipient"), cell("id"), cell("version"), what, in_view.to_owned()]);
+        let at: String = cell("at").chars().take(19).collect();
+        lines.push(vec![cell("recipient"), cell("id"), cell("version"), what, at, in_view.to_owned()]);
     }
     table(&lines)
+}
+
+/// That an object was recalled, and what cannot be.
+fn recalled(map: &serde_json::Map<String, Value>) -> String {
+    match map.get("recalled").and_then(Value::as_str) {
+        Some(_) if map.contains_key("sources") => {
+            let what = text(map.get("id").unwrap_or(&Value::Null));
+            format!(
+                "{what} stays with this organisation from now on\nreaders keep what they took before; from other MISPs it is taken back by the next `polder misp push`\n\n"
+            )
+        }
+        Some(when) => format!("recalled {}Z\n\n", when.chars().take(19).collect::<String>()),
+        None => String::new(),
+    }
+}
+
+/// What stands of an object at other MISPs.
+fn at_misps(rows: Option<&Value>) -> String {
+    let mut out = String::new();
+    for row in rows.and_then(Value::as_array).into_iter().flatten() {
+        let cell = |k: &str| row.get(k).and_then(Value::as_str).unwrap_or_default();
+        let state = match (row.get("stands").and_then(Value::as_bool), cell("why")) {
+            (Some(true), "") => "stands there".to_owned(),
+            (Some(true), why) => format!("cannot be withdrawn: {why}"),
+            _ => format!("seen gone there {}", cell("withdrawn")),
+        };
+        out.push_str(&format!("MISP {}: {state}\n", cell("misp")));
+    }
+    out
 }
 
 /// Like things listed at most before a person is told how many more there are.

@@ -40,6 +40,20 @@ pub(crate) enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    ObjectRecall {
+        id: String,
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Another level and audience for an own object; without an answer it is only tried.
+    ObjectWiden {
+        id: String,
+        level: String,
+        members: Vec<String>,
+        /// The copy that whoever answers was shown.
+        seen: Option<String>,
+        answer: Option<String>,
+    },
     MarkingPin,
     SourceAdd {
         name: String,

@@ -17,7 +17,7 @@ mod tlp;
 pub use decide::{Granular, Held, Judge, Judgement, LabelCache, Reason, Removal, RowFacts, Verdict};
 pub use directory::{Alliance, Group, Kind, Member, Origin, Policy, Recipient, Standing};
 pub use label::{Attribution, Audience, Binding, Label, Principal, Terms};
-pub use marking::{DefaultLabel, Definitions, Meaning, compile, compile_definition, meaning_of_content, predefined};
+pub use marking::{DefaultLabel, Definitions, Meaning, audience_definition, audience_of, compile, compile_definition, meaning_of_content, predefined};
 pub use reader::{LabelVerdict, Reader, Readers, test_label};
 pub use realm::{Exercise, Operations, Realm};
 pub use redact::{RawGranular, RedactError, analyse_granular, outline, outline_copy, redact};

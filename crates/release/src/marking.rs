@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polder_stix::{Id, ext, time};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::directory::{Alliance, Origin};
 use crate::label::{Audience, Binding, Label, Principal, Terms};
@@ -243,6 +244,36 @@ fn principals(lists: &Map<String, Value>) -> Option<BTreeSet<Principal>> {
         }
     }
     (all.len() <= limits::AUDIENCE_NAMES_MAX).then_some(all)
+}
+
+/// When our definitions of audiences were made: the same each time, so that equal ones are one.
+const AUDIENCE_MADE: &str = "2026-01-01T00:00:00.000Z";
+
+/// The marking-definition by which a holder names these members as an audience: one id for one audience of one holder, whatever the order of names.
+#[must_use]
+pub fn audience_definition(holder: &str, members: &[&str]) -> Value {
+    let members: BTreeSet<&str> = members.iter().copied().collect();
+    let mut hash = Sha256::new();
+    for part in ["console audience", holder].into_iter().chain(members.iter().copied()) {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let first = hash.finalize().iter().take(16).fold(0u128, |sum, byte| (sum << 8) | u128::from(*byte));
+    // Written as one that is made of a name (version 5), which STIX's readers know.
+    let uuid = (first & !(0xf << 76) & !(0x3 << 62)) | (0x5 << 76) | (0x2 << 62);
+    let id = Id { kind: "marking-definition".into(), uuid }.to_string();
+    let name = members.iter().copied().collect::<Vec<_>>().join(", ");
+    let audience = json!({"extension_type": "property-extension", "audience": {"members": members}});
+    json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": AUDIENCE_MADE, "name": format!("for {name}"), "extensions": {ext::AUDIENCE: audience}})
+}
+
+/// The members whom such a definition names, if it says nothing else.
+#[must_use]
+pub fn audience_of(definition: &Value) -> Option<Vec<String>> {
+    let said = definition.get("extensions").and_then(Value::as_object).filter(|all| all.len() == 1)?.get(ext::AUDIENCE)?.as_object()?;
+    let audience = said.get("audience").and_then(Value::as_object).filter(|a| a.len() == 1)?;
+    let plain = said.len() == 2 && said.contains_key("extension_type") && definition.get("definition").is_none();
+    audience.get("members")?.as_array().filter(|_| plain)?.iter().map(|m| m.as_str().map(str::to_owned)).collect()
 }
 
 /// What a source's unmarked rows are taken to be marked with.

@@ -87,7 +87,7 @@ pub enum Record {
         object: u32,
         /// The source.
         source: u16,
-        /// TLP level's name, if one is raised.
+        /// TLP level's name; none keeps it with the holder's organisation.
         level: Option<Box<str>>,
     },
     /// A pinned definition.
@@ -251,4 +251,10 @@ pub trait Reader: Send {
     /// # Errors
     /// The disk's.
     fn acts(&mut self, limit: usize) -> Result<Vec<(i64, String, String)>, Error>;
+
+    /// Gives each release to that recipient, the earliest first: when, and the positions it named or sent.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn releases(&mut self, recipient: &str, take: &mut dyn FnMut(i64, &[u32])) -> Result<(), Error>;
 }

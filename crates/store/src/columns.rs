@@ -10,10 +10,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as TableEntry;
-use polder_release::{Alliance, DefaultLabel, Granular, Held, Judge, Label, Meaning, Origin, RawGranular, RowFacts};
+use polder_release::{Alliance, Audience, DefaultLabel, Granular, Held, Judge, Label, Meaning, Origin, Principal, RawGranular, RowFacts};
 use polder_stix::time::Version;
 use polder_stix::{Id, IdRef, RefKind};
 use serde_json::Value;
+
+use crate::engine::Tightening;
 
 /// No row, no reference.
 const NONE: u32 = u32::MAX;
@@ -387,10 +389,12 @@ impl Columns {
         self.alliance = alliance;
     }
 
-    pub(crate) fn set_overlay(&mut self, object: u32, source: u16, overlay: &DefaultLabel) {
+    pub(crate) fn tighten(&mut self, object: u32, source: u16, to: Tightening) {
         let slot = self.overlays.entry((object, source)).or_default();
-        slot.level = slot.level.max(overlay.level);
-        slot.audience.0.extend(overlay.audience.0.iter().cloned());
+        match to {
+            Tightening::Level(level) => slot.level = slot.level.max(Some(level)),
+            Tightening::House => slot.audience.0.extend(Audience::of([Principal::Member(self.alliance.holder.clone())]).0),
+        }
     }
 
     pub(crate) fn pin(&mut self, id: Id, meaning: Meaning) {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 
-use polder_release::{Alliance, DefaultLabel, Level, Origin, Policy, Reader as Relation, Readers, meaning_of_content};
+use polder_release::{Alliance, Level, Origin, Policy, Reader as Relation, Readers, meaning_of_content};
 use polder_stix::time::Version;
 use polder_stix::{Id, canonical};
 use serde_json::Value;
@@ -28,8 +28,8 @@ pub enum Act {
     Policy(Policy, Vec<Source>),
     /// A definition for every source.
     Pin(Vec<u8>),
-    /// One object of one source is raised to a level.
-    Overlay(Id, Box<str>, Level),
+    /// One object of one source is tightened.
+    Overlay(Id, Box<str>, Tightening),
     /// A yes to a held row.
     Grant(u32, Box<str>),
     /// One of several yeses that a held row takes; the last of them is the grant.
@@ -40,6 +40,36 @@ pub enum Act {
     Note(String),
     /// Rows leave.
     Remove(Vec<u32>),
+}
+
+/// What a person tightens an object of a source to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tightening {
+    /// A TLP level that is at least this.
+    Level(Level),
+    /// It stays with the holder's organisation: a recall.
+    House,
+}
+
+impl Tightening {
+    /// As the record says it; a level that cannot be read keeps the object in the house.
+    pub(crate) fn of_record(level: Option<&str>) -> Self {
+        level.and_then(Level::parse).map_or(Self::House, Self::Level)
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Level(level) => level.label(),
+            Self::House => "this organisation",
+        }
+    }
+
+    fn record(self) -> Option<Box<str>> {
+        match self {
+            Self::Level(level) => Some(level.name().into()),
+            Self::House => None,
+        }
+    }
 }
 
 /// The state.
@@ -429,13 +459,13 @@ impl Engine {
                 dirty.iter().for_each(|o| self.columns.relabel(*o));
                 Ok(("pin", id.to_string(), dirty))
             }
-            Act::Overlay(id, source, level) => {
+            Act::Overlay(id, source, to) => {
                 let number = self.source(&source).unwrap_or(u16::MAX);
                 let object = self.columns.find_object(id.as_ref()).unwrap_or(u32::MAX);
-                records.push(Record::Overlay { object, source: number, level: Some(level.name().into()) });
-                self.columns.set_overlay(object, number, &DefaultLabel { level: Some(level), ..DefaultLabel::default() });
+                records.push(Record::Overlay { object, source: number, level: to.record() });
+                self.columns.tighten(object, number, to);
                 self.columns.relabel(object);
-                Ok(("overlay", format!("{id} of {source} to {}", level.label()), vec![object]))
+                Ok(("overlay", format!("{id} of {source} to {}", to.words()), vec![object]))
             }
             Act::Grant(row, recipient) => {
                 let ids = self.columns.opaque_of(row);

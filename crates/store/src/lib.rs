@@ -29,7 +29,7 @@ use polder_release::{Operations, Policy, Realm};
 pub use backend::{Backend, LedgerRecord, Reader, Record, RowRecord};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use columns::Source;
-pub use engine::Act;
+pub use engine::{Act, Tightening};
 pub use error::Error;
 pub use ingest::{Outcome, Prepared, Refusal, prepare};
 pub use look::{Explained, RowView, Sharing};

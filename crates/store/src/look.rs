@@ -1,5 +1,7 @@
 //! Questions of the node's own people about what is held: explanations, audiences, holders, the queue. None of this goes to a recipient.
 
+use std::collections::{BTreeSet, HashMap};
+
 use polder_release::{Judge, Judgement, Label, Mark, Origin, Realm, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
@@ -61,6 +63,8 @@ pub struct Sharing {
     pub what: Mark,
     /// It is still in the recipient's view.
     pub in_view: bool,
+    /// Its place in the recipient's view log.
+    pub(crate) position: u32,
 }
 
 impl<R: Realm> Store<R> {
@@ -148,7 +152,7 @@ impl<R: Realm> Store<R> {
         let engine = self.engine();
         let columns = &engine.columns;
         let Some(source) = engine.source(source) else { return Vec::new() };
-        let uuids: std::collections::BTreeSet<u128> = rows.iter().filter_map(|n| columns.row(*n)).map(|row| columns.id(row.object).uuid).collect();
+        let uuids: BTreeSet<u128> = rows.iter().filter_map(|n| columns.row(*n)).map(|row| columns.id(row.object).uuid).collect();
         let ids = uuids.into_iter().flat_map(|uuid| types.iter().map(move |kind| Id { kind: (*kind).into(), uuid }));
         let objects = ids.filter_map(|id| columns.find_object(id.as_ref()));
         objects.flat_map(|o| columns.live_rows_of(o)).filter(|n| columns.row(*n).is_some_and(|row| row.source == source)).collect()
@@ -183,7 +187,7 @@ impl<R: Realm> Store<R> {
     ///
     /// # Errors
     /// [`Error::Unknown`] reader.
-    pub fn held(&self, rows: &[u32], reader: &str) -> Result<std::collections::BTreeSet<u32>, Error> {
+    pub fn held(&self, rows: &[u32], reader: &str) -> Result<BTreeSet<u32>, Error> {
         let engine = self.engine();
         knowing(&engine, Some(reader), self.now_us(), |known| Ok(rows.iter().copied().filter(|r| known.is_some_and(|k| k.holds(*r))).collect()))
     }
@@ -261,7 +265,7 @@ impl<R: Realm> Store<R> {
             if !judgement.permits() {
                 return Ok(None);
             }
-            let denied: std::collections::BTreeSet<Id> = judgement.removal.targets.iter().map(|t| engine.columns.id(*t)).collect();
+            let denied: BTreeSet<Id> = judgement.removal.targets.iter().map(|t| engine.columns.id(*t)).collect();
             let body = engine.columns.row(row).map_or(u32::MAX, |r| r.body);
             (body, (judgement.removal, denied), engine.policy.alliance.holder_identity().map(str::to_owned))
         };
@@ -320,6 +324,28 @@ impl<R: Realm> Store<R> {
             let positions: Vec<usize> = (0..log.entries.len()).filter(meant).collect();
             Ok(sharings(&engine, &log, &positions, (number, recipient), (known, now_us)))
         })
+    }
+
+    /// When each of these went out first, microseconds since 1970, as the ledger says.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn first_sent_us(&self, sharings: &[Sharing]) -> Result<Vec<Option<i64>>, Error> {
+        let mut wanted: HashMap<(&str, u32), Option<i64>> = sharings.iter().map(|s| ((&*s.recipient, s.position), None)).collect();
+        let recipients: BTreeSet<&str> = sharings.iter().map(|s| &*s.recipient).collect();
+        self.with_reader(|reader| {
+            for recipient in recipients {
+                reader.releases(recipient, &mut |stamp_us, positions| {
+                    for position in positions {
+                        if let Some(first) = wanted.get_mut(&(recipient, *position)) {
+                            first.get_or_insert(stamp_us);
+                        }
+                    }
+                })?;
+            }
+            Ok(())
+        })?;
+        Ok(sharings.iter().map(|s| wanted.get(&(&*s.recipient, s.position)).copied().flatten()).collect())
     }
 
     /// Rows that a DELETE by this recipient removes, and whether any version asked for is visible but not its own.
@@ -505,5 +531,6 @@ fn sharing(engine: &Engine, log: &crate::viewlog::ViewLog, position: usize, reci
     };
     let row = engine.columns.row(entry.row)?;
     let source = engine.columns.sources.get(usize::from(row.source)).map(|s| s.name.clone()).unwrap_or_default();
-    Some(Sharing { recipient: recipient.into(), id: engine.columns.id(row.object), version: row.version(), source, what, in_view: in_view(entry.row) })
+    let (id, version) = (engine.columns.id(row.object), row.version());
+    Some(Sharing { recipient: recipient.into(), id, version, source, what, in_view: in_view(entry.row), position: number })
 }

@@ -67,6 +67,7 @@ impl Sqlite {
             1 => connection.execute_batch(&format!("PRAGMA user_version={FORMAT};"))?,
             found => return Err(Error::Newer { found, known: FORMAT }),
         }
+        connection.execute_batch("CREATE INDEX IF NOT EXISTS ledger_by_recipient ON ledger(recipient);")?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self { path: path.to_owned(), connection })
     }
@@ -496,6 +497,19 @@ impl Reader for SqliteReader {
     fn status(&mut self, id: &str, recipient: &str) -> Result<Option<String>, Error> {
         let mut statement = self.connection.prepare_cached("SELECT json FROM status WHERE id=? AND recipient=?")?;
         Ok(statement.query_row([id, recipient], |r| r.get(0)).optional()?)
+    }
+
+    fn releases(&mut self, recipient: &str, take: &mut dyn FnMut(i64, &[u32])) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached("SELECT stamp_us, listed, full, redacted FROM ledger WHERE recipient=? ORDER BY number")?;
+        let mut rows = statement.query([recipient])?;
+        while let Some(r) = rows.next()? {
+            let (listed, full, redacted): (Vec<u8>, Vec<u8>, Vec<u8>) = (r.get(1)?, r.get(2)?, r.get(3)?);
+            let mut positions = unpack(&listed).unwrap_or_default();
+            positions.extend(unpack(&full).unwrap_or_default());
+            positions.extend(unpack_redacted(&redacted).unwrap_or_default().into_iter().map(|(position, _)| position));
+            take(r.get(0)?, &positions);
+        }
+        Ok(())
     }
 
     fn acts(&mut self, limit: usize) -> Result<Vec<(i64, String, String)>, Error> {

@@ -109,7 +109,7 @@ fn misps<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
 }
 
 fn state(suspended: bool) -> Markup {
-    html! { @if suspended { span.state.state-off { span aria-hidden="true" { "✕" } " suspended" } } @else { span.state.state-on { span aria-hidden="true" { "✓" } " receives" } } }
+    if suspended { parts::mark("off", "suspended") } else { parts::mark("on", "receives") }
 }
 
 fn switch<P>(asked: &Asked<'_, P>, one: &Recipient) -> Markup {

@@ -5,82 +5,41 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use polder_release::{Level, Origin};
+use polder_release::Origin;
 use polder_stix::time::Version;
 use polder_stix::{Id, ext, time};
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
-use super::{object, preview};
+use super::marked::{self, Marked};
+use super::objects::{self, Seen};
+use super::{forms, object, preview};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Trouble, Write};
-use crate::parts;
 use crate::sink::Reply;
 use crate::text::{cut, shown};
-
-/// A kind of object that has a form: its fields by name, label, help, and whether it needs them.
-struct Kind {
-    name: &'static str,
-    fields: &'static [(&'static str, &'static str, &'static str, bool)],
-}
-
-const KINDS: [Kind; 10] = [
-    Kind {
-        name: "indicator",
-        fields: &[
-            ("name", "Name", "", false),
-            ("pattern", "STIX pattern", "like [domain-name:value = 'host.example']", true),
-            ("description", "Description", "", false),
-        ],
-    },
-    Kind {
-        name: "report",
-        fields: &[
-            ("name", "Title", "", true),
-            ("description", "Description", "", false),
-            ("object_refs", "Objects it is about", "ids, one on each line", true),
-        ],
-    },
-    Kind {
-        name: "note",
-        fields: &[("abstract", "Title", "", false), ("content", "Text", "", true), ("object_refs", "Objects it is about", "ids, one on each line", true)],
-    },
-    Kind { name: "malware", fields: &[("name", "Name", "", true), ("description", "Description", "", false)] },
-    Kind { name: "threat-actor", fields: &[("name", "Name", "", true), ("description", "Description", "", false)] },
-    Kind { name: "vulnerability", fields: &[("name", "Name", "like CVE-2026-0001", true), ("description", "Description", "", false)] },
-    Kind { name: "domain-name", fields: &[("value", "Domain name", "", true)] },
-    Kind { name: "ipv4-addr", fields: &[("value", "IPv4 address", "", true)] },
-    Kind { name: "url", fields: &[("value", "URL", "", true)] },
-    Kind {
-        name: "relationship",
-        fields: &[
-            ("source_ref", "From", "an id", true),
-            ("relationship_type", "How", "like uses, indicates, targets", true),
-            ("target_ref", "To", "an id", true),
-        ],
-    },
-];
-const LONG: [&str; 3] = ["description", "content", "object_refs"];
-
-fn kind(name: &str) -> &'static Kind {
-    let [first, ..] = &KINDS;
-    KINDS.iter().find(|k| k.name == name).unwrap_or(first)
-}
+use crate::{limits, parts, text};
 
 pub(crate) fn new(asked: &Asked<'_, Write>) -> Answer {
-    let kind = kind(asked.query("kind"));
-    let kinds: Vec<(&str, &str)> = KINDS.iter().map(|k| (k.name, k.name)).collect();
+    let named = asked.query("kind");
+    let kind = forms::kind(if named.is_empty() { "indicator" } else { named }).ok_or_else(|| no_form(named))?;
+    let kinds: Vec<(&str, &str)> = forms::KINDS.iter().map(|k| (k.name, k.name)).collect();
+    // From the page of another object, which the new one is to be about.
+    let about = Id::parse(asked.query("about"));
+    let names = object::named(asked, about.iter().cloned().collect())?;
+    let first: Option<&str> = kind.fields().map(|f| f.name).find(|f| ["object_refs", "sighting_of_ref", "source_ref"].contains(f));
+    let shown = |name: &str| about.iter().filter(|_| Some(name) == first).map(Id::to_string).collect::<Vec<_>>();
     let main = html! {
         h1 { "New object" }
         form.filters method="get" action="/console/new" data-at-once {
+            @if let Some(about) = &about { input type="hidden" name="about" value=(about.to_string()); }
             (parts::field("kind", "Type", "", &parts::choice("kind", &kinds, kind.name)))
             button type="submit" { "Change" }
         }
         form.card id="draft" method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:400ms, change" {
             input type="hidden" name="form_token" value=(asked.form_token);
             input type="hidden" name="kind" value=(kind.name);
-            @for (name, label, help, needed) in kind.fields { (input(name, label, help, *needed)) }
-            (marking(asked)?)
+            @for field in kind.fields() { (forms::input(field, &shown(field.name), &names)) }
+            (marked::fields(asked, &Marked::default())?)
             button.primary type="submit" { "Preview" }
             section id="outcome" aria-live="polite" { p.quiet { "What is missing, and who would receive it, is shown here." } }
         }
@@ -88,28 +47,8 @@ pub(crate) fn new(asked: &Asked<'_, Write>) -> Answer {
     Ok(asked.page("New object", &main))
 }
 
-fn input(name: &str, label: &str, help: &str, needed: bool) -> Markup {
-    let described = (!help.is_empty()).then(|| format!("{name}-help"));
-    let control = html! {
-        @if LONG.contains(&name) { textarea id=(name) name=(name) rows="4" required[needed] aria-describedby=[described.as_ref()] spellcheck="false" {} }
-        @else { input id=(name) name=(name) required[needed] aria-describedby=[described.as_ref()] autocomplete="off" spellcheck="false"; }
-    };
-    parts::field(name, label, help, &control)
-}
-
-/// Level and audience: what decides who receives it.
-fn marking<P>(asked: &Asked<'_, P>) -> Result<Markup, Trouble> {
-    let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
-    let levels: Vec<(&str, &str)> = [("", "none: it stays in your organisation")].into_iter().chain(parts::LEVELS.map(|l| (l.name(), l.label()))).collect();
-    let members: Vec<&str> = policy.alliance.members.keys().map(|m| &**m).filter(|m| *m != &*policy.alliance.holder).collect();
-    Ok(html! {
-        (parts::field("level", "TLP level", "TLP:RED goes to persons and nodes that are named, and to no organisation.", &parts::choice("level", &levels, "")))
-        fieldset {
-            legend { "Only for these members (and yourself)" }
-            @if members.is_empty() { p.quiet { "There are no others yet." } }
-            @for member in members { label.check { input type="checkbox" name="member" value=(member); " " (asked.app.desk.name(member)) } }
-        }
-    })
+fn no_form(kind: &str) -> Trouble {
+    Trouble::bad(format!("there is no form for `{kind}`"), "choose a type of the list, or import the object as JSON")
 }
 
 pub(crate) fn random_id(kind: &str) -> Result<String, Trouble> {
@@ -119,104 +58,153 @@ pub(crate) fn random_id(kind: &str) -> Result<String, Trouble> {
     Ok(Id { kind: kind.into(), uuid }.to_string())
 }
 
-/// When our definitions of audiences were made: the same each time, so that equal ones are one.
-const AUDIENCE_MADE: &str = "2026-01-01T00:00:00.000Z";
-
-/// One id for one audience of one holder.
-fn audience_id(holder: &str, members: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in ["console audience", holder].iter().chain(members) {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    let first = hash.finalize().iter().take(16).fold(0u128, |sum, byte| (sum << 8) | u128::from(*byte));
-    // Written as one that is made of a name (version 5), which STIX's readers know.
-    let uuid = (first & !(0xf << 76) & !(0x3 << 62)) | (0x5 << 76) | (0x2 << 62);
-    Id { kind: "marking-definition".into(), uuid }.to_string()
+fn now_text<P>(asked: &Asked<'_, P>) -> String {
+    time::from_us(asked.app.store.now_us()).chars().take(23).collect::<String>() + "Z"
 }
 
-/// The objects that a form describes: the object, and the marking-definition of its audience where it names one.
+/// The objects that a form describes: the object, after the marking-definition of its audience where it names one.
 fn described<P>(asked: &Asked<'_, P>) -> Result<Vec<Value>, Trouble> {
-    let kind = kind(asked.form("kind"));
-    let now: String = time::from_us(asked.app.store.now_us()).chars().take(23).collect::<String>() + "Z";
-    let is_observable = matches!(kind.name, "domain-name" | "ipv4-addr" | "url");
-    let mut map = Map::new();
+    let kind = forms::kind(asked.form("kind")).ok_or_else(|| no_form(asked.form("kind")))?;
+    let before = edited(asked)?;
+    let mut map = before.as_ref().and_then(|seen| seen.object.as_object()).cloned().unwrap_or_default();
     map.insert("type".to_owned(), kind.name.into());
     map.insert("spec_version".to_owned(), "2.1".into());
-    for (name, label, _, needed) in kind.fields {
-        let value = asked.form(name);
-        if value.is_empty() && *needed {
-            return Err(Trouble::bad(format!("`{label}` is empty"), "fill it in"));
-        }
-        if *name == "object_refs" {
-            map.insert((*name).to_owned(), value.split_whitespace().collect());
-        } else if !value.is_empty() {
-            map.insert((*name).to_owned(), value.into());
+    for field in kind.fields().filter(|f| forms::shown(f, &map).is_some()).collect::<Vec<_>>() {
+        match forms::read(field, &asked.form_all(field.name))? {
+            Some(value) => drop(map.insert(field.name.to_owned(), value)),
+            None if field.needed => return Err(Trouble::bad(format!("`{}` is empty", field.label), "fill it in")),
+            None => drop(map.shift_remove(field.name)),
         }
     }
-    if is_observable {
+    complete(asked, kind, &mut map)?;
+    let was = before.as_ref().map_or_else(|| Ok(Marked::default()), |seen| Marked::of(asked, seen))?;
+    let (definition, refs) = Marked::entered(asked, was.others)?.written(asked)?;
+    if refs.is_empty() {
+        map.shift_remove("object_marking_refs");
+    } else {
+        map.insert("object_marking_refs".to_owned(), refs.into());
+    }
+    Ok(definition.into_iter().chain([Value::Object(map)]).collect())
+}
+
+/// What every object of its type has: an id, times, an author.
+fn complete<P>(asked: &Asked<'_, P>, kind: &forms::Kind, map: &mut Map<String, Value>) -> Result<(), Trouble> {
+    let now = now_text(asked);
+    if map.contains_key("id") {
+        map.insert("modified".to_owned(), now.into());
+        return Ok(());
+    }
+    if kind.is_observable() {
         let object = Value::Object(map.clone());
         let id = polder_stix::sco_id::deterministic_id(&object).map_or_else(|| random_id(kind.name), Ok)?;
         map.insert("id".to_owned(), id.into());
-    } else {
-        map.insert("id".to_owned(), random_id(kind.name)?.into());
-        map.insert("created".to_owned(), now.clone().into());
-        map.insert("modified".to_owned(), now.clone().into());
+        return Ok(());
     }
+    map.insert("id".to_owned(), random_id(kind.name)?.into());
+    map.insert("created".to_owned(), now.clone().into());
+    map.insert("modified".to_owned(), now.clone().into());
     match kind.name {
         "indicator" => {
             map.insert("pattern_type".to_owned(), "stix".into());
-            map.insert("valid_from".to_owned(), now.clone().into());
+            map.entry("valid_from").or_insert_with(|| now.into());
         }
-        "malware" => drop(map.insert("is_family".to_owned(), false.into())),
-        "report" => drop(map.insert("published".to_owned(), now.clone().into())),
+        "report" => drop(map.entry("published").or_insert_with(|| now.into())),
+        "malware" => drop(map.entry("is_family").or_insert(Value::Bool(false))),
         _ => {}
     }
     let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
-    if let (Some(author), false) = (policy.alliance.holder_identity(), is_observable) {
+    if let Some(author) = policy.alliance.holder_identity() {
         map.insert("created_by_ref".to_owned(), author.into());
     }
-    let mut marks = Vec::new();
-    let mut out = Vec::new();
-    if let Some(level) = Level::parse(asked.form("level")) {
-        marks.push(level.tlp_2_id().to_string());
+    Ok(())
+}
+
+/// The object of which a form is the next version, as it was when the form was made.
+fn edited<P>(asked: &Asked<'_, P>) -> Result<Option<Seen>, Trouble> {
+    let Some(id) = Id::parse(asked.form("of")) else { return Ok(None) };
+    let seen = object::latest(asked, &id)?.ok_or(Trouble::NotFound)?;
+    if seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default() != asked.form("version") {
+        return Err(Trouble::bad("another version of this object came in since its form was made", "open its page and edit it anew; nothing was kept"));
     }
-    let mut members = asked.form_all("member");
-    members.sort_unstable();
-    members.dedup();
-    if !members.is_empty() {
-        let id = audience_id(&policy.alliance.holder, &members);
-        let audience = json!({"extension_type": "property-extension", "audience": {"members": members}});
-        marks.push(id.clone());
-        out.push(json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": AUDIENCE_MADE, "name": format!("for {}", members.join(", ")), "extensions": {ext::AUDIENCE: audience}}));
-    }
-    if !marks.is_empty() {
-        map.insert("object_marking_refs".to_owned(), marks.into());
-    }
-    out.push(Value::Object(map));
-    Ok(out)
+    Ok(Some(seen))
+}
+
+/// A form loses nothing only of a whole object that has versions.
+fn has_form(seen: &Seen) -> Option<&'static forms::Kind> {
+    let whole = seen.object.pointer(&format!("/extensions/{}", ext::DERIVED)).is_none();
+    forms::kind(seen.text("type")).filter(|kind| whole && !kind.is_observable() && seen.item.entry.version.is_some())
 }
 
 pub(crate) fn edit(asked: &Asked<'_, Write>) -> Answer {
     let seen = object::of_address(asked)?;
-    let mut text = seen.object.clone();
-    if let Some(map) = text.as_object_mut().filter(|m| m.contains_key("modified")) {
-        let now: String = time::from_us(asked.app.store.now_us()).chars().take(23).collect::<String>() + "Z";
-        map.insert("modified".to_owned(), now.into());
-    }
     let own = preview::copies_held(asked, &seen.item.entry.id)?.iter().any(|c| c.origin == Origin::Own);
+    let form = match has_form(&seen).filter(|_| asked.query("as") != "json") {
+        Some(kind) => by_form(asked, &seen, kind)?,
+        None => by_text(asked, &seen),
+    };
     let main = html! {
         (parts::banner(&seen.marking()))
         h1 { "Edit " (cut(&seen.name())) }
+        p { (parts::object_link(&seen.id(), "Back to the object")) }
         @if !own { (parts::notice("warning", &html! { p { "This object came from elsewhere. What you save is your organisation's own version of it, kept beside theirs." } })) }
+        (form)
+    };
+    Ok(asked.page("Edit", &main))
+}
+
+fn by_form(asked: &Asked<'_, Write>, seen: &Seen, kind: &'static forms::Kind) -> Result<Markup, Trouble> {
+    let none = Map::new();
+    let map = seen.object.as_object().unwrap_or(&none);
+    let shown: Vec<(&forms::Field, Option<Vec<String>>)> = kind.fields().map(|f| (f, forms::shown(f, map))).collect();
+    let ids = shown.iter().filter_map(|(_, s)| s.as_ref()).flatten().filter_map(|text| Id::parse(text)).collect();
+    let names = object::named(asked, ids)?;
+    let kept: Vec<&str> = shown.iter().filter(|(_, s)| s.is_none()).map(|(f, _)| f.label).collect();
+    let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
+    let as_json = format!("/console/objects/{}/edit?as=json", seen.id());
+    Ok(html! {
+        form.card id="draft" method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:400ms, change" {
+            input type="hidden" name="form_token" value=(asked.form_token);
+            input type="hidden" name="kind" value=(kind.name);
+            input type="hidden" name="of" value=(seen.id());
+            input type="hidden" name="version" value=(version);
+            @for (field, shown) in &shown { @if let Some(shown) = shown { (forms::input(field, shown, &names)) } }
+            (marked::fields(asked, &Marked::of(asked, seen)?)?)
+            p.quiet {
+                "Everything else of it stays as it is" @if !kept.is_empty() { ", so do: " (kept.join(", ")) } ". "
+                a href=(as_json) { "Edit it as JSON" }
+            }
+            button.primary type="submit" { "Preview" }
+            section id="outcome" aria-live="polite" { p.quiet { "What is missing, and who would receive it, is shown here." } }
+        }
+    })
+}
+
+fn by_text(asked: &Asked<'_, Write>, seen: &Seen) -> Markup {
+    let mut text = seen.object.clone();
+    if let Some(map) = text.as_object_mut().filter(|m| m.contains_key("modified")) {
+        map.insert("modified".to_owned(), now_text(asked).into());
+    }
+    html! {
         form.card method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:600ms" {
             input type="hidden" name="form_token" value=(asked.form_token);
             (parts::field("json", "The next version", "Its `modified` is now. Who receives it follows from its markings.", &html! { textarea.code id="json" name="json" rows="24" spellcheck="false" aria-describedby="json-help" { (object::pretty(&text)) } }))
             button.primary type="submit" { "Preview" }
             section id="outcome" aria-live="polite" {}
         }
-    };
-    Ok(asked.page("Edit", &main))
+    }
+}
+
+/// Objects that a form may name, found as somebody types: for a script, which puts the id into the field.
+pub(crate) fn pick(asked: &Asked<'_, Write>) -> Answer {
+    const FOUND_MAX: usize = 12;
+    let types: Vec<&str> = asked.query("types").split_whitespace().collect();
+    let found = objects::matching(asked, asked.query("q"), &types, FOUND_MAX)?;
+    Ok(Reply::page(html! {
+        ul.found aria-live="polite" {
+            @for one in &found { li { button type="button" data-add=(one.id()) data-called=(text::plain(&one.name(), limits::CELL_CHARS_MAX)) { span.kind { (cut(one.text("type"))) } " " (cut(&one.name())) " " (parts::level(one.marking().level)) } } }
+            @if found.is_empty() { li.quiet { "Nothing of that is here for you." } }
+        }
+    }))
 }
 
 pub(crate) fn import(asked: &Asked<'_, Write>) -> Answer {
@@ -460,7 +448,7 @@ fn contents(bytes: &[u8]) -> Markup {
     let all = polder_stix::bundle::split(bytes).objects;
     let first: Vec<Value> = all.iter().take(SHOWN_MAX).filter_map(|text| serde_json::from_str(text).ok()).collect();
     html! {
-        ul { @for object in &first { li { span.kind { (cut(object.get("type").and_then(Value::as_str).unwrap_or("no type"))) } " " (cut(&super::objects::name_of(object))) } } }
+        ul { @for object in &first { li { span.kind { (cut(object.get("type").and_then(Value::as_str).unwrap_or("no type"))) } " " (cut(&objects::name_of(object))) } } }
         @if all.len() > SHOWN_MAX { p.quiet { "and " (all.len() - SHOWN_MAX) " more" } }
     }
 }

@@ -58,14 +58,14 @@ fn choose(address: &str, ids: &[&str], chosen: &str, now: Option<Level>) -> Mark
     html! {
         form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-trigger="change, submit" {
             @for id in ids { input type="hidden" name="id" value=(id); }
-            (parts::field("level", "New level", "A marking is only ever raised. To widen it, its originator makes a new version.", &level_choice(chosen, now)))
+            (parts::field("level", "New level", "Raising is one press. What your organisation introduced is made wider on its own page, by who may.", &level_choice(chosen, now)))
             button type="submit" { "Show who would lose it" }
         }
     }
 }
 
 /// Objects by their ids, as far as they are in the view.
-fn seen_of<P>(asked: &Asked<'_, P>, ids: &[&str]) -> Result<Vec<Seen>, Trouble> {
+pub(super) fn seen_of<P>(asked: &Asked<'_, P>, ids: &[&str]) -> Result<Vec<Seen>, Trouble> {
     let ids: Vec<Id> = ids.iter().filter_map(|id| Id::parse(id)).take(CHOSEN_MAX).collect();
     if ids.is_empty() {
         return Err(Trouble::bad("no object is chosen", "go back and choose some"));
@@ -129,7 +129,7 @@ fn source_of<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Option<String>, Trou
     Ok(own.or_else(|| copies.iter().rfind(|c| c.version == one.item.entry.version)).map(|c| c.source.to_string()))
 }
 
-fn losses(tables: &[(Vec<preview::Told>, Vec<preview::Told>)]) -> Markup {
+pub(super) fn losses(tables: &[(Vec<preview::Told>, Vec<preview::Told>)]) -> Markup {
     let mut order: Vec<&str> = Vec::new();
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for (now, then) in tables {

@@ -3,7 +3,7 @@
 //! The rule: what the reader may not hold is not here, and every part of the page is a question of its own to the reader's view.
 
 use maud::{Markup, html};
-use polder_release::Form;
+use polder_release::{Form, Origin};
 use polder_stix::Id;
 use polder_store::{Query, Versions};
 use serde_json::{Value, json};
@@ -31,6 +31,12 @@ pub(crate) fn of_address<P>(asked: &Asked<'_, P>) -> Result<Seen, Trouble> {
     items.into_iter().filter(is_meant).find_map(Seen::of).ok_or(Trouble::NotFound)
 }
 
+/// An object in its last version, if the reader may hold it.
+pub(crate) fn latest<P>(asked: &Asked<'_, P>, id: &Id) -> Result<Option<Seen>, Trouble> {
+    let query = Query { ids: Some(vec![id.clone()]), versions: Versions::last(), ..Query::default() };
+    Ok(asked.view(&query, form_for(asked))?.items.into_iter().find_map(Seen::of))
+}
+
 pub(crate) fn raw(asked: &Asked<'_, Read>) -> Answer {
     let seen = of_address(asked)?;
     let id = seen.id();
@@ -52,8 +58,8 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         @if seen.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() {
             (parts::notice("info", &html! { p { "This is a redacted copy: parts that are not for you were taken out." } }))
         }
-        (actions(asked, &id))
-        div.columns-two {
+        (actions(asked, &id, house && preview::copies_held(asked, &seen.item.entry.id)?.iter().any(|c| c.origin == Origin::Own)))
+        div.columns-two id="object" data-live="view" {
             section aria-labelledby="says" {
                 h2 id="says" { "What it says" }
                 (properties(&seen.object, &named_in(asked, &seen.object)?))
@@ -103,14 +109,19 @@ fn shown_plain(text: &str) -> Markup {
     html! { (escaped) }
 }
 
-fn actions<P>(asked: &Asked<'_, P>, id: &str) -> Markup {
+fn actions<P>(asked: &Asked<'_, P>, id: &str, own: bool) -> Markup {
     // What a definition says is raised and widened by its author alone.
     let is_definition = id.starts_with("marking-definition--");
     html! {
         nav.actions aria-label="actions" {
             ul {
-                @if asked.may(Right::Tighten) && asked.may(Right::Preview) && !is_definition { li { a.button href=(format!("/console/objects/{id}/mark")) { "Raise the marking…" } } }
                 @if asked.may(Right::Write) && !is_definition { li { a.button href=(format!("/console/objects/{id}/edit")) { "Edit…" } } }
+                @if asked.may(Right::Tighten) && asked.may(Right::Preview) && !is_definition {
+                    li { a.button href=(format!("/console/objects/{id}/mark")) { "Raise the marking…" } }
+                    li { a.button href=(format!("/console/recall?id={id}")) { "Recall…" } }
+                }
+                @if own && asked.may(Right::Downgrade) && !is_definition { li { a.button href=(format!("/console/objects/{id}/widen")) { "Widen…" } } }
+                @if asked.may(Right::Write) { li { a.button href=(format!("/console/new?kind=note&about={id}")) { "Write a note…" } } }
                 li { a.button href=(format!("/console/objects/{id}/graph")) { "Graph" } }
                 li { a.button href=(format!("/console/objects/{id}/raw")) { "Save as JSON" } }
             }

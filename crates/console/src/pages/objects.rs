@@ -91,7 +91,7 @@ pub(crate) fn home(_: &Asked<'_, Read>) -> Answer {
 /// What the address asks for.
 struct Wanted<'w> {
     words: &'w str,
-    kind: &'w str,
+    kinds: Vec<&'w str>,
     since_us: Option<i64>,
     until_us: Option<i64>,
     before_us: Option<i64>,
@@ -112,7 +112,7 @@ impl<'w> Wanted<'w> {
         let chosen = asked.sent.query.iter().any(|(k, _)| k == "col");
         Ok(Self {
             words: asked.query("q"),
-            kind: asked.query("type"),
+            kinds: Some(asked.query("type")).into_iter().filter(|t| !t.is_empty()).collect(),
             since_us: moment(asked.query("since"))?,
             until_us: moment(asked.query("until"))?,
             before_us: moment(asked.query("before"))?,
@@ -136,7 +136,7 @@ impl<'w> Wanted<'w> {
 /// Objects of the reader's view, newest first, one more than a page holds if there are more.
 fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trouble> {
     let most = limits::PAGE_OBJECTS + 1;
-    let types = (!wanted.kind.is_empty()).then(|| vec![wanted.kind.into()]);
+    let types = (!wanted.kinds.is_empty()).then(|| wanted.kinds.iter().map(|k| (*k).into()).collect());
     let until_us = [wanted.until_us, wanted.before_us].into_iter().flatten().min();
     let form = form_for(asked);
     let words: Vec<String> = wanted.words.split_whitespace().filter(|w| w.contains(char::is_alphanumeric)).take(32).map(str::to_owned).collect();
@@ -169,6 +169,14 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trou
         }
     }
     Ok(out)
+}
+
+/// The latest objects of these types that have these words in their names and values.
+pub(crate) fn matching<P>(asked: &Asked<'_, P>, words: &str, types: &[&str], most: usize) -> Result<Vec<Seen>, Trouble> {
+    let wanted = Wanted { words, kinds: types.to_vec(), since_us: None, until_us: None, before_us: None, columns: Vec::new() };
+    let mut seen = if words.is_empty() { Vec::new() } else { found(asked, &wanted)? };
+    seen.truncate(most);
+    Ok(seen)
 }
 
 pub(crate) fn list(asked: &Asked<'_, Read>) -> Answer {
@@ -206,7 +214,7 @@ fn filters<P>(wanted: &Wanted<'_>, asked: &Asked<'_, P>) -> Markup {
             }
             div.field {
                 label for="type" { "Type" }
-                (type_choice(wanted.kind))
+                (type_choice(wanted.kinds.first().copied().unwrap_or_default()))
             }
             div.field { label for="since" { "Seen here since" } input id="since" name="since" type="date" value=(asked.query("since")); }
             div.field { label for="until" { "until" } input id="until" name="until" type="date" value=(asked.query("until")); }
@@ -280,7 +288,7 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
             @let strictest = Marking { level: seen.iter().filter_map(|s| s.marking().level).max(), more: vec!["the strictest of what is shown".to_owned()] };
             div.print-only { (parts::banner(&strictest)) }
             @if seen.is_empty() {
-                (parts::nothing(if wanted.words.is_empty() && wanted.kind.is_empty() { "There is nothing here for you yet." } else { "Nothing of that is here for you." },
+                (parts::nothing(if wanted.words.is_empty() && wanted.kinds.is_empty() { "There is nothing here for you yet." } else { "Nothing of that is here for you." },
                     "Words are found from their third letter on; fewer words find more."))
             } @else {
                 form method="get" action="/console/mark" {
@@ -294,7 +302,7 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
                             tbody { @for one in seen { (row(one, ends, wanted, bulk)) } }
                         }
                     }
-                    @if bulk { div.bulk { button type="submit" { "Raise the marking of those chosen…" } } }
+                    @if bulk { div.bulk { button type="submit" { "Raise the marking of those chosen…" } " " button type="submit" formaction="/console/recall" { "Recall those chosen…" } } }
                 }
                 (super::export::form(asked, seen))
                 @if let Some(next) = next { p.pager { a rel="next" href=(next) { "Older" } } }

@@ -105,6 +105,11 @@ pub(crate) fn audience<P>(asked: &Asked<'_, P>, id: &str, version: &str) -> Resu
     Ok(told)
 }
 
+/// What the decision says to everybody of the copy each fares best with, whatever its version.
+pub(crate) fn audience_of_all<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>, Trouble> {
+    Ok(best(rows(&asked.ask(about("audience", id), &[])?, "audience")))
+}
+
 /// Who refused it, if that is what was said last.
 fn refused(value: &Value) -> String {
     let Some(last) = value.get("answered").and_then(Value::as_array).and_then(|all| all.first()) else { return String::new() };
@@ -275,7 +280,7 @@ fn vouched(origin: &polder_release::Origin) -> Markup {
     }
 }
 
-fn sent_how(what: &str) -> &'static str {
+pub(crate) fn sent_how(what: &str) -> &'static str {
     match what {
         "full" => "in full",
         "redacted" => "in part",
@@ -294,10 +299,12 @@ pub(crate) fn holders<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
         section aria-labelledby="holders" {
             h2 id="holders" { "Who was sent it" }
             @if rows.is_empty() { p.quiet { "Nobody yet." } }
+            @if let Some(at) = told.get("recalled").and_then(Value::as_str) { p { "Recalled at " (parts::moment_text(at)) ": " a href=(format!("/console/recall?id={}", seen.id())) { "receipts" } } }
             ul { @for (recipient, versions) in &by { li {
                 strong { (cut(recipient)) }
                 @for row in versions {
                     " · " (sent_how(&text(row, "what"))) @if !text(row, "version").is_empty() { " " (parts::moment_text(&text(row, "version"))) }
+                    @if !text(row, "at").is_empty() { ", first at " (parts::moment_text(&text(row, "at"))) }
                     @if row.get("in_view") == Some(&Value::Bool(false)) { " " span.quiet { "(may no longer have it; what it took stays with it)" } }
                 }
             } } }

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use polder_stix::Id;
 use serde_json::{Value, json};
 
-use super::object;
 use super::preview::Told;
+use super::{object, widen};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Preview, Release, Trouble};
 use crate::parts;
@@ -35,8 +35,9 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
         h1 { "Waiting for a person" }
         p { "Own objects with a marking that nobody here has explained go to nobody else until somebody answers." @if needed > 1 { " It takes " (needed) " persons to release one." } }
         div data-live="view" id="waiting" {
-            @if waiting.is_empty() { (parts::nothing("Nothing waits.", "")) }
+            @if waiting.is_empty() { (parts::nothing("No object waits for its release.", "")) }
             @for one in &waiting { (card(asked, one, needed)) }
+            (widen::proposals(asked, &value, needed)?)
         }
     };
     Ok(asked.page("Queue", &main))

@@ -14,6 +14,13 @@ function times(root) {
   });
 }
 
+/** A time as the page said it. */
+function plain(time) {
+  if (!("local" in time.dataset)) return;
+  delete time.dataset.local;
+  time.title = `${time.dateTime} (UTC)`;
+}
+
 /** A file may be dropped anywhere on its form. */
 function drops(root) {
   each(root, "form[data-drop]", (form) => {
@@ -30,6 +37,43 @@ function drops(root) {
         input.files = event.dataTransfer.files;
         form.requestSubmit();
       }
+    });
+  });
+}
+
+/** Objects are found by name for a field that takes ids; a press puts the id there, with the name beside it. */
+function picks(root) {
+  each(root, "[data-pick]", (box) => {
+    const field = document.getElementById(box.dataset.pick);
+    const search = box.querySelector("input");
+    if (!field || !search) return;
+    box.hidden = false;
+    let due = 0;
+    // What is typed here is no part of the form.
+    for (const kind of ["input", "change"]) search.addEventListener(kind, (event) => event.stopPropagation());
+    search.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+    search.addEventListener("input", () => {
+      clearTimeout(due);
+      due = setTimeout(async () => {
+        const words = search.value.trim();
+        const old = box.querySelector(".found");
+        if (!words) return old.replaceChildren();
+        const answer = await fetch(`/console/pick?${new URLSearchParams({ q: words, types: box.dataset.types })}`);
+        if (!answer.ok || answer.redirected || words !== search.value.trim()) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".found");
+        if (fresh) box.querySelector(".found").replaceWith(document.importNode(fresh, true));
+      }, 250);
+    });
+    box.addEventListener("click", (event) => {
+      const chosen = event.target.closest("[data-add]");
+      if (!chosen) return;
+      const line = `${chosen.dataset.add} ${chosen.dataset.called}`.trim();
+      const many = field.tagName === "TEXTAREA" && field.value.trim();
+      field.value = many ? `${field.value.trimEnd()}\n${line}` : line;
+      search.value = "";
+      box.querySelector(".found").replaceChildren();
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      search.focus();
     });
   });
 }
@@ -66,11 +110,16 @@ async function refresh() {
     each(document, "[data-live][id]", (old) => {
       const part = fresh.getElementById(old.id);
       const busy = old.contains(document.activeElement) || old.querySelector("input:checked");
+      // What somebody opened is no change of the page.
+      const open = [...old.querySelectorAll("details")].map((details) => details.open);
+      each(old, "details", (details) => (details.open = false));
+      each(old, "time", (time) => plain(time));
       if (part && !busy && part.innerHTML !== old.innerHTML) {
         old.replaceWith(document.importNode(part, true));
         window.htmx?.process(document.getElementById(part.id));
-        dress(document);
       }
+      document.getElementById(old.id)?.querySelectorAll("details").forEach((details, n) => (details.open = open[n] ?? false));
+      dress(document);
     });
   } finally {
     asking = false;
@@ -108,6 +157,7 @@ document.addEventListener("htmx:after:swap", () => dress(document));
 const start = () => {
   dress(document);
   drops(document);
+  picks(document);
   live();
 };
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -31,6 +31,14 @@ pub struct Pushed {
     pub gone: bool,
 }
 
+impl Pushed {
+    /// Does the event, or a part of it, stand there by this UUID? An event stands as long as it was not withdrawn whole.
+    #[must_use]
+    pub fn stands(&self, uuid: &str) -> bool {
+        !self.gone && self.parts.get(uuid).is_none_or(|part| *part != Part::Withdrawn)
+    }
+}
+
 /// A part of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {

@@ -25,6 +25,8 @@ struct Course {
     problems: Vec<Value>,
     /// Of which event what could not be taken back, and why.
     standing: BTreeMap<String, String>,
+    /// UUIDs of what was taken back, and when that was seen there.
+    receipts: BTreeMap<String, String>,
 }
 
 /// What is written, if it is not long.
@@ -98,9 +100,10 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     let went = beside((node, &remote), &all, &mut said, &mut course);
     note(node, name, |s| s.said = said)?;
     let beside = went?;
-    let Course { kept, withdrawn, problems, standing } = course;
+    let Course { kept, withdrawn, problems, standing, receipts } = course;
     note(node, name, |s| {
         s.standing = standing.clone();
+        s.withdrawn.extend(receipts);
         s.last.insert("push".to_owned(), format!("{}, {kept} of {wanted} events", now(node)));
     })?;
     let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
@@ -165,7 +168,10 @@ fn events(
         gone.iter().try_for_each(|uuid| withdraw(node, remote, uuid, &mut pushed, course))
     })();
     // Whatever became of the rest, what is there by our hand is not forgotten.
-    note(node, name, |s| s.pushed = pushed)?;
+    note(node, name, |s| {
+        s.pushed = pushed;
+        s.withdrawn.extend(course.receipts.clone());
+    })?;
     went.map(|()| (ours.len(), wanted.len()))
 }
 
@@ -205,7 +211,7 @@ fn one(
     }
     if !gone.is_empty() || before.has_fewer_tags(&state) {
         let back = remote.event(uuid, Local::Left)?;
-        verify(back.as_ref(), uuid, &gone, &before, &mut state, course);
+        verify((node, back.as_ref()), uuid, &gone, &before, &mut state, course);
         let tags = back.as_ref().map(|back| before.tags_standing(&state, back)).unwrap_or_default();
         if !tags.is_empty() {
             cannot(course, uuid, format!("MISP takes no tag off: {}", tags.join(", ")));
@@ -217,11 +223,14 @@ fn one(
 }
 
 /// Were parts withdrawn, by what the other side has now?
-fn verify(back: Option<&Value>, uuid: &str, gone: &[String], before: &Pushed, state: &mut Pushed, course: &mut Course) {
+fn verify((node, back): (&Node, Option<&Value>), uuid: &str, gone: &[String], before: &Pushed, state: &mut Pushed, course: &mut Course) {
     let standing = back.map(|back| Pushed::standing(back, gone)).unwrap_or_default();
     course.withdrawn += gone.len() - standing.len();
     for part in gone {
         let there = standing.contains(part);
+        if !there {
+            course.receipts.insert(part.clone(), now(node));
+        }
         let kept = before.parts.get(part).cloned().filter(|_| there);
         state.parts.insert(part.clone(), kept.unwrap_or(Part::Withdrawn));
     }
@@ -248,12 +257,15 @@ fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String,
     match remote.send(uuid, &event)? {
         Sent::Kept | Sent::Narrowed(_) => {
             let back = remote.event(uuid, Local::Left)?;
-            verify(back.as_ref(), uuid, &gone, &before, &mut state, course);
+            verify((node, back.as_ref()), uuid, &gone, &before, &mut state, course);
             let parts_stand = course.standing.contains_key(uuid);
             let title = back.as_ref().map(|back| back.get("Event").and_then(|e| e.get("info")).and_then(Value::as_str).unwrap_or_default());
             state.gone = !parts_stand && title.is_none_or(|title| title == WITHDRAWN);
             if !state.gone && !parts_stand {
                 cannot(course, uuid, "the event still stands there".to_owned());
+            }
+            if state.gone {
+                course.receipts.insert(uuid.to_owned(), now(node));
             }
             *known = state;
         }
@@ -298,6 +310,7 @@ fn beside((node, remote): (&Node, &Remote), all: &[Said], said: &mut BTreeMap<St
             None => {
                 course.withdrawn += 1;
                 said.remove(&uuid);
+                course.receipts.insert(uuid, now(node));
             }
         }
     }

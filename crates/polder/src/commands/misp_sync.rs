@@ -41,6 +41,9 @@ pub(crate) struct Server {
     /// Events of which something could not be taken back there, and why.
     #[serde(default)]
     pub(super) standing: BTreeMap<String, String>,
+    /// What was taken back, by its UUID, and when that was seen there.
+    #[serde(default)]
+    pub(super) withdrawn: BTreeMap<String, String>,
 }
 
 fn path(node: &Node) -> PathBuf {
@@ -118,6 +121,7 @@ pub(super) fn add(node: &Node, name: &str, url: String, key: String, source: Str
             pushed: BTreeMap::new(),
             said: BTreeMap::new(),
             standing: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
         },
     );
     keep(node, &all)?;
@@ -259,6 +263,23 @@ pub(super) fn status(node: &Node) -> Result<Answer, Failure> {
         map.insert("cannot_be_withdrawn".to_owned(), standing.into());
     }
     Ok(Answer::ok(answer))
+}
+
+/// What became of an object at each MISP that it was pushed to: it stands there, was seen gone there, or cannot be taken back.
+pub(super) fn standing_of(node: &Node, id: &polder_stix::Id) -> Result<Vec<Value>, Failure> {
+    let uuid = id.to_string().split_once("--").map(|(_, uuid)| uuid.to_owned()).unwrap_or_default();
+    let mut rows = Vec::new();
+    for (name, s) in servers(node)? {
+        let event = s.pushed.iter().find(|(event, p)| **event == uuid || p.parts.contains_key(&uuid)).map(|(event, _)| event.clone());
+        let stands = event.as_ref().is_some_and(|event| s.pushed.get(event).is_some_and(|p| p.stands(&uuid))) || s.said.contains_key(&uuid);
+        let when = s.withdrawn.get(&uuid).filter(|_| !stands);
+        if !stands && when.is_none() {
+            continue;
+        }
+        let why = s.standing.get(event.as_deref().unwrap_or(&uuid)).filter(|_| stands);
+        rows.push(json!({"misp": name, "to": s.to, "stands": stands, "withdrawn": when, "why": why}));
+    }
+    Ok(rows)
 }
 
 pub(super) fn now(node: &Node) -> String {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use polder_misp::{in_words, unexplained_in_words};
-use polder_release::{Level, Mark, Origin, Reason, Verdict, predefined};
+use polder_release::{Mark, Origin, Reason, Verdict};
 use polder_stix::{Id, time};
 use polder_store::{Act, Explained, Sharing, prepare};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Caller, effect};
 use crate::failure::{Failure, exit};
@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::request::Answer;
 use crate::words;
 
-fn missing(id: &Id) -> Failure {
+pub(super) fn missing(id: &Id) -> Failure {
     Failure::not_found("object", &id.to_string(), "`polder object find WORDS` searches names and values")
 }
 
@@ -222,7 +222,8 @@ pub(super) fn queue(node: &Node, reader: Option<&str>) -> Result<Answer, Failure
         row
     };
     let rows: Vec<Value> = waiting.iter().map(row).collect();
-    Ok(Answer::ok(json!({"queue": rows, "persons_min": node.config.widen_persons_min})))
+    let wider = super::marking::proposed(node, reader)?;
+    Ok(Answer::ok(json!({"queue": rows, "wider": wider, "persons_min": node.config.widen_persons_min})))
 }
 
 /// As the log of acts names it.
@@ -262,7 +263,7 @@ fn may_release(node: &Node, by: &str) -> bool {
 }
 
 /// How the copies that somebody was shown are named: by what they say to that reader, too, so that an answer is about what was read.
-fn copy_name(node: &Node, reader: Option<&str>, e: &Explained) -> String {
+pub(super) fn copy_name(node: &Node, reader: Option<&str>, e: &Explained) -> String {
     use sha2::Digest as _;
     let bytes = match reader {
         Some(reader) => node.store.copy_for(e.row.row, reader).ok().flatten(),
@@ -315,91 +316,6 @@ pub(super) fn settle(node: &Node, caller: Caller<'_>, id: &Id, to: &str, (yes, s
     Ok(Answer::ok(value))
 }
 
-/// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here. When it is only tried,
-/// who could then have the object is told.
-pub(super) fn mark(node: &Node, caller: Caller<'_>, id: &Id, (level, source): (&str, Option<&str>), dry_run: bool) -> Result<Answer, Failure> {
-    let level = crate::directory::level(level).map_err(Failure::into_usage)?;
-    let (by, reader) = (caller.by, caller.reader);
-    let (latest, own) = to_be_marked(node, reader, id, level, source)?;
-    let is_element = own && polder_misp::is_element(&node.store.row_bytes(latest.row, false)?);
-    // MISP writes its events anew with its own markings; what a person raised here holds over them.
-    let overlay = (!own || is_element).then(|| Act::Overlay(id.clone(), latest.source.clone(), level));
-    if dry_run {
-        let mut trial = node.store.rehearse(&latest.source, reader)?;
-        if own {
-            trial.ingest(vec![new_version(node, latest.row, level)?])?;
-        }
-        overlay.into_iter().try_for_each(|act| trial.act(act))?;
-        let rows = tried(node, &trial, (&latest.source, reader), std::slice::from_ref(id))?;
-        return Ok(Answer::ok(json!({"audience": rows})));
-    }
-    let version = if own { take_version(node, latest.row, level)? } else { None };
-    if own {
-        node.store.act(Act::Note(format!("{id} marked {}", level.label())), by)?;
-    }
-    overlay.into_iter().try_for_each(|act| node.store.act(act, by))?;
-    Ok(Answer::ok(if own {
-        json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})
-    } else {
-        json!({"id": id.to_string(), "level": level.label(), "how": "tightened here", "source": latest.source})
-    }))
-}
-
-/// The copy that is marked, and whether it is an own one; refused where the level would not raise anything.
-fn to_be_marked(node: &Node, reader: Option<&str>, id: &Id, level: Level, source: Option<&str>) -> Result<(polder_store::RowView, bool), Failure> {
-    // What somebody may not hold is not what they raise.
-    let mut rows = match reader {
-        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
-        None => node.store.rows_of(id),
-    };
-    rows.retain(|r| source.is_none_or(|s| *r.source == *s));
-    let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
-    let own = rows.iter().filter(|r| Some(&*r.source) == own_source.as_deref()).max_by_key(|r| (r.version.map(time::Version::ns), r.row)).cloned();
-    let Some(latest) = own.or_else(|| rows.last().cloned()) else { return Err(missing(id)) };
-    let now = latest.label.terms().and_then(|t| t.tlp.values().map(|b| b.level).max());
-    if now.is_some_and(|now| level < now) {
-        let now = now.map_or("", Level::label);
-        return Err(Failure::new(
-            exit::NO,
-            format!("`{id}` is {now}, and marking it {} would lower that", level.label()),
-            "only its originator can widen it, by a new version",
-        ));
-    }
-    let stays_here = words::is_held_back(&latest.label, &node.directory().holder);
-    if now.is_none() && stays_here && level < Level::AmberStrict {
-        let why = format!("`{id}` has no marking and stays in this organisation, and {} would let others have it", level.label());
-        return Err(Failure::new(exit::NO, why, "this command only raises; to share it, import a new version that carries the marking"));
-    }
-    let is_own = Some(&*latest.source) == own_source.as_deref();
-    Ok((latest, is_own))
-}
-
-fn take_version(node: &Node, row: u32, level: Level) -> Result<Option<String>, Failure> {
-    let prepared = new_version(node, row, level)?;
-    let version = prepared.header().version().map(|v| v.to_string());
-    let own = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone()).unwrap_or_default();
-    node.store.ingest(&own, None, vec![prepared])?;
-    Ok(version)
-}
-
-fn new_version(node: &Node, row: u32, level: Level) -> Result<polder_store::Prepared, Failure> {
-    let defect = |what: &str| Failure::configuration(format!("the object cannot be marked: {what}"), "look at it with `polder object get`");
-    let bytes = node.store.row_bytes(row, false)?;
-    let mut object: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|e| defect(&e.to_string()))?;
-    let refs = object.entry("object_marking_refs").or_insert_with(|| json!([]));
-    let list = refs.as_array_mut().ok_or_else(|| defect("`object_marking_refs` is no list"))?;
-    list.retain(|r| r.as_str().and_then(Id::parse).is_none_or(|id| predefined(&id).is_none()));
-    list.push(level.tlp_2_id().to_string().into());
-    let now_us = node.store.now_us();
-    if object.contains_key("modified") {
-        let now = time::from_us(now_us);
-        let millis = now.get(..23).map(|t| format!("{t}Z")).unwrap_or(now);
-        object.insert("modified".to_owned(), millis.into());
-    }
-    // The level's definition is not written beside it: everyone may have that, so everyone would learn that something was raised.
-    prepare(&Value::Object(object).to_string(), now_us).map_err(|r| defect(&r.reason))
-}
-
 /// Takes a definition as valid for every source.
 pub(super) fn pin(node: &Node, by: &str, body: &[u8]) -> Result<Answer, Failure> {
     let document = polder_stix::bundle::split(body);
@@ -440,16 +356,46 @@ fn shared(s: &Sharing) -> Value {
     told
 }
 
+/// Each of them, with when it went out first.
+fn all_shared(node: &Node, sharings: &[Sharing]) -> Result<Vec<Value>, Failure> {
+    let times = node.store.first_sent_us(sharings)?;
+    let told = |(sharing, at_us): (&Sharing, Option<i64>)| {
+        let mut told = shared(sharing);
+        if let Some(map) = told.as_object_mut() {
+            map.insert("at".to_owned(), json!(at_us.map(time::from_us)));
+        }
+        told
+    };
+    Ok(sharings.iter().zip(times).map(told).collect())
+}
+
 /// Who was sent an object.
+fn holders(node: &Node, reader: Option<&str>, id: &Id) -> Result<Vec<Value>, Failure> {
+    all_shared(node, &node.store.who_has_known(id, reader)?)
+}
+
+/// Who was sent an object, what stands of it in other MISPs, and when it was last recalled.
 pub(super) fn who_has(node: &Node, reader: Option<&str>, id: &Id) -> Result<Answer, Failure> {
-    let rows: Vec<Value> = node.store.who_has_known(id, reader)?.iter().map(shared).collect();
+    let rows = holders(node, reader, id)?;
     let exit = if rows.is_empty() { exit::NO } else { exit::OK };
-    Ok(Answer { value: json!({"who_has": rows}), bytes: None, exit })
+    let mut value = json!({"who_has": &rows});
+    let may_know = match reader {
+        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.iter().any(|e| e.judgement.permits()),
+        None => true,
+    };
+    if let Some(map) = value.as_object_mut().filter(|_| may_know) {
+        // Another object may bear the same UUID: of this one only where the ledger says so.
+        let sent = |misp: &Value| rows.iter().any(|r| r.get("recipient") == misp.get("to"));
+        let misps: Vec<Value> = super::misp_sync::standing_of(node, id)?.into_iter().filter(sent).collect();
+        map.insert("misps".to_owned(), misps.into());
+        map.insert("recalled".to_owned(), json!(super::marking::recalled_us(node, id)?.map(time::from_us)));
+    }
+    Ok(Answer { value, bytes: None, exit })
 }
 
 /// What a recipient was sent.
 pub(super) fn what_has(node: &Node, reader: Option<&str>, recipient: &str) -> Result<Answer, Failure> {
-    let rows: Vec<Value> = node.store.what_has_known(recipient, reader)?.iter().map(shared).collect();
+    let rows = all_shared(node, &node.store.what_has_known(recipient, reader)?)?;
     let exit = if rows.is_empty() { exit::NO } else { exit::OK };
     Ok(Answer { value: json!({"what_has": rows}), bytes: None, exit })
 }

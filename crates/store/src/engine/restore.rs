@@ -4,12 +4,12 @@
 
 use std::sync::Mutex;
 
-use polder_release::{DefaultLabel, Kind, Level, Origin, Recipient, meaning_of_content};
+use polder_release::{DefaultLabel, Kind, Origin, Recipient, meaning_of_content};
 use polder_stix::Id;
 use polder_stix::time::Version;
 use serde_json::Value;
 
-use super::Engine;
+use super::{Engine, Tightening};
 use crate::backend::{Backend, Reader, Record, RowRecord};
 use crate::columns::{Commit, NewRow, Source};
 use crate::ingest::unreadable;
@@ -128,8 +128,7 @@ impl Engine {
                     }
                 }
                 Record::Overlay { object, source, level } => {
-                    let level = level.as_deref().and_then(Level::parse);
-                    self.columns.set_overlay(*object, *source, &DefaultLabel { level, ..DefaultLabel::default() });
+                    self.columns.tighten(*object, *source, Tightening::of_record(level.as_deref()));
                 }
                 Record::Pin { id, bytes } => {
                     if let (Some(id), Ok(value)) = (Id::parse(id), serde_json::from_slice(bytes)) {

@@ -1,0 +1,200 @@
+//! Taking objects back: who would lose them, who was sent them, and what is known of each copy out there.
+//!
+//! The rule: it says what was seen, a receipt, and of what cannot be recalled that it cannot.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use polder_stix::time;
+use serde_json::{Value, json};
+
+use super::object::about;
+use super::objects::Seen;
+use super::{mark, preview};
+use crate::desk::Right;
+use crate::guard::{Answer, Asked, Tighten, Trouble};
+use crate::parts;
+use crate::sink::Reply;
+use crate::text::{cut, shown};
+
+pub(crate) fn ask(asked: &Asked<'_, Tighten>) -> Answer {
+    let ids: Vec<&str> = asked.sent.query.iter().filter(|(k, _)| k == "id").map(|(_, v)| v.as_str()).collect();
+    let seen = mark::seen_of(asked, &ids)?;
+    let main = match seen.as_slice() {
+        [] => return Err(Trouble::NotFound),
+        [one] => html! {
+            (parts::banner(&one.marking()))
+            h1 { "Recall " (cut(&one.name())) }
+            p { (parts::object_link(&one.id(), "Back to the object")) }
+            (outcome(asked, &seen)?)
+            (receipts(asked, one)?)
+        },
+        several => html! {
+            h1 { "Recall " (several.len()) " objects" }
+            ul { @for one in several { li { (parts::level(one.marking().level)) " " (parts::object_link(&one.id(), &one.name())) } } }
+            (outcome(asked, &seen)?)
+        },
+    };
+    Ok(asked.page("Recall", &main))
+}
+
+/// Who would lose them.
+fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
+    let (mut problems, mut tables) = (Vec::new(), Vec::new());
+    for one in seen {
+        let now = preview::audience_of_all(asked, &one.id())?;
+        match asked.ask(json!({"do": "object-recall", "id": one.id(), "dry_run": true}), &[]) {
+            Ok(tried) => tables.push((now, preview::best(preview::rows(&tried, "audience")))),
+            Err(told) => problems.push((one.name(), told)),
+        }
+    }
+    let loses = |(now, then): &(Vec<preview::Told>, Vec<preview::Told>)| {
+        then.iter().any(|t| !t.permits() && now.iter().any(|n| n.recipient == t.recipient && n.permits()))
+    };
+    let ways = preview::ways(asked)?;
+    Ok(html! {
+        section id="outcome" {
+            @for (name, told) in &problems { (parts::notice("error", &html! { p { strong { (cut(name)) } ": " (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } })) }
+            @if tables.iter().any(loses) {
+                h2 { "Who would lose it" }
+                @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) } @else { (mark::losses(&tables)) }
+                form method="post" action="/console/recall" {
+                    input type="hidden" name="form_token" value=(asked.form_token);
+                    @for one in seen { input type="hidden" name="id" value=(one.id()); }
+                    p.quiet { "It stays with your organisation from then on. Files and what TAXII readers took cannot be recalled; MISPs that this node pushes to are told to delete it." }
+                    button.danger type="submit" { "Recall" }
+                }
+            } @else if problems.is_empty() { p role="status" { "Nobody but your organisation may have it now: there is nothing left to recall." } }
+        }
+    })
+}
+
+pub(crate) fn carry_out(asked: &Asked<'_, Tighten>) -> Answer {
+    let seen = mark::seen_of(asked, &asked.form_all("id"))?;
+    let mut lines = Vec::new();
+    for one in &seen {
+        let told = asked.ask(json!({"do": "object-recall", "id": one.id()}), &[]);
+        if let ([_], Ok(_)) = (seen.as_slice(), &told) {
+            return Ok(Reply::see(&format!("/console/recall?id={}", one.id())));
+        }
+        lines.push((one.id(), one.name(), told));
+    }
+    let main = html! {
+        h1 { "Recalled" }
+        ul { @for (id, name, told) in &lines { li {
+            (parts::object_link(id, name)) " "
+            @match told { Ok(_) => { strong { "recalled" } ", " a href=(format!("/console/recall?id={id}")) { "receipts" } } Err(told) => { strong { "not recalled: " } (shown(&told.message)) "; " (shown(&told.help)) } }
+        } } }
+        p { a href="/console/objects" { "Back to the objects" } }
+    };
+    Ok(asked.page("Recalled", &main))
+}
+
+/// What became of an object at a MISP that it was pushed to.
+struct There {
+    misp: String,
+    to: String,
+    stands: bool,
+    withdrawn: String,
+    why: String,
+}
+
+fn theres(told: &Value) -> Vec<There> {
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let rows = told.get("misps").and_then(Value::as_array).into_iter().flatten();
+    rows.map(|r| There {
+        misp: text(r, "misp"),
+        to: text(r, "to"),
+        stands: r.get("stands") == Some(&Value::Bool(true)),
+        withdrawn: text(r, "withdrawn"),
+        why: text(r, "why"),
+    })
+    .collect()
+}
+
+/// Who was sent it, and what is known of its copy.
+fn receipts<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Markup, Trouble> {
+    let told = asked.ask(about("who-has", &one.id()), &[])?;
+    let recalled = told.get("recalled").and_then(Value::as_str).and_then(time::to_us);
+    let mut by: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for row in told.get("who_has").and_then(Value::as_array).into_iter().flatten() {
+        by.entry(row.get("recipient").and_then(Value::as_str).unwrap_or_default().to_owned()).or_default().push(row);
+    }
+    let house =
+        |id: &str| asked.app.desk.policy().is_some_and(|p| p.recipients.iter().any(|r| *r.id == *id && r.organisation.as_ref() == Some(&p.alliance.holder)));
+    by.retain(|recipient, _| !house(recipient));
+    let theres = theres(&told);
+    Ok(html! {
+        section aria-labelledby="receipts" {
+            h2 id="receipts" { "Receipts" }
+            @if let Some(us) = recalled { p { "Recalled at " (parts::moment(us)) "." } }
+            div id="receipts-table" data-live="view" {
+                @if by.is_empty() { p.quiet { "Nobody outside your organisation was sent it." } } @else {
+                    div.wide tabindex="0" role="region" aria-label="receipts" {
+                        table.stacks {
+                            thead { tr { th scope="col" { "Recipient" } th scope="col" { "First sent" } th scope="col" { "What" } th scope="col" { "Now" } th scope="col" { "Receipt" } } }
+                            tbody { @for (recipient, rows) in &by { (receipt(asked, &one.id(), (recipient, rows), recalled, &theres)) } }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn receipt<P>(asked: &Asked<'_, P>, id: &str, (recipient, rows): (&str, &[&Value]), recalled: Option<i64>, theres: &[There]) -> Markup {
+    let first = rows.iter().filter_map(|r| r.get("at").and_then(Value::as_str)).min();
+    let most =
+        ["full", "redacted", "listed"].into_iter().find(|what| rows.iter().any(|r| r.get("what").and_then(Value::as_str) == Some(what))).unwrap_or_default();
+    let in_view = rows.iter().any(|r| r.get("in_view") == Some(&Value::Bool(true)));
+    let misps: Vec<&There> = theres.iter().filter(|t| t.to == recipient).collect();
+    let last = asked.app.desk.beats(recipient).0;
+    html! {
+        tr {
+            th scope="row" { (cut(recipient)) }
+            td data-label="First sent" { @if let Some(at) = first { (parts::moment_text(at)) } }
+            td data-label="What" { (preview::sent_how(most)) }
+            td data-label="Now" { @if in_view { "may have it" } @else { "may no longer have it" } }
+            td data-label="Receipt" {
+                @if in_view { span.quiet { "not recalled" } }
+                @for there in &misps { p { (at_misp(asked, id, there, in_view)) } }
+                @if !in_view && misps.is_empty() {
+                    (parts::mark("off", "cannot be recalled")) " "
+                    span.quiet {
+                        @match (last, recalled) {
+                            (Some(asked), Some(recalled)) if asked > recalled => { "asked again at " (parts::moment(asked)) ", when it was no longer there; what it took stays with it" }
+                            _ => { "has not asked since; what it took stays with it" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn at_misp<P>(asked: &Asked<'_, P>, id: &str, there: &There, in_view: bool) -> Markup {
+    html! {
+        @if !there.stands { (parts::mark("on", "receipt")) " seen gone at MISP " (cut(&there.misp)) " at " (parts::moment_text(&there.withdrawn)) }
+        @else if !there.why.is_empty() { (parts::mark("off", "cannot be withdrawn")) " at MISP " (cut(&there.misp)) ": " (shown(&there.why)) }
+        @else { "stands at MISP " (cut(&there.misp)) @if !in_view { " until the next push" } }
+        @if there.stands && !in_view && asked.may(Right::Tighten) {
+            form method="post" action="/console/recall/push" {
+                input type="hidden" name="form_token" value=(asked.form_token);
+                input type="hidden" name="id" value=(id);
+                input type="hidden" name="misp" value=(there.misp);
+                button type="submit" { "Take it back from " (cut(&there.misp)) " now" }
+            }
+        }
+    }
+}
+
+/// Pushes to a MISP at which the object stands, which takes back there whatever may no longer be there.
+pub(crate) fn push(asked: &Asked<'_, Tighten>) -> Answer {
+    let (id, misp) = (asked.form("id"), asked.form("misp"));
+    let told = asked.ask(about("who-has", id), &[])?;
+    if !theres(&told).iter().any(|t| t.misp == misp && t.stands) {
+        return Err(Trouble::NotFound);
+    }
+    asked.ask(json!({"do": "misp-push", "name": misp}), &[])?;
+    Ok(Reply::see(&format!("/console/recall?id={id}")))
+}

@@ -1,0 +1,144 @@
+//! Making an object of one's own wider: another level, another audience, by a new version, with who gains it shown before anything is saved.
+//!
+//! The rule: it takes as many persons as the policy says, and each answers for the copy that was on the screen.
+
+use maud::{Markup, html};
+use polder_stix::Id;
+use serde_json::{Value, json};
+
+use super::marked::{self, Marked};
+use super::{object, preview};
+use crate::desk::Right;
+use crate::guard::{Answer, Asked, Downgrade, Preview, Trouble};
+use crate::parts;
+use crate::sink::Reply;
+use crate::text::{cut, shown};
+
+/// What shall hold, as the request of the command line's names it.
+fn request(id: &str, (level, members): (&str, &[&str]), (seen, answer): (Option<&str>, Option<&str>)) -> Value {
+    json!({"do": "object-widen", "id": id, "level": level, "members": members, "seen": seen, "answer": answer})
+}
+
+pub(crate) fn ask(asked: &Asked<'_, Downgrade>) -> Answer {
+    let seen = object::of_address(asked)?;
+    let id = seen.id();
+    let was = Marked::of(asked, &seen)?;
+    let chosen = asked.sent.query.iter().any(|(k, _)| k == "level");
+    let now = if chosen {
+        Marked { level: polder_release::Level::parse(asked.query("level")), members: query_all(asked, "member"), others: was.others }
+    } else {
+        was
+    };
+    let outcome = if chosen {
+        outcome(asked, &seen, &now)?
+    } else {
+        html! { section id="outcome" aria-live="polite" { p.quiet { "Choose a level or members to see who would gain it." } } }
+    };
+    if asked.sent.partial {
+        return Ok(Reply::page(outcome));
+    }
+    let address = format!("/console/objects/{id}/widen");
+    let main = html! {
+        (parts::banner(&seen.marking()))
+        h1 { "Widen " (cut(&seen.name())) }
+        p { (parts::object_link(&id, "Back to the object")) }
+        form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-trigger="change, submit" {
+            (marked::fields(asked, &now)?)
+            button type="submit" { "Show who would gain it" }
+        }
+        (outcome)
+    };
+    Ok(asked.page("Widen", &main))
+}
+
+fn query_all<P>(asked: &Asked<'_, P>, name: &str) -> Vec<String> {
+    asked.sent.query.iter().filter(|(k, _)| k == name).map(|(_, v)| v.clone()).collect()
+}
+
+fn outcome<P>(asked: &Asked<'_, P>, seen: &super::objects::Seen, wanted: &Marked) -> Result<Markup, Trouble> {
+    let id = seen.id();
+    let members: Vec<&str> = wanted.members.iter().map(String::as_str).collect();
+    let level = wanted.level.map_or("", polder_release::Level::name);
+    let tried = asked.ask(request(&id, (level, &members), (None, None)), &[]);
+    let ways = preview::ways(asked)?;
+    let now = preview::audience(asked, &id, &seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default())?;
+    Ok(html! {
+        section id="outcome" aria-live="polite" {
+            h2 { "After the change" }
+            @match &tried {
+                Err(told) => { (parts::notice("error", &html! { p { (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } })) }
+                Ok(tried) => {
+                    (preview::table(&preview::best(preview::rows(tried, "audience")), Some(&now), &ways, &|_| html! {}))
+                    p.quiet { "What is given cannot be taken back from files, TAXII readers and MISP copies." }
+                    (confirm(asked, &id, (level, &members), tried))
+                }
+            }
+        }
+    })
+}
+
+fn confirm<P>(asked: &Asked<'_, P>, id: &str, (level, members): (&str, &[&str]), tried: &Value) -> Markup {
+    let persons = tried.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
+    let copy = tried.get("copy").and_then(Value::as_str).unwrap_or_default();
+    html! {
+        @if persons > 1 { p { "It takes " (persons) " persons: yours is the first yes, the others answer in the queue." } }
+        form method="post" action=(format!("/console/objects/{id}/widen")) {
+            (hidden(asked, (level, members), copy))
+            button.primary type="submit" name="answer" value="yes" { @if persons > 1 { "Propose it" } @else { "Save the new version" } }
+        }
+    }
+}
+
+fn hidden<P>(asked: &Asked<'_, P>, (level, members): (&str, &[&str]), copy: &str) -> Markup {
+    html! {
+        input type="hidden" name="form_token" value=(asked.form_token);
+        input type="hidden" name="level" value=(level);
+        @for member in members { input type="hidden" name="member" value=(member); }
+        input type="hidden" name="seen" value=(copy);
+    }
+}
+
+pub(crate) fn answer(asked: &Asked<'_, Downgrade>) -> Answer {
+    let id = Id::parse(asked.named("id")).ok_or(Trouble::NotFound)?;
+    if object::latest(asked, &id)?.is_none() {
+        return Err(Trouble::NotFound);
+    }
+    let answer @ ("yes" | "no") = asked.form("answer") else {
+        return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons"));
+    };
+    let told = asked.ask(request(&id.to_string(), (asked.form("level"), &asked.form_all("member")), (Some(asked.form("seen")), Some(answer))), &[])?;
+    let saved = told.get("saved") == Some(&Value::Bool(true));
+    Ok(Reply::see(&if saved { format!("/console/objects/{id}#preview") } else { "/console/queue".to_owned() }))
+}
+
+/// Wider versions that wait for another person.
+pub(crate) fn proposals(asked: &Asked<'_, Preview>, queue: &Value, needed: u64) -> Result<Markup, Trouble> {
+    let mut cards = Vec::new();
+    for row in queue.get("wider").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+        let list = |key: &str| row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+        let Some(name) = object::name_in_view(asked, text("id"))? else { continue };
+        let (level, members, approved) = (text("level"), list("members"), list("approved_by"));
+        let mut address = form_urlencoded::Serializer::new(String::new());
+        address.append_pair("level", level);
+        for member in &members {
+            address.append_pair("member", member);
+        }
+        let address = format!("/console/objects/{}/widen?{}", text("id"), address.finish());
+        cards.push(html! {
+            article.card {
+                h3 { (parts::object_link(text("id"), &name)) }
+                p { "To " (parts::level(polder_release::Level::parse(level))) @if !members.is_empty() { " for " (members.join(", ")) } ", approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) }
+                @if asked.may(Right::Downgrade) {
+                    p { a href=(address) { "See who would gain it" } }
+                    form.answers method="post" action=(format!("/console/objects/{}/widen", text("id"))) {
+                        (hidden(asked, (level, &members), text("copy")))
+                        button.primary type="submit" name="answer" value="yes" aria-label=(format!("Approve: {}", crate::text::plain(&name, 60))) { "Approve" }
+                        button type="submit" name="answer" value="no" aria-label=(format!("Refuse: {}", crate::text::plain(&name, 60))) { "Refuse" }
+                    }
+                } @else { p.quiet { "your role does not answer this" } }
+            }
+        });
+    }
+    Ok(html! { @if !cards.is_empty() { h2 { "Wider versions that wait for another person" } @for card in &cards { (card) } } })
+}

@@ -1,0 +1,383 @@
+//! Markings that people set: raised, recalled to this organisation, or, of what it introduced itself, made wider by a new version.
+//!
+//! The rule: tightening is one person, now; widening is of own objects alone, by as many persons as the policy says.
+
+use std::collections::BTreeMap;
+
+use polder_release::{Level, Origin, Verdict, audience_definition, audience_of, predefined};
+use polder_stix::{Id, time};
+use polder_store::{Act, Explained, Prepared, Rehearsal, RowView, Tightening, prepare};
+use serde_json::{Map, Value, json};
+
+use super::Caller;
+use super::sharing::{copy_name, downgraded, missing, tried};
+use crate::failure::{Failure, exit};
+use crate::node::Node;
+use crate::request::Answer;
+use crate::words;
+
+/// Raises the marking of an object. Own objects get a new version, so that it travels; copies from elsewhere are tightened here. When it is only tried,
+/// who could then have the object is told.
+pub(super) fn mark(node: &Node, caller: Caller<'_>, id: &Id, (level, source): (&str, Option<&str>), dry_run: bool) -> Result<Answer, Failure> {
+    let level = crate::directory::level(level).map_err(Failure::into_usage)?;
+    let (by, reader) = (caller.by, caller.reader);
+    let (latest, own) = to_be_marked(node, reader, id, level, source)?;
+    let change = Change::of(node, &latest, own, Tightening::Level(level))?;
+    if dry_run {
+        let mut trial = node.store.rehearse(&latest.source, reader)?;
+        change.try_on(&mut trial)?;
+        let rows = tried(node, &trial, (&latest.source, reader), std::slice::from_ref(id))?;
+        return Ok(Answer::ok(json!({"audience": rows})));
+    }
+    let version = change.objects.last().and_then(|o| o.header().version()).map(|v| v.to_string());
+    let is_version = !change.objects.is_empty();
+    change.carry_out(node, by)?;
+    Ok(Answer::ok(if is_version {
+        node.store.act(Act::Note(format!("{id} marked {}", level.label())), by)?;
+        json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})
+    } else {
+        json!({"id": id.to_string(), "level": level.label(), "how": "tightened here", "source": latest.source})
+    }))
+}
+
+/// What is done to one copy: a new version of an own one, an act over one from elsewhere, both over what a MISP writes anew with its own markings.
+struct Change {
+    source: Box<str>,
+    objects: Vec<Prepared>,
+    overlay: Option<Act>,
+}
+
+impl Change {
+    fn of(node: &Node, row: &RowView, own: bool, to: Tightening) -> Result<Self, Failure> {
+        let is_element = own && polder_misp::is_element(&node.store.row_bytes(row.row, false)?);
+        let overlay = (!own || is_element).then(|| Act::Overlay(row.id.clone(), row.source.clone(), to));
+        let holder = node.directory().holder.clone();
+        let objects = match to {
+            _ if !own => Vec::new(),
+            Tightening::Level(level) => vec![new_version(node, row.row, |refs| {
+                refs.retain(|r| predefined_level(r).is_none());
+                // The level's definition is not written beside it: everyone may have that, so everyone would learn that something was raised.
+                refs.push(level.tlp_2_id().to_string());
+            })?],
+            Tightening::House => {
+                let (definition, name) = audience(node, &[&holder])?;
+                vec![definition, new_version(node, row.row, |refs| refs.push(name))?]
+            }
+        };
+        Ok(Self { source: row.source.clone(), objects, overlay })
+    }
+
+    fn try_on(&self, trial: &mut Rehearsal<'_>) -> Result<(), Failure> {
+        if !self.objects.is_empty() {
+            trial.ingest(self.objects.clone())?;
+        }
+        Ok(self.overlay.iter().try_for_each(|act| trial.act(act.clone()))?)
+    }
+
+    fn carry_out(self, node: &Node, by: &str) -> Result<(), Failure> {
+        if !self.objects.is_empty() {
+            node.store.ingest(&self.source, None, self.objects)?;
+        }
+        Ok(self.overlay.into_iter().try_for_each(|act| node.store.act(act, by))?)
+    }
+}
+
+/// The copy that is marked, and whether it is an own one; refused where the level would not raise anything.
+fn to_be_marked(node: &Node, reader: Option<&str>, id: &Id, level: Level, source: Option<&str>) -> Result<(RowView, bool), Failure> {
+    // What somebody may not hold is not what they raise.
+    let mut rows = match reader {
+        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
+        None => node.store.rows_of(id),
+    };
+    rows.retain(|r| source.is_none_or(|s| *r.source == *s));
+    let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
+    let own = rows.iter().filter(|r| Some(&*r.source) == own_source.as_deref()).max_by_key(|r| (r.version.map(time::Version::ns), r.row)).cloned();
+    let Some(latest) = own.or_else(|| rows.last().cloned()) else { return Err(missing(id)) };
+    let now = latest.label.terms().and_then(|t| t.tlp.values().map(|b| b.level).max());
+    if now.is_some_and(|now| level < now) {
+        let now = now.map_or("", Level::label);
+        return Err(Failure::new(
+            exit::NO,
+            format!("`{id}` is {now}, and marking it {} would lower that", level.label()),
+            "only its originator can widen it, by a new version",
+        ));
+    }
+    let stays_here = words::is_held_back(&latest.label, &node.directory().holder);
+    if now.is_none() && stays_here && level < Level::AmberStrict {
+        let why = format!("`{id}` has no marking and stays in this organisation, and {} would let others have it", level.label());
+        return Err(Failure::new(exit::NO, why, "this command only raises; to share it, import a new version that carries the marking"));
+    }
+    let is_own = Some(&*latest.source) == own_source.as_deref();
+    Ok((latest, is_own))
+}
+
+fn predefined_level(reference: &str) -> Option<Level> {
+    Id::parse(reference).and_then(|id| predefined(&id))
+}
+
+/// The definition of an audience of these members, and its id.
+fn audience(node: &Node, members: &[&str]) -> Result<(Prepared, String), Failure> {
+    let definition = audience_definition(&node.directory().holder, members);
+    let name = definition.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok((prepare(&definition.to_string(), node.store.now_us()).map_err(|r| defect(&r.reason))?, name))
+}
+
+fn defect(what: &str) -> Failure {
+    Failure::configuration(format!("the object cannot be marked: {what}"), "look at it with `polder object get`")
+}
+
+/// The next version of a row, with other markings.
+fn new_version(node: &Node, row: u32, change: impl FnOnce(&mut Vec<String>)) -> Result<Prepared, Failure> {
+    let bytes = node.store.row_bytes(row, false)?;
+    let mut object: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|e| defect(&e.to_string()))?;
+    let mut refs = references(&object)?;
+    change(&mut refs);
+    refs.dedup();
+    if refs.is_empty() {
+        object.remove("object_marking_refs");
+    } else {
+        object.insert("object_marking_refs".to_owned(), refs.into());
+    }
+    let now_us = node.store.now_us();
+    if object.contains_key("modified") {
+        let now = time::from_us(now_us);
+        let millis = now.get(..23).map(|t| format!("{t}Z")).unwrap_or(now);
+        object.insert("modified".to_owned(), millis.into());
+    }
+    prepare(&Value::Object(object).to_string(), now_us).map_err(|r| defect(&r.reason))
+}
+
+fn references(object: &Map<String, Value>) -> Result<Vec<String>, Failure> {
+    let Some(refs) = object.get("object_marking_refs") else { return Ok(Vec::new()) };
+    let list = refs.as_array().ok_or_else(|| defect("`object_marking_refs` is no list"))?;
+    Ok(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// The latest copy of each source, as far as the reader may know.
+fn latest_of_each(node: &Node, reader: Option<&str>, id: &Id) -> Result<Vec<RowView>, Failure> {
+    let rows = match reader {
+        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
+        None => node.store.rows_of(id),
+    };
+    let mut latest: BTreeMap<Box<str>, RowView> = BTreeMap::new();
+    for row in rows {
+        let key = |r: &RowView| (r.version.map(time::Version::ns), r.row);
+        match latest.get(&row.source) {
+            Some(known) if key(known) > key(&row) => {}
+            _ => drop(latest.insert(row.source.clone(), row)),
+        }
+    }
+    if latest.is_empty() {
+        return Err(missing(id));
+    }
+    Ok(latest.into_values().collect())
+}
+
+/// Takes an object back to this organisation: every copy of it that is here, from whatever source. When it is only tried, who could then have it is told.
+pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) -> Result<Answer, Failure> {
+    if &*id.kind == "marking-definition" {
+        let help = "recall or mark the objects that carry it";
+        return Err(Failure::new(exit::NO, "a definition of a marking is not recalled: others need it to read what they hold".to_owned(), help));
+    }
+    let rows = latest_of_each(node, caller.reader, id)?;
+    let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
+    let of = |row: &RowView| Change::of(node, row, Some(&*row.source) == own_source.as_deref(), Tightening::House);
+    let changes: Vec<Change> = rows.iter().map(of).collect::<Result<_, _>>()?;
+    if dry_run {
+        let mut told = Vec::new();
+        for change in &changes {
+            let mut trial = node.store.rehearse(&change.source, caller.reader)?;
+            change.try_on(&mut trial)?;
+            told.extend(tried(node, &trial, (&change.source, caller.reader), std::slice::from_ref(id))?);
+        }
+        return Ok(Answer::ok(json!({"audience": told})));
+    }
+    let sources: Vec<Box<str>> = changes.iter().map(|c| c.source.clone()).collect();
+    changes.into_iter().try_for_each(|change| change.carry_out(node, caller.by))?;
+    node.store.act(Act::Note(format!("{RECALLED} {id}")), caller.by)?;
+    let mut told = super::sharing::who_has(node, caller.reader, id)?.value;
+    if let Some(map) = told.as_object_mut() {
+        map.insert("id".to_owned(), id.to_string().into());
+        map.insert("sources".to_owned(), json!(sources));
+    }
+    Ok(Answer::ok(told))
+}
+
+/// How the log of acts says that an object was recalled.
+const RECALLED: &str = "recalled";
+
+/// When an object was last recalled.
+pub(super) fn recalled_us(node: &Node, id: &Id) -> Result<Option<i64>, Failure> {
+    let meant = format!("{RECALLED} {id}");
+    let is_it = |detail: &str| serde_json::from_str::<Value>(detail).is_ok_and(|d| d.get("what").and_then(Value::as_str) == Some(&meant));
+    Ok(node.store.acts(usize::MAX)?.into_iter().find(|(_, kind, detail)| kind == "note" && is_it(detail)).map(|(us, _, _)| us))
+}
+
+/// What a wider marking of an own object shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wider {
+    level: Option<Level>,
+    members: Vec<String>,
+}
+
+impl Wider {
+    pub(super) fn of(node: &Node, level: &str, members: &[String]) -> Result<Self, Failure> {
+        let level = if level.is_empty() { None } else { Some(crate::directory::level(level).map_err(Failure::into_usage)?) };
+        node.directory().need_members(members)?;
+        let mut members = members.to_vec();
+        members.sort_unstable();
+        members.dedup();
+        Ok(Self { level, members })
+    }
+
+    /// As the log of acts says it.
+    fn words(&self) -> String {
+        let level = self.level.map_or("unmarked", Level::name);
+        if self.members.is_empty() { level.to_owned() } else { format!("{level} for {}", self.members.join(",")) }
+    }
+}
+
+/// What is asked about a wider marking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Widening {
+    /// Who would gain by it.
+    Try,
+    /// A person's yes.
+    Yes,
+    /// A person's no to what another one proposed.
+    No,
+}
+
+/// The own copy that is made wider, with how it is named.
+fn widened_copy(node: &Node, reader: Option<&str>, id: &Id) -> Result<(RowView, String), Failure> {
+    let refused = |message: &str, help: &str| Failure::new(exit::NO, message.to_owned(), help);
+    let owner = node.owner();
+    let all: Vec<Explained> = node.store.explain_known(id, reader.unwrap_or(&owner), reader)?;
+    if all.is_empty() {
+        return Err(missing(id));
+    }
+    let own = all.into_iter().filter(|e| e.row.origin == Origin::Own).max_by_key(|e| (e.row.version.map(time::Version::ns), e.row.row));
+    let own = own.ok_or_else(|| refused("this organisation did not introduce it, so it does not widen it", "ask its originator for a wider version"))?;
+    if own.judgement.verdict != Verdict::Release {
+        return Err(refused("you hold a part of it, and only who holds all of it widens it", "ask an owner"));
+    }
+    if &*id.kind == "marking-definition" {
+        return Err(refused("a definition of a marking is not widened", "mark the objects that carry it otherwise"));
+    }
+    if polder_misp::is_element(&node.store.row_bytes(own.row.row, false)?) {
+        return Err(refused("it came out of a MISP, which says who may have it", "change its distribution in that MISP"));
+    }
+    let name = copy_name(node, reader, &own);
+    Ok((own.row, name))
+}
+
+/// Gives an own object another level and audience by a new version. Where that gives somebody more and the policy wants several persons, the last yes saves it.
+pub(super) fn widen(node: &Node, caller: Caller<'_>, id: &Id, (wider, seen): (&Wider, Option<&str>), asks: Widening) -> Result<Answer, Failure> {
+    let (row, name) = widened_copy(node, caller.reader, id)?;
+    if asks != Widening::Try && seen.is_some_and(|seen| seen != name) {
+        return Err(Failure::new(exit::NO, format!("another version of `{id}` is here by now"), "look at it again; nothing was changed"));
+    }
+    let what = format!("{id} {name} {}", wider.words());
+    if asks == Widening::No {
+        node.store.act(Act::Note(format!("{KEPT} {what}")), caller.by)?;
+        return Ok(Answer::ok(json!({"id": id.to_string(), "saved": false})));
+    }
+    let objects = wider_version(node, &row, wider)?;
+    let mut trial = node.store.rehearse(&row.source, caller.reader)?;
+    trial.ingest(objects.clone())?;
+    let audience = tried(node, &trial, (&row.source, caller.reader), std::slice::from_ref(id))?;
+    let (gains, bound) = downgraded(node, &trial, (&row.source, caller.reader), std::slice::from_ref(id))?;
+    if let Some(first) = bound.first() {
+        let to = first.get("recipient").and_then(Value::as_str).unwrap_or_default();
+        let why = format!("copies of it from others keep it from `{to}`, and what others marked binds whoever received it");
+        return Err(Failure::new(exit::NO, why, "ask them for a wider version"));
+    }
+    let persons_min = if gains.is_empty() { 1 } else { node.config.widen_persons_min };
+    if asks == Widening::Try {
+        return Ok(Answer::ok(json!({"audience": audience, "copy": name, "gains": gains, "persons_min": persons_min})));
+    }
+    let mut said = proposals(node)?.remove(&what).unwrap_or_default();
+    if said.iter().any(|who| who == caller.by) {
+        let why = format!("`{}` has said yes to this already, and it takes {persons_min} persons", caller.by);
+        return Err(Failure::new(exit::NO, why, "somebody else has to say yes, or anybody no"));
+    }
+    said.push(caller.by.to_owned());
+    if said.len() < persons_min {
+        node.store.act(Act::Note(format!("{PROPOSED} {what}")), caller.by)?;
+        return Ok(Answer::ok(json!({"id": id.to_string(), "saved": false, "approved_by": said, "persons_min": persons_min})));
+    }
+    node.store.ingest(&row.source, None, objects)?;
+    node.store.act(Act::Note(format!("{WIDENED} {what}")), caller.by)?;
+    Ok(Answer::ok(json!({"id": id.to_string(), "saved": true, "approved_by": said, "persons_min": persons_min})))
+}
+
+/// The objects of a wider version: the audience's definition, where members are named, and the object. Other markings stay as they are.
+fn wider_version(node: &Node, row: &RowView, wider: &Wider) -> Result<Vec<Prepared>, Failure> {
+    let ours = |reference: &str| {
+        let Some(id) = Id::parse(reference) else { return false };
+        let said = node.store.latest_row(&row.source, &id).and_then(|row| node.store.row_bytes(row, false).ok());
+        said.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).is_some_and(|definition| audience_of(&definition).is_some())
+    };
+    let mut objects = Vec::new();
+    let mut named = None;
+    if !wider.members.is_empty() {
+        let members: Vec<&str> = wider.members.iter().map(String::as_str).collect();
+        let (definition, name) = audience(node, &members)?;
+        objects.push(definition);
+        named = Some(name);
+    }
+    objects.push(new_version(node, row.row, |refs| {
+        refs.retain(|r| predefined_level(r).is_none() && !ours(r));
+        refs.extend(wider.level.map(|level| level.tlp_2_id().to_string()));
+        refs.extend(named);
+    })?);
+    Ok(objects)
+}
+
+/// How the log of acts tells of widening: a first yes, the last one, a no.
+const PROPOSED: &str = "wider proposed:";
+const WIDENED: &str = "wider saved:";
+const KEPT: &str = "wider refused:";
+
+/// Who said yes to which wider version, where the last of the yeses has not come yet; what a removed login said is void.
+fn proposals(node: &Node) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (_, _, detail) in node.store.acts(usize::MAX)?.into_iter().rev().filter(|(_, kind, _)| kind == "note") {
+        let detail: Value = serde_json::from_str(&detail).unwrap_or_default();
+        let text = |key: &str| detail.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let what = text("what");
+        if let Some(proposed) = what.strip_prefix(PROPOSED) {
+            let said = all.entry(proposed.trim().to_owned()).or_default();
+            if may_downgrade(node, &text("by")) && !said.contains(&text("by")) {
+                said.push(text("by"));
+            }
+        } else if let Some(ended) = what.strip_prefix(WIDENED).or_else(|| what.strip_prefix(KEPT)) {
+            all.remove(ended.trim());
+        } else if let Some(gone) = what.strip_prefix(crate::node::REMOVED) {
+            all.values_mut().for_each(|said| said.retain(|who| *who != gone.trim()));
+        }
+    }
+    all.retain(|_, said| !said.is_empty());
+    Ok(all)
+}
+
+fn may_downgrade(node: &Node, by: &str) -> bool {
+    use polder_console::desk::{Desk, Right};
+    node.person(by).is_some_and(|person| person.may(Right::Downgrade))
+}
+
+/// Wider versions that wait for another person, of what the reader may hold as it is now.
+pub(super) fn proposed(node: &Node, reader: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let mut rows = Vec::new();
+    for (what, said) in proposals(node)? {
+        let Some((id, rest)) = what.split_once(' ') else { continue };
+        let Some(parsed) = Id::parse(id) else { continue };
+        let Ok((_, name)) = widened_copy(node, reader, &parsed) else { continue };
+        let Some(to) = rest.strip_prefix(&name).map(str::trim) else { continue };
+        let (level, members) = to.split_once(" for ").unwrap_or((to, ""));
+        let level = Level::parse(level).map(Level::name).unwrap_or_default();
+        let members: Vec<&str> = members.split(',').filter(|m| !m.is_empty()).collect();
+        rows.push(json!({"id": id, "copy": name, "to": to, "level": level, "members": members, "approved_by": said}));
+    }
+    Ok(rows)
+}
