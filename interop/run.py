@@ -17,6 +17,7 @@ import cases_bad
 import cases_clock
 import cases_console
 import cases_console_guard
+import cases_console_sharing
 import cases_demo
 import cases_exit
 import cases_files
@@ -88,6 +89,8 @@ def groups():
         found.append((f"console {part}", getattr(cases_console, part), (), False))
     for part in ("downgrades", "bindings", "exports", "approvals", "acts"):
         found.append((f"console guard {part}", getattr(cases_console_guard, part), (), False))
+    for part in ("recall", "receipts", "wider", "forms", "lists", "live"):
+        found.append((f"console sharing {part}", getattr(cases_console_sharing, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))
     found.append(("pymisp house", cases_pymisp_house.house, (), False))
     found.append(("misp worlds", cases_misp_worlds.worlds, (), False))

@@ -22,6 +22,9 @@ pub trait Desk: Send + Sync {
     /// When a recipient last asked this node for something, and how often in each of the last hours, this one last.
     fn beats(&self, recipient: &str) -> (Option<i64>, Vec<u32>);
 
+    /// Differs when somebody has asked this node for something since.
+    fn pulse(&self) -> u64;
+
     /// Carries out a request of the command line's, as far as this person's recipient may know; `body` travels beside it.
     ///
     /// # Errors

@@ -13,11 +13,14 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream};
 
+use crate::desk::Right;
 use crate::guard::Trouble;
 use crate::{App, Visitor, layout, limits, sink};
 
 /// How often a view is looked at.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often it is told at most that recipients asked.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
 
 /// How many pages are kept current, by person.
 #[derive(Debug, Default)]
@@ -62,10 +65,18 @@ pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> R
     response
 }
 
-/// One event for each time the view of the session's reader moved; it ends with the session, or after a while.
+/// What is watched: the reader's view, and, of who sees the board, whether anybody asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Watched {
+    view: u64,
+    asked: u64,
+}
+
+/// One event for each time what is watched moved; it ends with the session, or after a while. Its data is the name of the parts of a page that are to be
+/// asked for again.
 fn moves(place: Place) -> impl Stream<Item = Result<Event, Infallible>> {
     let began = Instant::now();
-    stream::unfold((place, None), move |(place, mut last)| async move {
+    stream::unfold((place, None::<Watched>, began), move |(place, mut last, mut told)| async move {
         while began.elapsed() < Duration::from_secs(limits::STREAM_S_MAX) {
             if last.is_some() {
                 tokio::time::sleep(EVERY).await;
@@ -73,16 +84,22 @@ fn moves(place: Place) -> impl Stream<Item = Result<Event, Infallible>> {
             let (app, key) = (Arc::clone(&place.app), place.token.clone());
             let look = move || {
                 let person = app.sessions.peek(&key, |user| app.desk.person(user))?;
-                app.store.view_mark(&person.recipient).ok()
+                let asked = if person.may(Right::Preview) { app.desk.pulse() } else { 0 };
+                Some(Watched { view: app.store.view_mark(&person.recipient).ok()?, asked })
             };
-            let mark = tokio::task::spawn_blocking(look).await.ok().flatten()?;
+            let now = tokio::task::spawn_blocking(look).await.ok().flatten()?;
             // The first look says from where on moves are told.
-            let event = match last.replace(mark) {
-                None => "watching",
-                Some(before) if before != mark => "moved",
+            let (event, parts) = match last {
+                None => ("watching", "view"),
+                Some(before) if before.view != now.view => ("moved", "view"),
+                Some(before) if before.asked != now.asked && told.elapsed() >= ASKED_EVERY => ("moved", "board"),
                 Some(_) => continue,
             };
-            return Some((Ok(Event::default().event(event).data("view")), (place, last)));
+            if parts == "board" {
+                told = Instant::now();
+            }
+            last = Some(if parts == "view" { Watched { asked: last.map_or(now.asked, |l| l.asked), ..now } } else { now });
+            return Some((Ok(Event::default().event(event).data(parts)), (place, last, told)));
         }
         None
     })

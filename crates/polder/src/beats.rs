@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ struct Held {
 pub(crate) struct Beats {
     path: PathBuf,
     held: Mutex<Held>,
+    /// How often anybody asked since this process began.
+    count: AtomicU64,
 }
 
 impl Beats {
@@ -39,11 +42,12 @@ impl Beats {
     pub(crate) fn load(dir: &Path) -> Self {
         let path = dir.join("beats.json");
         let beats = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        Self { path, held: Mutex::new(Held { beats, written_us: 0 }) }
+        Self { path, held: Mutex::new(Held { beats, written_us: 0 }), count: AtomicU64::new(0) }
     }
 
     /// A recipient asks for something.
     pub(crate) fn note(&self, recipient: &str, now_us: i64) {
+        self.count.fetch_add(1, Ordering::Relaxed);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let hour = now_us.div_euclid(HOUR_US);
         let beat = held.beats.entry(recipient.to_owned()).or_default();
@@ -54,6 +58,11 @@ impl Beats {
             held.written_us = now_us;
             self.write(&held);
         }
+    }
+
+    /// How often anybody asked so far: it differs when somebody has.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// When it last asked, and how often in each of the last hours, this one last.

@@ -50,6 +50,10 @@ impl Desk for Node {
         self.beats.of(recipient, self.store.now_us())
     }
 
+    fn pulse(&self) -> u64 {
+        self.beats.count()
+    }
+
     fn ask(&self, person: &Person, request: Value, body: &[u8]) -> Result<Value, Told> {
         let request: Request = serde_json::from_value(request).map_err(|e| {
             tracing::error!(error = %e, "the console asked for what there is not");

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Mark, Origin, Page, Realm, Released, commit, decide};
+use polder_release::{Decided, Entry, Form, Gate, Item, Judge, Ledger, Level, Mark, Origin, Page, Realm, Released, commit, decide};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
@@ -65,6 +65,9 @@ pub struct Query {
     pub origin: Option<Origin>,
     /// Only these types.
     pub types: Option<Vec<Box<str>>>,
+    /// Only rows whose label in force has one of these TLP levels as its strictest; none among them means without a level. For the holder's people alone:
+    /// a level that was raised by what a reader may not hold would tell of it.
+    pub levels: Option<Vec<Option<Level>>>,
     /// Which versions.
     pub versions: Versions,
     /// Where one page holds all: in the order in which the reader first saw each, also under another of these types with the same UUID.
@@ -311,6 +314,7 @@ impl Selection<'_> {
             sources,
             origin,
             posted,
+            levels: self.query.levels.as_ref().map(|levels| self.engine.columns.labels_with(levels)),
         }
     }
 
@@ -319,7 +323,8 @@ impl Selection<'_> {
         let entry = self.log.entries.get(position as usize).filter(|e| !e.gone)?;
         let row = self.engine.columns.row(entry.row)?;
         let kind = self.engine.columns.object_kind(row.object);
-        (filter.takes(entry.row, row, kind) && self.version_meant(position, entry.row, row, filter)).then_some(row)
+        let levelled = filter.levels.as_ref().is_none_or(|known| known.get(self.engine.columns.label_number(entry.row) as usize).copied().unwrap_or(false));
+        (levelled && filter.takes(entry.row, row, kind) && self.version_meant(position, entry.row, row, filter)).then_some(row)
     }
 
     fn version_meant(&self, position: u32, number: u32, row: &Row, filter: &Filter<'_>) -> bool {
@@ -354,6 +359,8 @@ struct Filter<'a> {
     sources: Option<Vec<u16>>,
     origin: Option<Vec<u16>>,
     posted: Option<&'a std::collections::HashSet<u32>>,
+    /// By number of a label, whether it has a level that is meant.
+    levels: Option<Vec<bool>>,
 }
 
 impl Filter<'_> {

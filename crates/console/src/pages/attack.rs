@@ -138,17 +138,16 @@ fn layer(bytes: &[u8]) -> Result<Layer, Trouble> {
     Ok(Layer { name: text(&value, "name"), scores: on.filter(|(id, _)| is_number(id)).collect() })
 }
 
-fn actor<P>(asked: &Asked<'_, P>) -> Result<Option<Id>, Trouble> {
-    let of = asked.query("of");
+fn actor(of: &str) -> Result<Option<Id>, Trouble> {
     if of.is_empty() { Ok(None) } else { Id::parse(of).map(Some).ok_or_else(|| Trouble::bad(format!("`{of}` is not a STIX id"), "choose one of the list")) }
 }
 
 pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
-    let matrix = matrix(asked, actor(asked)?.as_ref())?;
+    let matrix = matrix(asked, actor(asked.query("of"))?.as_ref())?;
     match asked.query("as") {
         "layer" => Ok(Reply::download(written(&matrix).to_string().into_bytes(), "application/json", "layer.json")),
         "svg" => Ok(Reply::download(svg(&matrix).into_string().into_bytes(), "image/svg+xml", "matrix.svg")),
-        _ => page(asked, &matrix, None),
+        _ => page(asked, asked.query("of"), &matrix, None),
     }
 }
 
@@ -156,11 +155,11 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
 pub(crate) fn laid(asked: &Asked<'_, Read>) -> Answer {
     let file = asked.sent.file.as_ref().ok_or_else(|| Trouble::bad("no layer was chosen", "choose a file that ATT&CK Navigator exported"))?;
     let over = layer(&file.bytes)?;
-    page(asked, &matrix(asked, None)?, Some(&over))
+    let of = actor(asked.form("of"))?;
+    page(asked, asked.form("of"), &matrix(asked, of.as_ref())?, Some(&over))
 }
 
-fn page(asked: &Asked<'_, Read>, matrix: &Matrix, over: Option<&Layer>) -> Answer {
-    let of = asked.query("of");
+fn page(asked: &Asked<'_, Read>, of: &str, matrix: &Matrix, over: Option<&Layer>) -> Answer {
     let actors = actors(asked)?;
     let options: Vec<(&str, &str)> = std::iter::once(("", "everything here")).chain(actors.iter().map(|(id, name)| (id.as_str(), name.as_str()))).collect();
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("of", of).finish();
@@ -175,6 +174,7 @@ fn page(asked: &Asked<'_, Read>, matrix: &Matrix, over: Option<&Layer>) -> Answe
             }
             form.filters method="post" action="/console/matrix" enctype="multipart/form-data" {
                 input type="hidden" name="form_token" value=(asked.form_token);
+                input type="hidden" name="of" value=(of);
                 (parts::field("file", "Lay a Navigator layer over it", "", &html! { input id="file" name="file" type="file" accept="application/json,.json" required; }))
                 button type="submit" { "Lay over" }
             }
@@ -184,7 +184,7 @@ fn page(asked: &Asked<'_, Read>, matrix: &Matrix, over: Option<&Layer>) -> Answe
             li { a.button href=(format!("/console/matrix?{query}&as=svg")) { "Save as SVG" } }
         } }
         @if matrix.techniques.is_empty() { (parts::nothing("No technique is here for you.", "Techniques are objects of the type attack-pattern.")) }
-        @else { (legend(over)) (grid(matrix, over)) }
+        @else { (legend(over)) div id="grid" data-live=[over.is_none().then_some("view")] { (grid(matrix, over)) } }
         @if matrix.cut { p.quiet { "The first " (limits::MATRIX_OBJECTS_MAX) " relationships and techniques were looked at." } }
         @if let Some(over) = over { (uncovered(matrix, over)) }
         (parts::banner(&marking))

@@ -36,26 +36,26 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
     let main = html! {
         h1 { "Recipients" }
         p { "Whoever may be given something by this node. What waits has entered a recipient's view and was not taken yet." }
-        div.wide tabindex="0" role="region" aria-label="recipients" data-live="view" id="board" {
-            table {
+        div.wide tabindex="0" role="region" aria-label="recipients" data-live="board" id="board" {
+            table.stacks {
                 thead { tr { th scope="col" { "Recipient" } th scope="col" { "Kind" } th scope="col" { "Of" } th scope="col" { "State" } th scope="col" { "Waits" } th scope="col" { "Asked, hour by hour" } th scope="col" { "Way" } th scope="col" { span.hidden { "Actions" } } } }
                 tbody {
                     @for one in &all {
                         tr {
                             th scope="row" { a href=(format!("/console/board/{}", one.id)) { (cut(&one.id)) } }
-                            td { (one.kind) }
-                            td { (cut(&one.of)) }
-                            td { (state(one.suspended)) }
-                            td { @if one.suspended { "nothing" } @else if *one.id != *asked.person.recipient { (waits(&one.id)) } }
-                            td { (beats(&asked.app.desk.beats(&one.id))) }
-                            td { (shown(ways.get(&one.id).map_or("asks for it", String::as_str))) }
+                            td data-label="Kind" { (one.kind) }
+                            td data-label="Of" { (cut(&one.of)) }
+                            td data-label="State" { (state(one.suspended)) }
+                            td data-label="Waits" { @if one.suspended { "nothing" } @else if *one.id != *asked.person.recipient { (waits(&one.id)) } }
+                            td data-label="Asked" { (beats(&asked.app.desk.beats(&one.id))) }
+                            td data-label="Way" { (shown(ways.get(&one.id).map_or("asks for it", String::as_str))) }
                             td { (switch(asked, one)) }
                         }
                     }
                 }
             }
         }
-        (misps(asked)?)
+        div id="misps" data-live="board" { (misps(asked)?) }
     };
     Ok(asked.page("Recipients", &main))
 }
@@ -139,18 +139,24 @@ pub(crate) fn show(asked: &Asked<'_, Preview>) -> Answer {
         h1 { (cut(id)) }
         p { (state(one.suspended)) " · " (one.kind) @if !one.of.is_empty() { " of " (cut(&one.of)) } }
         (switch(asked, one))
+        div id="summary" data-live="view" { (summary(&verdicts, &because)) }
+    };
+    Ok(asked.page(id, &main))
+}
+
+fn summary(verdicts: &serde_json::Map<String, Value>, because: &serde_json::Map<String, Value>) -> Markup {
+    html! {
         h2 { "Of what you may have yourself" }
         p.quiet { "Counted over your own view: what you may not have is not counted." }
-        (bars(&verdicts))
+        (bars(verdicts))
         @if !because.is_empty() {
             h2 { "Why the rest stays" }
             table {
                 thead { tr { th scope="col" { "Reason" } th scope="col" { "Objects" } } }
-                tbody { @for (reason, count) in &because { tr { th scope="row" { (shown(reason)) } td { (count) } } } }
+                tbody { @for (reason, count) in because { tr { th scope="row" { (shown(reason)) } td { (count) } } } }
             }
         }
-    };
-    Ok(asked.page(id, &main))
+    }
 }
 
 /// How many objects are decided how: a chart, with its numbers beside it.

@@ -35,14 +35,7 @@ pub(crate) fn new(asked: &Asked<'_, Write>) -> Answer {
             (parts::field("kind", "Type", "", &parts::choice("kind", &kinds, kind.name)))
             button type="submit" { "Change" }
         }
-        form.card id="draft" method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:400ms, change" {
-            input type="hidden" name="form_token" value=(asked.form_token);
-            input type="hidden" name="kind" value=(kind.name);
-            @for field in kind.fields() { (forms::input(field, &shown(field.name), &names)) }
-            (marked::fields(asked, &Marked::default())?)
-            button.primary type="submit" { "Preview" }
-            section id="outcome" aria-live="polite" { p.quiet { "What is missing, and who would receive it, is shown here." } }
-        }
+        (entered(asked, kind, &html! {}, &kind.fields().map(|f| (f, Some(shown(f.name)))).collect::<Vec<_>>(), (&names, &Marked::default()))?)
     };
     Ok(asked.page("New object", &main))
 }
@@ -155,25 +148,47 @@ pub(crate) fn edit(asked: &Asked<'_, Write>) -> Answer {
 fn by_form(asked: &Asked<'_, Write>, seen: &Seen, kind: &'static forms::Kind) -> Result<Markup, Trouble> {
     let none = Map::new();
     let map = seen.object.as_object().unwrap_or(&none);
-    let shown: Vec<(&forms::Field, Option<Vec<String>>)> = kind.fields().map(|f| (f, forms::shown(f, map))).collect();
+    let shown: Vec<Shown> = kind.fields().map(|f| (f, forms::shown(f, map))).collect();
     let ids = shown.iter().filter_map(|(_, s)| s.as_ref()).flatten().filter_map(|text| Id::parse(text)).collect();
     let names = object::named(asked, ids)?;
     let kept: Vec<&str> = shown.iter().filter(|(_, s)| s.is_none()).map(|(f, _)| f.label).collect();
     let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
     let as_json = format!("/console/objects/{}/edit?as=json", seen.id());
+    let before = html! {
+        input type="hidden" name="of" value=(seen.id());
+        input type="hidden" name="version" value=(version);
+        p.quiet {
+            "What is not in this form stays as it is" @if !kept.is_empty() { ", so do: " (kept.join(", ")) } ". "
+            a href=(as_json) { "Edit it as JSON" }
+        }
+    };
+    entered(asked, kind, &before, &shown, (&names, &Marked::of(asked, seen)?))
+}
+
+type Shown = (&'static forms::Field, Option<Vec<String>>);
+
+/// A form of fields, and beside it what would come of it.
+fn entered(
+    asked: &Asked<'_, Write>,
+    kind: &forms::Kind,
+    before: &Markup,
+    fields: &[Shown],
+    (names, marked): (&object::Names, &Marked),
+) -> Result<Markup, Trouble> {
+    let common = |field: &forms::Field| forms::COMMON.iter().any(|c| c.name == field.name);
+    let inputs = |of: bool| html! { @for (field, shown) in fields.iter().filter(|(f, _)| common(f) == of) { @if let Some(shown) = shown { (forms::input(field, shown, names)) } } };
+    let more = fields.iter().any(|(f, shown)| common(f) && shown.as_ref().is_some_and(|s| !s.is_empty()));
     Ok(html! {
-        form.card id="draft" method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:400ms, change" {
-            input type="hidden" name="form_token" value=(asked.form_token);
-            input type="hidden" name="kind" value=(kind.name);
-            input type="hidden" name="of" value=(seen.id());
-            input type="hidden" name="version" value=(version);
-            @for (field, shown) in &shown { @if let Some(shown) = shown { (forms::input(field, shown, &names)) } }
-            (marked::fields(asked, &Marked::of(asked, seen)?)?)
-            p.quiet {
-                "Everything else of it stays as it is" @if !kept.is_empty() { ", so do: " (kept.join(", ")) } ". "
-                a href=(as_json) { "Edit it as JSON" }
+        div.beside {
+            form.card id="draft" method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:400ms, change" {
+                input type="hidden" name="form_token" value=(asked.form_token);
+                input type="hidden" name="kind" value=(kind.name);
+                (before)
+                (inputs(false))
+                @if !kind.is_observable() { details.more open[more] { summary { "Labels, confidence, references" } (inputs(true)) } }
+                (marked::fields(asked, marked)?)
+                button.primary type="submit" { "Preview" }
             }
-            button.primary type="submit" { "Preview" }
             section id="outcome" aria-live="polite" { p.quiet { "What is missing, and who would receive it, is shown here." } }
         }
     })
@@ -326,6 +341,14 @@ fn barred(asked: &Asked<'_, Write>, told: &Value) -> Option<Markup> {
         });
     }
     let downgraded = list("downgraded");
+    let persons = told.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
+    if let (true, Some(first)) = (persons > 1 && asked.may(Right::Downgrade), downgraded.first()) {
+        let to = first.get("recipient").and_then(Value::as_str).unwrap_or_default();
+        return Some(html! {
+            p { "This would give an object to " (cut(to)) ", who may not have it now, and that takes " (persons) " persons." }
+            p { strong { "help: " } "save it with the markings it has now; then \"Widen\" on its page lets another person agree" }
+        });
+    }
     if !downgraded.is_empty() && !asked.may(Right::Downgrade) {
         let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         return Some(html! {

@@ -3,12 +3,13 @@
 //! The rule: the file is that recipient's own page of these objects, entered in the ledger as given to it; for oneself it is one's own.
 
 use maud::{Markup, html};
-use polder_release::Form;
+use polder_release::{Form, Item};
 use polder_stix::Id;
 use polder_stix::time::Version;
 use polder_store::{Query, Versions};
+use serde_json::Value;
 
-use super::objects::Seen;
+use super::objects::{Seen, name_as_written};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Read, Trouble};
 use crate::sink::{self, Reply};
@@ -26,7 +27,8 @@ pub(crate) fn form<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Markup {
         form.filters method="post" action="/console/export" {
             input type="hidden" name="form_token" value=(asked.form_token);
             @for one in seen { input type="hidden" name="id" value=(one.id()); }
-            (parts::field("to", "Save what is shown as a STIX bundle for", "", &parts::choice("to", &options, &own)))
+            (parts::field("to", "Save what is shown for", "", &parts::choice("to", &options, &own)))
+            (parts::field("as", "as", "", &parts::choice("as", &[("stix", "a STIX bundle"), ("csv", "a table (CSV)")], "stix")))
             button type="submit" { "Save" }
         }
     }
@@ -56,22 +58,48 @@ pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
         rows.extend(if for_oneself { Some(item.entry.row) } else { row_for(asked, &item.entry.id, to)? });
     }
     let mut query = Query { rows: Some(rows), versions: Versions { all: true, ..Versions::default() }, ..Query::default() };
-    let mut objects: Vec<Vec<u8>> = Vec::new();
+    let mut items: Vec<Item> = Vec::new();
     loop {
         let page = sink::view(&asked.app.store, to, &query, Form::Whole)?;
-        objects.extend(page.items.into_iter().map(|item| item.bytes));
+        items.extend(page.items);
         match page.next {
             Some(next) => query.after = Some(next),
             None => break,
         }
     }
-    if objects.is_empty() {
+    if items.is_empty() {
         return Err(Trouble::bad(format!("`{to}` may have nothing of what is shown"), "choose somebody else, or other objects"));
     }
+    if asked.form("as") == "csv" {
+        return Ok(Reply::download(csv(items).into_bytes(), "text/csv; charset=utf-8; header=present", "objects.csv"));
+    }
+    let objects: Vec<Vec<u8>> = items.into_iter().map(|item| item.bytes).collect();
     let mut bytes = format!("{{\"type\":\"bundle\",\"id\":\"{}\",\"objects\":[\n", super::draft::random_id("bundle")?).into_bytes();
     bytes.extend(objects.join(&b",\n"[..]));
     bytes.extend_from_slice(b"\n]}\n");
     Ok(Reply::download(bytes, "application/stix+json; version=2.1", "objects.json"))
+}
+
+/// A table for a spreadsheet (RFC 4180).
+fn csv(items: Vec<Item>) -> String {
+    let mut out = String::from("id,type,name,marking,modified,created_by_ref,labels,confidence\r\n");
+    for seen in items.into_iter().filter_map(Seen::of) {
+        let labels: Vec<&str> = seen.object.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let confidence = seen.object.get("confidence").map(Value::to_string).unwrap_or_default();
+        let (name, marking) = (name_as_written(&seen.object), parts::level_look(seen.marking().level).2);
+        let cells = [&*seen.id(), seen.text("type"), &name, marking, seen.text("modified"), seen.text("created_by_ref"), &labels.join("; "), &confidence];
+        out.push_str(&cells.map(csv_cell).join(","));
+        out.push_str("\r\n");
+    }
+    out
+}
+
+/// A cell that no spreadsheet takes for a formula: what begins like one begins with an apostrophe.
+fn csv_cell(text: &str) -> String {
+    let begins = text.trim_start().chars().next();
+    let formula = matches!(begins, Some('=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')) || text.starts_with(['\t', '\r', '\n']);
+    let guarded = if formula { format!("'{text}") } else { text.to_owned() };
+    format!("\"{}\"", guarded.replace('"', "\"\""))
 }
 
 /// Of the copies that the person holds, the latest that the other may have as far as the person may know.
@@ -79,4 +107,25 @@ fn row_for<P>(asked: &Asked<'_, P>, id: &Id, to: &str) -> Result<Option<u32>, Tr
     let known = asked.app.store.explain_known(id, to, Some(&asked.person.recipient))?;
     let may = known.into_iter().filter(|e| e.judgement.permits());
     Ok(may.max_by_key(|e| (e.row.version.map(Version::ns), e.row.row)).map(|e| e.row.row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_and_none_ends_early() {
+        for (text, want) in [
+            ("plain", "\"plain\""),
+            ("=1+1", "\"'=1+1\""),
+            (" +cmd|' /C calc'!A0", "\"' +cmd|' /C calc'!A0\""),
+            ("-2+3", "\"'-2+3\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("\u{ff1d}1", "\"'\u{ff1d}1\""),
+            ("a \"quote\", and\nmore", "\"a \"\"quote\"\", and\nmore\""),
+        ] {
+            assert_eq!(csv_cell(text), want);
+        }
+    }
 }

@@ -85,7 +85,7 @@ const ABOUT: Field = field("object_refs", "Objects it is about", How::Refs(&[]))
 const PHASES: Field = field("kill_chain_phases", "Kill chain phases", How::Phases).help("chain and phase on each line, like mitre-attack initial-access");
 const FIRST: Field = field("first_seen", "First seen", How::Moment);
 const LAST: Field = field("last_seen", "Last seen", How::Moment);
-const COMMON: [Field; 3] = [
+pub(crate) const COMMON: [Field; 3] = [
     field("labels", "Labels", How::Lines).help("one on each line"),
     field("confidence", "Confidence", How::Number(100)).help("0 to 100"),
     field("external_references", "Elsewhere", How::Elsewhere).help("name, then address or number, on each line, like cve CVE-2026-0001"),
@@ -518,7 +518,10 @@ pub(crate) fn input(field: &Field, shown: &[String], names: &Names) -> Markup {
         let name = Id::parse(id).and_then(|id| names.get(&id).map(|n| crate::text::plain(n, limits::CELL_CHARS_MAX))).unwrap_or_default();
         format!("{id} {name}").trim_end().to_owned()
     };
-    let area = |lines: Vec<String>| html! { textarea id=(name) name=(name) rows="4" required[needed] aria-describedby=[about.as_ref()] spellcheck="false" { (lines.join("\n")) } };
+    // As many lines as it has, within reason.
+    let lines = shown.iter().map(|s| s.lines().count().max(1)).sum::<usize>();
+    let rows = lines.clamp(if matches!(how, How::Text) { 4 } else { 2 }, 16);
+    let area = |lines: Vec<String>| html! { textarea id=(name) name=(name) rows=(rows) required[needed] aria-describedby=[about.as_ref()] spellcheck="false" { (lines.join("\n")) } };
     let line = |value: &str, hint: &str| html! { input id=(name) name=(name) value=(value) placeholder=(hint) required[needed] aria-describedby=[about.as_ref()] autocomplete="off" spellcheck="false"; };
     let control = match how {
         How::Several(words) => return several(field, words, shown),

@@ -2,7 +2,7 @@
 //!
 //! The rule: it grows only as it is asked to, what is left out is said, and every object and line in it is of the reader's own view.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use maud::{Markup, html};
 use polder_release::{Form, Level};
@@ -143,11 +143,28 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
             a.button href=(format!("{address}?hops={hops}&most={cap}&as=svg")) { "Save as SVG" }
         }
         p role="status" { strong { (shown) " of " (shown + around.left_out) " shown" } @if around.left_out > 0 { ": raise the limit, or begin from one of the others" } }
-        figure.graph { (picture) figcaption.quiet { "The same as a table below. A press on an object leads around it." } }
+        (legend(&around))
+        figure.graph id="picture" data-live="view" { (picture) figcaption.quiet { "The same as a table below. A press on an object leads around it." @if is_dense(&around) { " Names are shown on hover and focus, since there are many." } } }
         (table(&around))
         (parts::banner(&marking))
     };
     Ok(asked.page("Graph", &main))
+}
+
+/// Names would cover each other.
+fn is_dense(around: &Around) -> bool {
+    around.distance.len() > 80
+}
+
+/// What the colours say, of the kinds that are here; each object says its type in words too.
+fn legend(around: &Around) -> Markup {
+    let here: BTreeSet<&str> = around.distance.keys().map(|id| class_of(&id.kind).0).collect();
+    let classes = ["indicator", "malware", "campaign", "report", "identity", "other"].map(class_of);
+    html! {
+        ul.dots.graph aria-label="legend" {
+            @for (class, words) in classes.iter().filter(|(class, _)| here.contains(class)) { li { svg viewBox="-10 -10 20 20" aria-hidden="true" { circle.(class) r="8" {} } " " (words) } }
+        }
+    }
 }
 
 fn table(around: &Around) -> Markup {
@@ -204,14 +221,15 @@ fn as_f64(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-fn class_of(kind: &str) -> &'static str {
+/// How objects of a type are drawn, and what these are.
+fn class_of(kind: &str) -> (&'static str, &'static str) {
     match kind {
-        "indicator" | "sighting" | "observed-data" => "g-seen",
-        "malware" | "tool" | "attack-pattern" | "vulnerability" | "infrastructure" => "g-means",
-        "threat-actor" | "intrusion-set" | "campaign" | "incident" => "g-who",
-        "report" | "note" | "opinion" | "grouping" => "g-says",
-        "identity" | "location" => "g-whom",
-        _ => "g-other",
+        "indicator" | "sighting" | "observed-data" => ("g-seen", "indicators and what was seen"),
+        "malware" | "tool" | "attack-pattern" | "vulnerability" | "infrastructure" => ("g-means", "means: malware, tools, techniques, vulnerabilities"),
+        "threat-actor" | "intrusion-set" | "campaign" | "incident" => ("g-who", "actors, campaigns, incidents"),
+        "report" | "note" | "opinion" | "grouping" => ("g-says", "reports, notes, groupings"),
+        "identity" | "location" => ("g-whom", "organisations and places"),
+        _ => ("g-other", "other objects"),
     }
 }
 
@@ -231,14 +249,14 @@ fn picture(around: &Around) -> Markup {
                 @let (a, b) = (at(&line.from), at(&line.to));
                 line x1=(number(a.0)) y1=(number(a.1)) x2=(number(b.0)) y2=(number(b.1)) { title { (crate::text::plain(&line.what, 60)) } }
             } }
-            @for id in around.distance.keys() {
+            g.dense[is_dense(around)] { @for id in around.distance.keys() {
                 @let (x, y) = at(id);
-                a href=(format!("/console/objects/{id}/graph")) {
+                a.middle[*id == around.middle] href=(format!("/console/objects/{id}/graph")) {
                     title { (id.kind) ": " (short(id)) }
-                    circle.(class_of(&id.kind)) cx=(number(x)) cy=(number(y)) r=(if *id == around.middle { "14" } else { "9" }) {}
+                    circle.(class_of(&id.kind).0) cx=(number(x)) cy=(number(y)) r=(if *id == around.middle { "14" } else { "9" }) {}
                     text x=(number(x)) y=(number(y + 24.0)) text-anchor="middle" { (short(id)) }
                 }
-            }
+            } }
         }
     }
 }

@@ -52,14 +52,15 @@ pub(crate) fn ledger(asked: &Asked<'_, Audit>) -> Answer {
             button type="submit" { "Show" }
         }
         @if here.is_empty() { (parts::nothing("Nothing was sent to it of what you may have.", "")) } @else {
-            div.wide tabindex="0" role="region" aria-label="ledger" {
-                table {
-                    thead { tr { th scope="col" { "Object" } th scope="col" { "Version" } th scope="col" { "Sent" } th scope="col" { "Now" } } }
+            div.wide tabindex="0" role="region" aria-label="ledger" id="entries" data-live="board" {
+                table.stacks {
+                    thead { tr { th scope="col" { "Object" } th scope="col" { "Version" } th scope="col" { "First sent" } th scope="col" { "What" } th scope="col" { "Now" } } }
                     tbody { @for row in &here { tr {
                         th scope="row" { span.kind { (cut(text(row, "id").split("--").next().unwrap_or_default())) } " " (parts::object_link(&text(row, "id"), &name(row))) }
-                        td { @if !text(row, "version").is_empty() { (parts::moment_text(&text(row, "version"))) } }
-                        td { (cut(&text(row, "what"))) @if !text(row, "sha256").is_empty() { " " code.quiet title=(text(row, "sha256")) { (text(row, "sha256").chars().take(12).collect::<String>()) "…" } } }
-                        td { @if row.get("in_view") == Some(&Value::Bool(true)) { "may have it" } @else { "may no longer have it" } }
+                        td data-label="Version" { @if !text(row, "version").is_empty() { (parts::moment_text(&text(row, "version"))) } }
+                        td data-label="First sent" { @if !text(row, "at").is_empty() { (parts::moment_text(&text(row, "at"))) } }
+                        td data-label="What" { (cut(&text(row, "what"))) @if !text(row, "sha256").is_empty() { " " code.quiet title=(text(row, "sha256")) { (text(row, "sha256").chars().take(12).collect::<String>()) "…" } } }
+                        td data-label="Now" { @if row.get("in_view") == Some(&Value::Bool(true)) { "may have it" } @else { "may no longer have it" } }
                     } } }
                 }
             }
@@ -96,6 +97,10 @@ impl<P> Acts<'_, P> {
             return (!kept.is_empty()).then(|| format!("{head}: {}", kept.join(" ")));
         }
         let words: Vec<&str> = what.split(' ').collect();
+        // The copy that was answered is named by a digest, which is of no use to a reader.
+        if let ("note", ["wider", how, id, _, "from", _, _, to @ ..]) = (kind, words.as_slice()) {
+            return self.holds(id, |_| true).then(|| format!("wider version {how} {id} {}", to.join(" ")));
+        }
         match (kind, words.as_slice()) {
             ("pin", _) => Some(what.to_owned()),
             // A copy that was tightened is told of to who holds that copy.
@@ -151,14 +156,14 @@ pub(crate) fn acts(asked: &Asked<'_, Audit>) -> Answer {
         h1 { "Acts" }
         p { "What people did to this node, the latest first. Acts that are only about objects you may not have are not here." }
         @if here.is_empty() { (parts::nothing("Nothing yet.", "")) } @else {
-            div.wide tabindex="0" role="region" aria-label="acts" {
-                table {
+            div.wide tabindex="0" role="region" aria-label="acts" id="entries" data-live="board" {
+                table.stacks {
                     thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "About" } th scope="col" { "By" } } }
                     tbody { @for (us, kind, what, by) in here.iter().copied() { tr {
-                        td { (parts::moment(*us)) }
+                        td data-label="When" { (parts::moment(*us)) }
                         th scope="row" { (said(kind)) }
-                        td { (about(what, &names)) }
-                        td { (cut(by)) }
+                        td data-label="About" { (about(what, &names)) }
+                        td data-label="By" { (cut(by)) }
                     } } }
                 }
             }

@@ -2,6 +2,8 @@
 //!
 //! The rule: a page is cut by the date an object came into this reader's view, so it costs the same however much there is; nothing is counted.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 use polder_release::{Form, Item, Level, predefined};
 use polder_stix::{Id, time};
@@ -61,14 +63,18 @@ impl Seen {
     }
 }
 
-/// What an object is called.
+/// What an object is called on a page: addresses so that nothing opens them.
 pub(crate) fn name_of(object: &Value) -> String {
+    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
+    let name = name_as_written(object);
+    let is_address = matches!(kind, "domain-name" | "ipv4-addr" | "ipv6-addr" | "email-addr" | "url") && object.get("value").is_some();
+    if is_address { text::defanged_name(&name) } else { name }
+}
+
+/// What an object is called, as it says it.
+pub(crate) fn name_as_written(object: &Value) -> String {
     let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|t| !t.trim().is_empty());
-    let kind = text("type").unwrap_or_default();
-    if let Some(value) = text("value") {
-        return if matches!(kind, "domain-name" | "ipv4-addr" | "ipv6-addr" | "email-addr" | "url") { text::defanged_name(value) } else { value.to_owned() };
-    }
-    let first = ["name", "pattern", "relationship_type", "abstract", "path", "key", "subject", "result_name", "opinion", "content", "definition_type"];
+    let first = ["value", "name", "pattern", "relationship_type", "abstract", "path", "key", "subject", "result_name", "opinion", "content", "definition_type"];
     first.iter().find_map(|k| text(k)).or_else(|| text("id")).unwrap_or_default().to_owned()
 }
 
@@ -92,6 +98,9 @@ pub(crate) fn home(_: &Asked<'_, Read>) -> Answer {
 struct Wanted<'w> {
     words: &'w str,
     kinds: Vec<&'w str>,
+    level: &'w str,
+    source: &'w str,
+    author: Option<Id>,
     since_us: Option<i64>,
     until_us: Option<i64>,
     before_us: Option<i64>,
@@ -113,6 +122,10 @@ impl<'w> Wanted<'w> {
         Ok(Self {
             words: asked.query("q"),
             kinds: Some(asked.query("type")).into_iter().filter(|t| !t.is_empty()).collect(),
+            // Of the holder's people alone: a level in force may come of what others may not hold.
+            level: if asked.may(Right::Preview) { asked.query("level") } else { "" },
+            source: if asked.may(Right::Preview) { asked.query("source") } else { "" },
+            author: Id::parse(asked.query("author")),
             since_us: moment(asked.query("since"))?,
             until_us: moment(asked.query("until"))?,
             before_us: moment(asked.query("before"))?,
@@ -140,25 +153,23 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trou
     let until_us = [wanted.until_us, wanted.before_us].into_iter().flatten().min();
     let form = form_for(asked);
     let words: Vec<String> = wanted.words.split_whitespace().filter(|w| w.contains(char::is_alphanumeric)).take(32).map(str::to_owned).collect();
-    if words.is_empty() {
-        let query = Query {
-            newest_first: true,
-            added_after_us: wanted.since_us.map(|s| s.saturating_sub(1)),
-            added_before_us: until_us,
-            types,
-            versions: Versions::last(),
-            limit: Some(most),
-            ..Query::default()
-        };
-        return Ok(asked.view(&query, form)?.items.into_iter().filter_map(Seen::of).collect());
-    }
-    let find = Find { words, types, refers_to: None, since_us: wanted.since_us, until_us };
+    let levels = levels_of(wanted.level)?;
+    let sources = (!wanted.source.is_empty()).then(|| vec![wanted.source.into()]);
+    let narrowed = |query: Query| Query { newest_first: true, levels: levels.clone(), sources: sources.clone(), refers_to: wanted.author.clone(), ..query };
+    let wrote = |seen: &Seen| wanted.author.as_ref().is_none_or(|author| seen.text("created_by_ref") == author.to_string());
+    let queries: Box<dyn Iterator<Item = Query>> = if words.is_empty() {
+        let added_after_us = wanted.since_us.map(|s| s.saturating_sub(1));
+        Box::new(std::iter::once(Query { added_after_us, added_before_us: until_us, types, versions: Versions::last(), limit: Some(most), ..Query::default() }))
+    } else {
+        let find = Find { words, types, refers_to: None, since_us: wanted.since_us, until_us };
+        Box::new(asked.app.store.candidates(&asked.person.recipient, &find)?)
+    };
     let mut out = Vec::new();
-    for query in asked.app.store.candidates(&asked.person.recipient, &find)? {
-        let mut query = Query { newest_first: true, ..query };
+    for query in queries {
+        let mut query = narrowed(query);
         loop {
             let page = asked.view(&query, form)?;
-            out.extend(page.items.into_iter().filter_map(Seen::of));
+            out.extend(page.items.into_iter().filter_map(Seen::of).filter(wrote));
             match page.next {
                 Some(next) if out.len() < most => query.after = Some(next),
                 _ => break,
@@ -171,9 +182,19 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trou
     Ok(out)
 }
 
+/// What a choice of a level means.
+fn levels_of(chosen: &str) -> Result<Option<Vec<Option<Level>>>, Trouble> {
+    Ok(match chosen {
+        "" => None,
+        "none" => Some(vec![None]),
+        name => Some(vec![Some(Level::parse(name).ok_or_else(|| Trouble::bad(format!("`{name}` is no TLP level"), "choose one of the list"))?)]),
+    })
+}
+
 /// The latest objects of these types that have these words in their names and values.
 pub(crate) fn matching<P>(asked: &Asked<'_, P>, words: &str, types: &[&str], most: usize) -> Result<Vec<Seen>, Trouble> {
-    let wanted = Wanted { words, kinds: types.to_vec(), since_us: None, until_us: None, before_us: None, columns: Vec::new() };
+    let wanted =
+        Wanted { words, kinds: types.to_vec(), level: "", source: "", author: None, since_us: None, until_us: None, before_us: None, columns: Vec::new() };
     let mut seen = if words.is_empty() { Vec::new() } else { found(asked, &wanted)? };
     seen.truncate(most);
     Ok(seen)
@@ -216,6 +237,11 @@ fn filters<P>(wanted: &Wanted<'_>, asked: &Asked<'_, P>) -> Markup {
                 label for="type" { "Type" }
                 (type_choice(wanted.kinds.first().copied().unwrap_or_default()))
             }
+            @if asked.may(Right::Preview) {
+                div.field { label for="level" { "Marking" } (level_choice(wanted.level)) }
+                div.field { label for="source" { "Source" } (source_choice(asked, wanted.source)) }
+            }
+            @if let Some(author) = &wanted.author { div.field { label for="author" { "Author" } input id="author" name="author" value=(author.to_string()); } }
             div.field { label for="since" { "Seen here since" } input id="since" name="since" type="date" value=(asked.query("since")); }
             div.field { label for="until" { "until" } input id="until" name="until" type="date" value=(asked.query("until")); }
             details.columns {
@@ -230,6 +256,27 @@ fn filters<P>(wanted: &Wanted<'_>, asked: &Asked<'_, P>) -> Markup {
             button type="submit" { "Show" }
         }
     }
+}
+
+fn level_choice(chosen: &str) -> Markup {
+    let levels = parts::LEVELS.map(|l| (l.name(), l.label()));
+    let options: Vec<(&str, &str)> = std::iter::once(("", "any")).chain(levels).chain([("none", "no TLP level")]).collect();
+    parts::choice("level", &options, chosen)
+}
+
+fn source_choice<P>(asked: &Asked<'_, P>, chosen: &str) -> Markup {
+    let told = asked.ask(serde_json::json!({"do": "source-list"}), &[]).unwrap_or_default();
+    let names: Vec<String> = told
+        .get("sources")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|s| s.get("name").and_then(Value::as_str).map(str::to_owned))
+        .chain(Some(chosen.to_owned()).filter(|c| !c.is_empty()))
+        .collect();
+    let mut options: Vec<(&str, &str)> = std::iter::once(("", "any")).chain(names.iter().map(|n| (n.as_str(), n.as_str()))).collect();
+    options.dedup();
+    parts::choice("source", &options, chosen)
 }
 
 fn type_choice(chosen: &str) -> Markup {
@@ -274,11 +321,13 @@ fn type_choice(chosen: &str) -> Markup {
     }
 }
 
-/// Names of what the relationships of a page join, as far as the reader may hold it.
+/// Names of what the relationships of a page join and of who wrote what is on it, as far as the reader may hold it.
 fn ends<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Names, Trouble> {
     let joins = seen.iter().filter(|s| s.text("type") == "relationship");
-    let ids: Vec<Id> = joins.flat_map(|s| ["source_ref", "target_ref"].map(|k| s.text(k).to_owned())).filter_map(|id| Id::parse(&id)).collect();
-    object::named(asked, ids)
+    let authors = seen.iter().map(|s| s.text("created_by_ref").to_owned());
+    let ids = joins.flat_map(|s| ["source_ref", "target_ref"].map(|k| s.text(k).to_owned())).chain(authors).filter_map(|id| Id::parse(&id));
+    let ids: BTreeSet<Id> = ids.collect();
+    object::named(asked, ids.into_iter().collect())
 }
 
 fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen], &Names), next: Option<&str>) -> Markup {
@@ -293,11 +342,11 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
             } @else {
                 form method="get" action="/console/mark" {
                     div.wide tabindex="0" role="region" aria-label="objects" {
-                        table {
+                        table.stacks {
                             thead { tr {
                                 @if bulk { th scope="col" { span.hidden { "Chosen" } } }
                                 th scope="col" { "Name" }
-                                @for column in &wanted.columns { th scope="col" { (COLUMNS.iter().find(|c| c.0 == *column).map_or("", |c| c.1)) } }
+                                @for column in &wanted.columns { th scope="col" { (heading(column)) } }
                             } }
                             tbody { @for one in seen { (row(one, ends, wanted, bulk)) } }
                         }
@@ -322,12 +371,23 @@ fn row(one: &Seen, ends: &Names, wanted: &Wanted<'_>, bulk: bool) -> Markup {
                 (parts::object_link(&id, &name))
                 @if one.text("type") == "relationship" { br; span.quiet { (text::cut(&end("source_ref"))) " → " (text::cut(&end("target_ref"))) } }
             }
-            @for column in &wanted.columns { td { (cell(one, column)) } }
+            @for column in &wanted.columns { td data-label=(heading(column)) { (cell(one, column, ends)) } }
         }
     }
 }
 
-fn cell(one: &Seen, column: &str) -> Markup {
+fn heading(column: &str) -> &'static str {
+    COLUMNS.iter().find(|c| c.0 == column).map_or("", |c| c.1)
+}
+
+/// Who wrote it, leading to all that this author wrote.
+fn author(one: &Seen, names: &Names) -> Markup {
+    let Some(id) = Id::parse(one.text("created_by_ref")) else { return html! {} };
+    let name = names.get(&id).map_or_else(|| id.to_string(), |n| text::plain(n, limits::CELL_CHARS_MAX));
+    html! { a href=(format!("/console/objects?author={id}")) { (text::cut(&name)) } }
+}
+
+fn cell(one: &Seen, column: &str, ends: &Names) -> Markup {
     match column {
         "type" => html! { (text::cut(one.text("type"))) },
         "marking" => {
@@ -336,7 +396,7 @@ fn cell(one: &Seen, column: &str) -> Markup {
         }
         "modified" => one.item.entry.version.map_or_else(|| html! {}, |v| parts::moment_text(&v.to_string())),
         "added" => parts::moment(one.item.entry.date_us),
-        "author" => html! { (text::cut(one.text("created_by_ref"))) },
+        "author" => author(one, ends),
         "confidence" => html! { (one.object.get("confidence").map(Value::to_string).unwrap_or_default()) },
         "labels" => {
             let labels: Vec<&str> = one.object.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();

@@ -137,7 +137,7 @@ const ASKS: &str = "asks for it";
 pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String, String>, copy: &dyn Fn(&Told) -> Markup) -> Markup {
     html! {
         div.wide tabindex="0" role="region" aria-label="recipients and verdicts" {
-            table.audience {
+            table.audience.stacks {
                 thead { tr {
                     th scope="col" { "Recipient" }
                     @if now.is_some() { th scope="col" { "Now" } }

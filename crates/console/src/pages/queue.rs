@@ -93,7 +93,11 @@ pub(crate) fn answers<P>(asked: &Asked<'_, P>, id: &str, told: &Told) -> Markup 
                 input type="hidden" name="id" value=(id);
                 input type="hidden" name="to" value=(to);
                 @for copy in &told.copies { input type="hidden" name="seen" value=(copy); }
-                button.primary type="submit" name="answer" value="approve" aria-label=(format!("Release to {to}")) { "Release" }
+                details.sure {
+                    summary aria-label=(format!("Release to {to}…")) { "Release…" }
+                    p { "What is given cannot be taken back from whoever took it." }
+                    button.primary type="submit" name="answer" value="approve" { "Yes, release it to " (cut(to)) }
+                }
                 button type="submit" name="answer" value="refuse" aria-label=(format!("Refuse to {to}")) { "Refuse" }
             }
         } @else { span.quiet { "your role does not answer this" } }

@@ -128,7 +128,7 @@ fn receipts<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Markup, Trouble> {
         section aria-labelledby="receipts" {
             h2 id="receipts" { "Receipts" }
             @if let Some(us) = recalled { p { "Recalled at " (parts::moment(us)) "." } }
-            div id="receipts-table" data-live="view" {
+            div id="receipts-table" data-live="board" {
                 @if by.is_empty() { p.quiet { "Nobody outside your organisation was sent it." } } @else {
                     div.wide tabindex="0" role="region" aria-label="receipts" {
                         table.stacks {

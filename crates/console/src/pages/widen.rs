@@ -24,12 +24,13 @@ pub(crate) fn ask(asked: &Asked<'_, Downgrade>) -> Answer {
     let id = seen.id();
     let was = Marked::of(asked, &seen)?;
     let chosen = asked.sent.query.iter().any(|(k, _)| k == "level");
+    let unchanged = was.level == polder_release::Level::parse(asked.query("level")) && was.members == query_all(asked, "member");
     let now = if chosen {
         Marked { level: polder_release::Level::parse(asked.query("level")), members: query_all(asked, "member"), others: was.others }
     } else {
         was
     };
-    let outcome = if chosen {
+    let outcome = if chosen && !unchanged {
         outcome(asked, &seen, &now)?
     } else {
         html! { section id="outcome" aria-live="polite" { p.quiet { "Choose a level or members to see who would gain it." } } }

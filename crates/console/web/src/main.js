@@ -100,14 +100,14 @@ function keys(event) {
 let asking = false;
 
 /** Fetches the page again and puts its live parts in the place of the old ones, unless somebody is at work in them. */
-async function refresh() {
+async function refresh(parts) {
   if (asking || document.hidden) return;
   asking = true;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html", "x-polder-live": "1" } });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    each(document, "[data-live][id]", (old) => {
+    each(document, parts === "view" ? "[data-live][id]" : `[data-live=${parts}][id]`, (old) => {
       const part = fresh.getElementById(old.id);
       const busy = old.contains(document.activeElement) || old.querySelector("input:checked");
       // What somebody opened is no change of the page.
@@ -132,14 +132,16 @@ function live() {
   const source = new EventSource("/console/events");
   let missed = false;
   source.addEventListener("watching", () => document.documentElement.toggleAttribute("data-watching", true));
-  source.addEventListener("moved", () => {
-    missed = document.hidden;
-    refresh();
+  source.addEventListener("moved", (event) => {
+    const parts = event.data === "board" ? "board" : "view";
+    if (parts === "board" && !document.querySelector("[data-live=board]")) return;
+    missed ||= document.hidden;
+    refresh(parts);
   });
   document.addEventListener("visibilitychange", () => {
     if (missed && !document.hidden) {
       missed = false;
-      refresh();
+      refresh("view");
     }
   });
   addEventListener("pagehide", () => source.close());

@@ -270,6 +270,7 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
         map.insert("decisions".to_owned(), decisions.into());
         map.insert("widened".to_owned(), widened.into());
         map.insert("downgraded".to_owned(), downgraded.into());
+        map.insert("persons_min".to_owned(), node.config.widen_persons_min.into());
         map.insert("dry_run".to_owned(), true.into());
         map.insert("warnings".to_owned(), warnings.told());
         map.insert("audience".to_owned(), audience.into());

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use polder_release::{Alliance, DefaultLabel, Definitions, Label, Meaning, Origin, compile, compile_definition};
+use polder_release::{Alliance, DefaultLabel, Definitions, Label, Level, Meaning, Origin, compile, compile_definition};
 use polder_stix::Id;
 
 use super::{Columns, NONE, Row, Source, at, number};
@@ -40,6 +40,17 @@ impl Columns {
 
     pub(crate) fn windowed_labels(&self) -> impl Iterator<Item = (u32, &polder_release::Terms)> {
         self.windowed.iter().filter_map(|n| self.labels.get(at(*n)).and_then(|(label, _)| label.terms()).map(|t| (*n, t)))
+    }
+
+    /// By number of a label, whether its strictest level is one of these; what cannot be reconciled counts as RED.
+    pub(crate) fn labels_with(&self, levels: &[Option<Level>]) -> Vec<bool> {
+        let level = |label: &Label| label.terms().map_or(Some(Level::Red), |terms| terms.tlp.values().map(|b| b.level).max());
+        self.labels.iter().map(|(label, _)| levels.contains(&level(label))).collect()
+    }
+
+    /// The number of a row's label in force.
+    pub(crate) fn label_number(&self, row: u32) -> u32 {
+        self.row(row).map_or(NONE, |r| r.label)
     }
 
     pub(crate) fn label_count(&self) -> usize {
