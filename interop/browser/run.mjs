@@ -43,7 +43,8 @@ const RAISED = "indicator--aee46f31-d353-4cc2-8c05-8942e80ea579";
 const ACTOR = "intrusion-set--2775b0e2-d464-40e7-8449-754fdf735a98";
 const PAGES = {
   login: "/login", objects: "/objects", search: "/objects?q=spring", object: `/objects/${ACTOR}`, mark: `/objects/${ACTOR}/mark?level=red`, bulk: `/mark?id=${ACTOR}&id=${RAISED}&level=red`,
-  edit: `/objects/${ACTOR}/edit`, graph: `/objects/${ACTOR}/graph?hops=2`, matrix: "/matrix", import: "/import", new: "/new", report: "/new?kind=report", queue: "/queue", board: "/board", recipient: "/board/bravo",
+  edit: `/objects/${ACTOR}/edit`, json: `/objects/${ACTOR}/edit?as=json`, recall: `/recall?id=${ACTOR}`, widen: `/objects/${ACTOR}/widen?level=clear`,
+  graph: `/objects/${ACTOR}/graph?hops=2`, dense: `/objects/${ACTOR}/graph?hops=3&most=300`, matrix: "/matrix", import: "/import", new: "/new", report: "/new?kind=report", queue: "/queue", board: "/board", recipient: "/board/bravo",
   ledger: "/ledger?recipient=bravo", policy: "/policy", acts: "/acts", parts: "/styleguide", nowhere: "/nowhere", nothing: "/objects?q=nosuchword",
 };
 
@@ -177,6 +178,61 @@ await test("browser: an object is made, checked as somebody types, and saved", a
   expect((await text(page, "#results")).includes("Made in a browser"), "not in the list");
 });
 
+await test("browser: an object is found by name for a form, and edited by its own", async () => {
+  const page = await as("analyst");
+  await page.at("/new?kind=report");
+  await page.fill("#name", "About the gang");
+  await page.fill("[data-pick=object_refs] input", "tidewrack");
+  await page.locator("[data-pick=object_refs] .found button", { hasText: "Tidewrack" }).first().click();
+  expect(/^[a-z-]+--[0-9a-f-]{36} .*Tidewrack/.test(await page.inputValue("#object_refs")), await page.inputValue("#object_refs"));
+  await page.selectOption("#level", "green");
+  await page.waitForFunction(() => document.querySelectorAll("#outcome .verdict-release").length >= 3);
+  await page.click("main button.primary");
+  await page.click("text=Save to own");
+  await page.at("/objects?q=about+gang");
+  await page.locator("#results tbody th a", { hasText: "About the gang" }).first().click();
+  const address = page.url();
+  await page.click("text=Edit…");
+  await page.fill("#description", "Told by the harbour master.");
+  await page.click("text=Labels, confidence, references");
+  await page.fill("#confidence", "85");
+  await page.selectOption("#level", "red");
+  await page.waitForFunction(() => document.querySelector("#outcome").innerText.includes("loses it"));
+  await page.selectOption("#level", "green");
+  await page.waitForFunction(() => !document.querySelector("#outcome").innerText.includes("loses it") && document.querySelectorAll("#outcome .verdict-release").length >= 3);
+  await page.click("main button.primary");
+  await page.click("text=Save to own");
+  await page.goto(address);
+  const said = await text(page);
+  expect(said.includes("Told by the harbour master.") && said.includes("85") && (await page.locator(".history li").count()) === 2, said);
+});
+
+await test("browser: an object is recalled, and the page says what is known of each copy", async () => {
+  const page = await as("analyst");
+  await page.at("/objects?q=shared+modem");
+  await page.locator("#results tbody th a", { hasText: "Shared modem pool" }).first().click();
+  await page.click("text=Recall…");
+  expect((await text(page, "#outcome")).includes("loses it"), "who would lose it");
+  await page.click("button.danger");
+  await page.waitForURL(/recall/);
+  const said = await text(page);
+  expect(said.includes("Recalled at") && said.includes("cannot be recalled") && said.includes("Nobody but your organisation"), said);
+  const officer = await as("release-officer");
+  await officer.goto(page.url());
+  await officer.click("text=Back to the object");
+  await officer.click("text=Widen…");
+  await officer.locator("label", { hasText: "Bravo CSIRT" }).locator("input").check();
+  await officer.waitForFunction(() => document.querySelector("#outcome").innerText.includes("gains it"));
+  await officer.click("text=Propose it");
+  await officer.waitForURL(/queue/);
+  const owner = await as("owner");
+  await owner.at("/queue");
+  const card = owner.locator("article", { hasText: "Shared modem pool" }).filter({ hasText: "1 of 2" });
+  await card.locator("button", { hasText: "Approve" }).click();
+  await owner.waitForURL(/preview/);
+  expect((await owner.locator(".preview tr", { hasText: "bravo" }).first().innerText()).includes("released"), await text(owner, ".preview"));
+});
+
 await test("browser: a file is imported, previewed first, by choosing and by dropping", async () => {
   const page = await as("analyst");
   const object = (n) => ({ type: "tool", spec_version: "2.1", id: `tool--5f0d0009-0000-4000-8000-00000000000${n}`, created: "2026-01-01T00:00:00.000Z", modified: "2026-01-01T00:00:00.000Z", name: `Imported ${n}` });
@@ -205,10 +261,12 @@ await test("browser: a held release takes two persons", async () => {
   const name = await officer.locator("article h2 a").first().innerText();
   const first = officer.locator("article", { has: officer.locator("h2", { hasText: name }) }).first().locator("tr").first();
   const to = await first.locator("th").innerText();
+  await first.locator("summary").click();
   await first.locator("button.primary").click();
   const waits = (page) => page.locator("article", { has: page.locator("h2", { hasText: name }) }).first().locator("tr", { has: page.locator("th", { hasText: to }) }).first();
   expect((await waits(officer).innerText()).includes("approved by release-officer, 1 of 2"), await waits(officer).innerText());
   await owner.at("/queue");
+  await waits(owner).locator("summary").click();
   await waits(owner).locator("button.primary").click();
   await owner.waitForURL(/queue/);
   expect(!(await text(owner)).includes("1 of 2"), "it waits still");
@@ -255,6 +313,13 @@ await test("browser: a page stays current, and tells nothing but that something 
   polder("import", file, "--own");
   await page.waitForFunction(() => document.querySelector("#results").innerText.includes("Came later"));
   expect(await page.evaluate(() => window.stayed), "the page was loaded anew");
+  // Somebody asks, and the board says so.
+  await page.at("/board");
+  await page.waitForSelector("html[data-watching]", { state: "attached" });
+  const before = await page.locator("#board tr", { hasText: "charlie" }).first().innerText();
+  const who = node("alfa").users.find((u) => u.user === "charlie");
+  await fetch(`${node("alfa").api_root}collections/`, { headers: { accept: "application/taxii+json;version=2.1", authorization: `Bearer ${who.token}` } });
+  await page.waitForFunction((before) => [...document.querySelectorAll("#board tr")].some((r) => r.innerText.includes("charlie") && r.innerText !== before), before, { timeout: 20000 });
 });
 
 await test("browser: by keyboard alone", async () => {
