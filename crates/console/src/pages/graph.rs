@@ -144,7 +144,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         }
         p role="status" { strong { (shown) " of " (shown + around.left_out) " shown" } @if around.left_out > 0 { ": raise the limit, or begin from one of the others" } }
         (legend(&around))
-        figure.graph id="picture" data-live="view" { (picture) figcaption.quiet { "The same as a table below. A press on an object leads around it." @if is_dense(&around) { " Names are shown on hover and focus, since there are many." } } }
+        figure.graph id="picture" data-live="view" { (picture) figcaption.quiet { "The same as a table below. A press on an object leads around it." @if is_dense(&around) { " Of so many, those that most lines lead to are named; the others on hover and focus." } } }
         (table(&around))
         (parts::banner(&marking))
     };
@@ -153,7 +153,17 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
 
 /// Names would cover each other.
 fn is_dense(around: &Around) -> bool {
-    around.distance.len() > 80
+    around.distance.len() > 60
+}
+
+/// Those that most lines lead to, named even among many.
+fn hubs(around: &Around) -> BTreeSet<&Id> {
+    const HUBS_MAX: usize = 12;
+    let mut count: BTreeMap<&Id, usize> = BTreeMap::new();
+    around.lines.iter().flat_map(|l| [&l.from, &l.to]).for_each(|id| *count.entry(id).or_default() += 1);
+    let mut all: Vec<(usize, &Id)> = count.into_iter().map(|(id, n)| (n, id)).collect();
+    all.sort_by(|a, b| b.cmp(a));
+    all.into_iter().take(HUBS_MAX).map(|(_, id)| id).collect()
 }
 
 /// What the colours say, of the kinds that are here; each object says its type in words too.
@@ -161,7 +171,7 @@ fn legend(around: &Around) -> Markup {
     let here: BTreeSet<&str> = around.distance.keys().map(|id| class_of(&id.kind).0).collect();
     let classes = ["indicator", "malware", "campaign", "report", "identity", "other"].map(class_of);
     html! {
-        ul.dots.graph aria-label="legend" {
+        ul.dots aria-label="legend" {
             @for (class, words) in classes.iter().filter(|(class, _)| here.contains(class)) { li { svg viewBox="-10 -10 20 20" aria-hidden="true" { circle.(class) r="8" {} } " " (words) } }
         }
     }
@@ -211,7 +221,8 @@ fn places(around: &Around) -> HashMap<Id, (f64, f64)> {
             // Every other one a little further in, so that names have room.
             let r = radius * if count > 12 && n % 2 == 1 { 0.82 } else { 1.0 };
             angle.insert(id.clone(), turn);
-            places.insert(id.clone(), (r * turn.cos(), r * turn.sin()));
+            // Wider than high, as names are.
+            places.insert(id.clone(), (1.3 * r * turn.cos(), r * turn.sin()));
         }
     }
     places
@@ -234,7 +245,7 @@ fn class_of(kind: &str) -> (&'static str, &'static str) {
 }
 
 fn picture(around: &Around) -> Markup {
-    let places = places(around);
+    let (places, hubs) = (places(around), hubs(around));
     let at = |id: &Id| places.get(id).copied().unwrap_or_default();
     let number = |x: f64| format!("{x:.1}");
     let short = |id: &Id| {
@@ -242,7 +253,7 @@ fn picture(around: &Around) -> Markup {
         if name.is_empty() { id.kind.to_string() } else { name }
     };
     html! {
-        svg xmlns="http://www.w3.org/2000/svg" viewBox="-620 -520 1240 1040" role="group" aria-labelledby="graph-title" {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox="-700 -520 1400 1040" role="group" aria-labelledby="graph-title" {
             text x="0" y="-500" text-anchor="middle" { (parts::level_look(around.level).2) }
             title id="graph-title" { "Neighbourhood, " (around.distance.len()) " objects and " (around.lines.len()) " lines; the table below says the same" }
             g.lines { @for line in &around.lines {
@@ -251,7 +262,7 @@ fn picture(around: &Around) -> Markup {
             } }
             g.dense[is_dense(around)] { @for id in around.distance.keys() {
                 @let (x, y) = at(id);
-                a.middle[*id == around.middle] href=(format!("/console/objects/{id}/graph")) {
+                a.middle[*id == around.middle].hub[hubs.contains(id)] href=(format!("/console/objects/{id}/graph")) {
                     title { (id.kind) ": " (short(id)) }
                     circle.(class_of(&id.kind).0) cx=(number(x)) cy=(number(y)) r=(if *id == around.middle { "14" } else { "9" }) {}
                     text x=(number(x)) y=(number(y + 24.0)) text-anchor="middle" { (short(id)) }
