@@ -62,6 +62,51 @@ def downgrades(report):
                 same(analyst.post("/draft", draft=draft).status_code, 422, "the one before")
 
 
+def over_taxii(report):
+    """The same over TAXII: a role is no wider by another door."""
+    with temporary() as home:
+        node, logins = _house(home)
+        node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        token = node("user", "add", "second-analyst", "--role", "analyst", "--json").json()["token"]
+        officer = node("user", "add", "second-owner", "--role", "owner", "--json").json()["token"]
+        strange = an_id("marking-definition", "alliance")
+        tight, theirs = text("tool", "tight", "amber"), text("tool", "theirs", "amber+strict")
+        node.importing(bundle_file(home, "some", [tight, text("tool", "of the alliance", "green", object_marking_refs=[TLP["green"], strange])]))
+        node.importing(bundle_file(home, "theirs", [theirs]), "--source", "from-bravo")
+
+        def posted(served, raws, who=token):
+            url = served.ready["api_root"] + f"collections/{served.ready['collection']}/objects/"
+            head = {"Accept": "application/taxii+json;version=2.1", "Content-Type": "application/taxii+json;version=2.1", "Authorization": f"Bearer {who}"}
+            answer = requests.post(url, json={"objects": [json.loads(raw) for raw in raws]}, headers=head, timeout=30)
+            require(answer.status_code == 202, answer.text)
+            return answer.json()
+
+        wider = _later(tight).replace(TLP["amber"], TLP["green"])
+        with node.serve() as served:
+            bravo = _in(served, logins, "bravo")
+            with report.case("console guard: an analyst gives no more over TAXII than in the console"):
+                told = posted(served, [wider, text("tool", "another", "green")])
+                require(told["success_count"] == 1 and told["failure_count"] == 1 and "would go to `bravo`" in told["failures"][0]["message"], str(told))
+                same([bravo.get(f"/objects/{an_id('tool', label)}").status_code for label in ("tight", "another")], [404, 200], "who has what")
+                told = posted(served, [_later(tight).replace("tight \u00e9", "tight, noted")])
+                same((told["success_count"], told["failure_count"]), (1, 0), "as it is marked now")
+            with report.case("console guard: nor what a member keeps from others, nor by saying what a marking means"):
+                told = posted(served, [_later(theirs).replace(TLP["amber+strict"], TLP["green"])])
+                require(told["failure_count"] == 1 and "charlie" in told["failures"][0]["message"], str(told))
+                told = posted(served, [marking("alliance", members=["bravo", "alfa"])])
+                require(told["failure_count"] == 1 and "bravo" in told["failures"][0]["message"], str(told))
+            with report.case("console guard: who may downgrade does so over TAXII too"):
+                same(posted(served, [wider.replace(V2, V3)], officer)["failure_count"], 0, "an owner")
+                same(bravo.get(f"/objects/{an_id('tool', 'tight')}").status_code, 200, "given")
+        settings = node.dir / "polder.toml"
+        settings.write_text(settings.read_text().replace("widen_persons_min = 1", "widen_persons_min = 2"))
+        node.importing(bundle_file(home, "more", [text("tool", "for two", "amber")]))
+        with node.serve() as served, report.case("console guard: where it takes two, not even an owner does alone"):
+            told = posted(served, [text("tool", "for two", "green", modified=V2)], officer)
+            require(told["failure_count"] == 1, str(told))
+            same(_in(served, logins, "bravo").get(f"/objects/{an_id('tool', 'for two')}").status_code, 404, "given by one")
+
+
 def bindings(report):
     """What others said later of one's own."""
     with temporary() as home:

@@ -87,7 +87,7 @@ def groups():
         found.append(("full disk", cases_bad.full_disk, ([("", disarm), *unit42],), False))
     for part in ("sessions", "worlds", "utility", "people", "hostile", "cut_out", "widening"):
         found.append((f"console {part}", getattr(cases_console, part), (), False))
-    for part in ("downgrades", "bindings", "exports", "approvals", "acts"):
+    for part in ("downgrades", "over_taxii", "bindings", "exports", "approvals", "acts"):
         found.append((f"console guard {part}", getattr(cases_console_guard, part), (), False))
     for part in ("recall", "receipts", "wider", "forms", "lists", "live"):
         found.append((f"console sharing {part}", getattr(cases_console_sharing, part), (), False))

@@ -17,6 +17,7 @@ mod rules;
 mod sharing;
 mod users;
 
+pub(crate) use marking::objections;
 use polder_stix::Id;
 
 use crate::failure::Failure;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use polder_misp::library::Library;
-use polder_store::{Act, Setup, Store, SystemClock};
+use polder_store::{Act, Prepared, Setup, Store, SystemClock};
 use polder_taxii::{Access, Collection, Denied, Login, Right};
 
 use crate::auth::Auth;
@@ -139,14 +139,22 @@ fn collection(entry: &CollectionEntry) -> Collection {
     }
 }
 
+/// The role of a login of the holder's people; of another one, whether there is such a login.
+fn role_of_people<'d>(directory: &'d Directory, user: &str) -> Result<&'d str, bool> {
+    let entry = directory.users.users.iter().find(|u| u.user == user).ok_or(false)?;
+    let recipient = directory.recipients.recipients.iter().find(|r| r.id == entry.recipient).ok_or(false)?;
+    let is_of_people = recipient.organisation.as_ref() == Some(&directory.holder) && matches!(recipient.kind.as_str(), "organisation" | "person");
+    if is_of_people { Ok(&entry.role) } else { Err(true) }
+}
+
 impl Node {
     /// May this login send what its recipient may send? Of the holder's people as their role says; programs and other members as their collections say.
     pub(crate) fn may_send(&self, directory: &Directory, user: &str) -> bool {
         use polder_console::desk::Right;
-        let Some(entry) = directory.users.users.iter().find(|u| u.user == user) else { return false };
-        let Some(recipient) = directory.recipients.recipients.iter().find(|r| r.id == entry.recipient) else { return false };
-        let is_of_people = recipient.organisation.as_ref() == Some(&directory.holder) && matches!(recipient.kind.as_str(), "organisation" | "person");
-        !is_of_people || Right::of(&entry.role, true).contains(&Right::Write)
+        match role_of_people(directory, user) {
+            Ok(role) => Right::of(role, true).contains(&Right::Write),
+            Err(known) => known,
+        }
     }
 }
 
@@ -180,6 +188,19 @@ impl Access for Node {
             entry.organisation.clone().ok_or_else(unknown)?
         };
         self.source_of(&organisation, &login.user).map_err(|e| polder_store::Error::Disk(e.message))
+    }
+
+    fn objections(&self, login: &Login, source: &str, objects: &[Prepared]) -> Result<Vec<Option<String>>, polder_store::Error> {
+        use polder_console::desk::Right;
+        let may_downgrade = {
+            let directory = self.directory();
+            let role = role_of_people(&directory, &login.user);
+            role.map_or(true, |role| self.config.widen_persons_min <= 1 && Right::of(role, true).contains(&Right::Downgrade))
+        };
+        if may_downgrade {
+            return Ok(vec![None; objects.len()]);
+        }
+        crate::commands::objections(self, &login.recipient, source, objects).map_err(|e| polder_store::Error::Disk(e.message))
     }
 
     fn title(&self) -> String {

@@ -2,6 +2,8 @@
 //!
 //! The rule: no right is assumed. A collection in which a caller has no right at all does not exist for that caller.
 
+use polder_store::Prepared;
+
 /// The binary's answer to who is who.
 pub trait Access: Send + Sync {
     /// Who sends this `Authorization` header, or none. Called on an async thread, so it must be cheap.
@@ -18,6 +20,14 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// The store's.
     fn poster_source(&self, login: &Login) -> Result<Box<str>, polder_store::Error>;
+
+    /// Of each object that a login posts to its source, why it may not be kept, where the login's role does not reach so far.
+    ///
+    /// # Errors
+    /// The store's.
+    fn objections(&self, _login: &Login, _source: &str, objects: &[Prepared]) -> Result<Vec<Option<String>>, polder_store::Error> {
+        Ok(vec![None; objects.len()])
+    }
 
     /// Title of this server.
     fn title(&self) -> String;

@@ -50,11 +50,24 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
             Err(refusal) => failures.push(refused(n, object.get(), &refusal, &stamp)?),
         }
     }
+    let source = if ready.is_empty() { Box::default() } else { app.access.poster_source(&caller.login)? };
+    let objections = app.access.objections(&caller.login, &source, &ready)?;
+    let mut permitted = Vec::with_capacity(ready.len());
+    for (prepared, objection) in ready.into_iter().zip(objections) {
+        match objection {
+            None => permitted.push(prepared),
+            Some(why) => {
+                let version = prepared.header().version().map_or_else(|| stamp.clone(), |v| v.to_string());
+                failures.push(json!({"id": prepared.header().id.to_string(), "version": version, "message": why}));
+            }
+        }
+    }
+    let ready = permitted;
     let names: Vec<(Id, Option<Version>)> = ready.iter().map(|p| (p.header().id.clone(), p.header().version())).collect();
     // Before they are kept: afterwards the poster would see its own.
     let shown = shown(app, caller, collection, &names)?;
     let posted_to = if collection.takes_everything() { None } else { Some(&*collection.id) };
-    let outcomes = if ready.is_empty() { Vec::new() } else { app.store.ingest(&app.access.poster_source(&caller.login)?, posted_to, ready)? };
+    let outcomes = if ready.is_empty() { Vec::new() } else { app.store.ingest(&source, posted_to, ready)? };
     let mut successes = Vec::new();
     for (((id, version), outcome), shown) in names.into_iter().zip(outcomes).zip(shown) {
         let version = version.map_or_else(|| stamp.clone(), |v| v.to_string());

@@ -213,6 +213,37 @@ pub(super) fn recalled_us(node: &Node, id: &Id) -> Result<Option<i64>, Failure> 
     Ok(node.store.acts(usize::MAX)?.into_iter().find(|(_, kind, detail)| kind == "note" && is_it(detail)).map(|(us, _, _)| us))
 }
 
+/// Of each object that one of the holder's people would bring into a source, why that takes more than this person: it would give somebody more than now.
+pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Prepared]) -> Result<Vec<Option<String>>, Failure> {
+    let here = |o: &Prepared| !node.store.rows_of(&o.header().id).is_empty();
+    let is_definition = |o: &Prepared| &*o.header().id.kind == "marking-definition";
+    if !objects.iter().any(|o| here(o) || is_definition(o)) {
+        return Ok(vec![None; objects.len()]);
+    }
+    let mut trial = node.store.rehearse(source, Some(reader))?;
+    trial.ingest(objects.to_vec())?;
+    // A definition may open what was held here under a marking that nobody could read.
+    let opens = if objects.iter().any(is_definition) { trial.effects()?.into_iter().find(|e| e.gains > 0).map(|e| e.recipient.to_string()) } else { None };
+    let why = |to: &str| {
+        format!(
+            "it would go to `{to}`, who may not have it, or less of it, now; your role, or the number of persons this node wants, does not allow that here; an owner or release officer can widen it in the console"
+        )
+    };
+    let mut out = Vec::with_capacity(objects.len());
+    for object in objects {
+        let gains = if here(object) && !is_definition(object) {
+            let (gains, bound) = downgraded(node, &trial, (source, Some(reader)), std::slice::from_ref(&object.header().id))?;
+            gains.into_iter().chain(bound).find_map(|row| row.get("recipient").and_then(Value::as_str).map(str::to_owned))
+        } else if is_definition(object) {
+            opens.clone()
+        } else {
+            None
+        };
+        out.push(gains.map(|to| why(&to)));
+    }
+    Ok(out)
+}
+
 /// What a wider marking of an own object shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wider {
