@@ -385,6 +385,27 @@ def lists(report):
                 require("bravo" in node("ledger", "who-has", an_id("tool", "green one")).text, "the ledger")
 
 
+def beside(report):
+    """Copies of one object from several sources, with what they say differently."""
+    with temporary() as home:
+        node, logins = _house(home)
+        node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        one, lone = an_id("tool", "both"), an_id("tool", "lone")
+        node.importing(bundle_file(home, "own", [text("tool", "both", "green", description="as we saw it", x_same=1), text("tool", "lone", "green")]))
+        node.importing(bundle_file(home, "theirs", [text("tool", "both", "green", description="as they saw it", x_same=1, x_theirs="more")]), "--source", "from-bravo")
+        node.importing(bundle_file(home, "feed", [text("tool", "both", "red", description="what a feed keeps", modified=V2)]), "--source", "import")
+        with node.serve() as served:
+            analyst, bravo = _in(served, logins, "analyst"), _in(served, logins, "bravo")
+            with report.case("console copies: sources stand side by side where they differ, and who vouches is told"):
+                said = words(analyst.get(f"/objects/{one}"))
+                require("Side by side: 2 properties differ" in said and "as we saw it" in said and "as they saw it" in said and "x_theirs" in said, said[:1500])
+                require("came by the login of bravo" in said and "made here" in said, said[:1500])
+                require("Side by side" not in words(analyst.get(f"/objects/{lone}")), "one copy")
+            with report.case("console copies: a copy that is not for the house is not among them, and others' people see none"):
+                require("what a feed keeps" not in analyst.get(f"/objects/{one}").text, "the RED one")
+                require("Side by side" not in bravo.get(f"/objects/{one}").text and "Copies here" not in bravo.get(f"/objects/{one}").text, "bravo's page")
+
+
 def live(report):
     """An open page hears of moves, and of nothing else."""
     with temporary() as home:

@@ -89,7 +89,7 @@ def groups():
         found.append((f"console {part}", getattr(cases_console, part), (), False))
     for part in ("downgrades", "over_taxii", "bindings", "exports", "approvals", "acts"):
         found.append((f"console guard {part}", getattr(cases_console_guard, part), (), False))
-    for part in ("recall", "receipts", "wider", "forms", "lists", "live"):
+    for part in ("recall", "receipts", "wider", "forms", "lists", "beside", "live"):
         found.append((f"console sharing {part}", getattr(cases_console_sharing, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))
     found.append(("pymisp house", cases_pymisp_house.house, (), False))

@@ -24,6 +24,8 @@ pub(crate) struct Draft {
 #[derive(Debug, Default)]
 pub(crate) struct Drafts {
     held: Mutex<HashMap<String, Draft>>,
+    /// How much somebody saved and was not told yet.
+    saved: Mutex<HashMap<String, u64>>,
 }
 
 impl Drafts {
@@ -44,6 +46,16 @@ impl Drafts {
     /// Forgets what a person had.
     pub(crate) fn drop_of(&self, user: &str) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+    }
+
+    /// Notes how much somebody saved, to be told once.
+    pub(crate) fn note_saved(&self, user: &str, count: u64) {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned(), count);
+    }
+
+    /// What was noted, once.
+    pub(crate) fn take_saved(&self, user: &str) -> Option<u64> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner).remove(user)
     }
 
     /// Takes the one that was shown under that name.

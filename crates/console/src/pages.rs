@@ -4,6 +4,7 @@
 
 mod attack;
 mod board;
+mod copies;
 mod draft;
 mod export;
 mod forms;

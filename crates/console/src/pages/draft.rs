@@ -378,7 +378,8 @@ fn save(asked: &Asked<'_, Write>) -> Answer {
     let all_taken = told.get("refused").and_then(Value::as_array).is_none_or(Vec::is_empty);
     if saved > 0 && all_taken {
         // So that going back does not send it again.
-        return Ok(Reply::see(&format!("/console/objects?saved={saved}")));
+        asked.app.drafts.note_saved(&asked.person.user, saved);
+        return Ok(Reply::see("/console/objects"));
     }
     let saved = saved > 0;
     let main = html! {

@@ -9,7 +9,7 @@ use polder_store::{Query, Versions};
 use serde_json::{Value, json};
 
 use super::objects::{Seen, form_for, name_of};
-use super::preview;
+use super::{copies, preview};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Read, Trouble};
 use crate::markdown;
@@ -69,7 +69,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
             div {
                 @if house { (preview::section(asked, &seen)?) }
                 (history(asked, &seen)?)
-                @if house { (preview::copies(asked, &seen)?) (preview::holders(asked, &seen)?) }
+                @if house { (copies::section(asked, &seen)?) (preview::holders(asked, &seen)?) }
             }
         }
         (as_json(&seen.object))

@@ -136,7 +136,7 @@ impl<'w> Wanted<'w> {
     /// The address of the same list, from another place on.
     fn address(&self, before_us: Option<i64>, query: &[(String, String)]) -> String {
         let mut out = form_urlencoded::Serializer::new(String::new());
-        for (key, value) in query.iter().filter(|(k, v)| !v.is_empty() && k != "before" && k != "saved") {
+        for (key, value) in query.iter().filter(|(k, v)| !v.is_empty() && k != "before") {
             out.append_pair(key, value);
         }
         if let Some(before) = before_us {
@@ -218,7 +218,7 @@ pub(crate) fn list(asked: &Asked<'_, Read>) -> Answer {
     }
     let main = html! {
         h1 { "Objects" }
-        @if let Ok(saved) = asked.query("saved").parse::<u32>() { (parts::notice("info", &html! { p { "Saved: " (saved) " new." } })) }
+        @if let Some(saved) = asked.app.drafts.take_saved(&asked.person.user) { (parts::notice("info", &html! { p { "Saved: " (saved) " new." } })) }
         (filters(&wanted, asked))
         (results)
     };

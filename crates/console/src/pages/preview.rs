@@ -2,7 +2,7 @@
 //!
 //! The rule: it says what the decision says, in the words of `release explain`, and only about copies that the person may hold.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use maud::{Markup, html};
 use polder_stix::Id;
@@ -239,45 +239,6 @@ fn missing(path: &str, whole: &Value, copy: &Value, out: &mut Vec<(String, Strin
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The copies of it, source by source.
-pub(crate) fn copies<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
-    let rows = copies_held(asked, &seen.item.entry.id)?;
-    let versioned = seen.item.entry.version.is_some();
-    let same: Vec<&RowView> = rows.iter().filter(|r| r.version == seen.item.entry.version).collect();
-    let here = same.len();
-    let sources: BTreeSet<&str> = same.iter().map(|r| &*r.source).collect();
-    Ok(html! {
-        section aria-labelledby="copies" {
-            h2 id="copies" { "Copies here" }
-            @if versioned && sources.len() < here { (parts::notice("warning", &html! { p { "In conflict: one source said two different things under one version. Both are kept." } })) }
-            @else if versioned && here > 1 { p { "This version came with different content, or from more than one source: " (here) " copies of it are kept apart." } }
-            div.wide tabindex="0" role="region" aria-label="copies" {
-                table {
-                    thead { tr { th scope="col" { "Source" } th scope="col" { "Version" } th scope="col" { "Marking in force" } th scope="col" { "Vouched for" } } }
-                    tbody {
-                        @for row in &rows {
-                            tr {
-                                th scope="row" { (cut(&row.source)) }
-                                td { @if let Some(v) = row.version { (parts::moment_text(&v.to_string())) } }
-                                td { (parts::level(parts::Marking::of(&row.label).level)) }
-                                td { (vouched(&row.origin)) @if row.lifted { br; span.quiet { "came as STIX 2.0" } } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    })
-}
-
-fn vouched(origin: &polder_release::Origin) -> Markup {
-    match origin {
-        polder_release::Origin::Own => html! { "made here" },
-        polder_release::Origin::Member(member) => html! { "came with the login of " (cut(member)) },
-        polder_release::Origin::Feed => html! { "by nobody: a feed" },
-    }
 }
 
 pub(crate) fn sent_how(what: &str) -> &'static str {
