@@ -28,7 +28,7 @@ from objects import TLP  # noqa: E402
 
 _SPACE = uuid.UUID("6f2b0c1e-6f0f-4a53-9d5c-7f9be2b1f0fe")
 _AT = "2026-01-01T00:00:00.000Z"
-MEMBERS_MAX = 100_000
+MEMBERS_MAX = 133_336
 
 
 def an_id(kind, n):
@@ -105,10 +105,12 @@ def measure(count, rounds):
             for who, secret in (("owner", PASSWORD), ("bravo", password)):
                 reader = Reader(served, who, secret)
                 reader.get("/console/objects")
-                more = {"queue": lambda n: "/console/queue", "board": lambda n: "/console/board", "recipient": lambda n: "/console/board/bravo"} if who == "owner" else {}
+                more = {"queue": lambda n: "/console/queue", "board": lambda n: "/console/board", "recipient": lambda n: "/console/board/bravo",
+                        "list_level": lambda n: "/console/objects?level=red", "list_source": lambda n: "/console/objects?source=own&type=report",
+                        "recall": lambda n: f"/console/recall?id={an_id('indicator', (middle + 4 * n) % count)}", "edit": lambda n: f"/console/objects/{an_id('indicator', (middle + 4 * n) % count)}/edit"} if who == "owner" else {}
                 for name, address in {**pages, **more}.items():
                     times, size = [], 0
-                    for n in range(rounds if name not in ("report", "matrix", "queue", "board", "recipient") else max(3, rounds // 5)):
+                    for n in range(rounds if name not in ("report", "matrix", "queue", "board", "recipient", "recall", "list_level") else max(3, rounds // 5)):
                         seconds, page = reader.get(address(n))
                         times.append(seconds)
                         size = len(page)

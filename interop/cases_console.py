@@ -165,7 +165,7 @@ def _paths(seen, hidden):
         yield from (f"/objects/{one}", f"/objects/{one}?from=1", f"/objects/{one}/raw", f"/objects/{one}/mark", f"/objects/{one}/mark?level=red", f"/objects/{one}/edit")
         yield from (f"/objects/{one}/graph", f"/objects/{one}/graph?hops=3&most=2", f"/objects/{one}/graph?hops=2&as=svg", f"/matrix?of={one}", f"/mark?id={one}&level=red")
         yield f"/objects/{one}?version={V1}"
-        yield from (f"/recall?id={one}", f"/objects/{one}/widen", f"/objects/{one}/widen?level=clear", f"/objects/{one}/widen?level=&member=charlie", f"/new?kind=note&about={one}")
+        yield from (f"/recall?id={one}", f"/objects/{one}/widen", f"/objects/{one}/widen?level=clear", f"/objects/{one}/widen?level=&for=members:charlie", f"/new?kind=note&about={one}")
         yield f"/objects/{one}/edit?as=json"
     yield from ("/pick?q=hidden", "/pick?q=secret&types=malware", "/pick?q=seen", f"/recall?id={seen[0]}&id={hidden[0]}")
     yield f"/mark?id={seen[0]}&id={hidden[0]}&level=amber%2Bstrict"
@@ -430,7 +430,7 @@ def people(report):
                 require("made by hand" in words(analyst.get("/objects")), "not there")
                 require("no longer here" in words(analyst.post("/draft", draft=draft)), "saved twice")
             with report.case("console: an audience that is named is who receives"):
-                page = analyst.post("/draft", kind="malware", name="for bravo alone", member="bravo")
+                page = analyst.post("/draft", kind="malware", name="for bravo alone", **{"for": "members:bravo"})
                 require(re.search(r"bravo</bdi></th>.{0,120}?verdict-release", page.text, re.S) and re.search(r"charlie</bdi></th>.{0,120}?verdict-withhold", page.text, re.S), page.text[:2000])
                 draft = re.search(r'name="draft" value="([0-9a-f]+)"', page.text).group(1)
                 analyst.post("/draft", draft=draft)

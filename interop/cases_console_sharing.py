@@ -171,11 +171,11 @@ def wider(report):
                 raw = json.loads(bravo.get(f"/objects/{first}/raw").text)
                 same((raw["x_note"], raw["object_marking_refs"], raw["created"]), ("kept", [TLP["green"]], V1), "the new version")
             with report.case("console widen: an audience is named, and taken off again"):
-                page = officer.get(f"/objects/{other}/widen?level=&member=bravo")
+                page = officer.get(f"/objects/{other}/widen?level=&for=members:bravo")
                 _press(officer, page, f"/console/objects/{other}/widen", answer="yes")
                 same([_in(served, logins, u).get(f"/objects/{other}").status_code for u in ("bravo", "charlie")], [200, 404], "for bravo")
                 page = officer.get(f"/objects/{other}/widen")
-                require(re.search(r'value="bravo" checked', page.text), "the form shows it as it is")
+                require(re.search(r'value="members:bravo" checked', page.text), "the form shows it as it is")
                 _press(officer, officer.get(f"/objects/{other}/widen?level=green"), f"/console/objects/{other}/widen", answer="yes")
                 same([_in(served, logins, u).get(f"/objects/{other}").status_code for u in ("bravo", "charlie")], [200, 200], "for both")
             with report.case("console widen: what others keep from somebody is not widened here"):
@@ -243,7 +243,7 @@ def wider(report):
 _ENTERED = {
     "indicator": {"name": "n", "pattern": "[domain-name:value = 'made.example']", "indicator_types": ["malicious-activity", "anonymization"], "valid_from": "2026-01-01T00:00:00Z", "valid_until": "2027-01-01T00:00:00Z",
                   "kill_chain_phases": "mitre-attack impact\r\nown-chain second", "description": "two\r\nlines"},
-    "report": {"name": "n", "report_types": ["threat-report"], "published": "2026-01-02T00:00:00Z", "object_refs": "REF a name beside it"},
+    "report": {"name": "n", "report_types": ["threat-report"], "published": "2026-01-02T00:00:00Z", "object_refs": "REF \"a name beside it\""},
     "note": {"abstract": "a", "content": "c", "authors": "one\r\ntwo", "object_refs": "REF"},
     "opinion": {"opinion": "agree", "explanation": "because", "object_refs": "REF"},
     "grouping": {"name": "n", "context": "suspicious-activity", "object_refs": "REF"},
@@ -284,7 +284,7 @@ def forms(report):
     with temporary() as home:
         node, logins = _house(home)
         about = an_id("malware", "about")
-        node.importing(bundle_file(home, "some", [text("malware", "about", "clear", is_family=False), marking("alone", members=["alfa"]), marking("many", members=["bravo"], groups=[])]))
+        node.importing(bundle_file(home, "some", [text("malware", "about", "clear", is_family=False), marking("alone", members=["alfa"]), marking("many", members=["bravo"]), marking("more", members=["bravo", "charlie"])]))
         with node.serve() as served:
             analyst, bravo = _in(served, logins, "analyst"), _in(served, logins, "bravo")
             with report.case("console forms: every type that is offered makes an object that stix2-validator reads"):
@@ -332,13 +332,13 @@ def forms(report):
                 require("another version of this object came in" in words(page) and 'name="draft"' not in page.text, words(page)[:500])
             with report.case("console forms: markings a form does not show stay on the object"):
                 two = an_id("tool", "marked")
-                node.importing(bundle_file(home, "marked", [text("tool", "marked", None, object_marking_refs=[TLP["green"], an_id("marking-definition", "many"), an_id("marking-definition", "unknown")])]))
+                node.importing(bundle_file(home, "marked", [text("tool", "marked", None, object_marking_refs=[TLP["green"], an_id("marking-definition", "many"), an_id("marking-definition", "more"), an_id("marking-definition", "unknown")])]))
                 page = analyst.get(f"/objects/{two}/edit")
                 require("Other markings stay on it" in words(page), words(page)[:800])
                 hidden = dict(_form(page, "/console/draft"))
-                _saved(analyst, analyst.post("/draft", **hidden, name="marked, still", level="amber", member=[]))
+                _saved(analyst, analyst.post("/draft", **hidden, name="marked, still", level="amber"))
                 refs = json.loads(analyst.get(f"/objects/{two}/raw").text)["object_marking_refs"]
-                same(set(refs), {TLP["amber"], an_id("marking-definition", "many"), an_id("marking-definition", "unknown")}, "markings")
+                same(set(refs), {TLP["amber"], an_id("marking-definition", "many"), an_id("marking-definition", "more"), an_id("marking-definition", "unknown")}, "markings")
             with report.case("console forms: what cannot be read is told by the name of its field"):
                 for fields, said in (({"kind": "malware", "name": "n", "first_seen": "yesterday"}, "First seen"), ({"kind": "file", "hashes": "SHA-256"}, "Hashes"), ({"kind": "sighting", "sighting_of_ref": "nothing"}, "What was seen"),
                                      ({"kind": "tool", "name": "n", "confidence": "101"}, "Confidence"), ({"kind": "x-none"}, "no form"), ({"kind": "indicator", "name": "n"}, "STIX pattern")):

@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 import cases_bad
 import cases_clock
 import cases_console
+import cases_console_breaks
 import cases_console_guard
 import cases_console_sharing
 import cases_demo
@@ -89,6 +90,8 @@ def groups():
         found.append((f"console {part}", getattr(cases_console, part), (), False))
     for part in ("downgrades", "over_taxii", "bindings", "exports", "approvals", "acts"):
         found.append((f"console guard {part}", getattr(cases_console_guard, part), (), False))
+    for part in ("guards", "tightening", "persons", "forms", "acts"):
+        found.append((f"console breaks {part}", getattr(cases_console_breaks, part), (), False))
     for part in ("recall", "receipts", "wider", "forms", "lists", "beside", "live"):
         found.append((f"console sharing {part}", getattr(cases_console_sharing, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))

@@ -1,6 +1,8 @@
 //! The one integration binary.
 
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod damage;

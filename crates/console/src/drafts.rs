@@ -24,8 +24,8 @@ pub(crate) struct Draft {
 #[derive(Debug, Default)]
 pub(crate) struct Drafts {
     held: Mutex<HashMap<String, Draft>>,
-    /// How much somebody saved and was not told yet.
-    saved: Mutex<HashMap<String, u64>>,
+    /// What somebody did and was not told yet that it is done.
+    notes: Mutex<HashMap<String, String>>,
 }
 
 impl Drafts {
@@ -48,14 +48,14 @@ impl Drafts {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
     }
 
-    /// Notes how much somebody saved, to be told once.
-    pub(crate) fn note_saved(&self, user: &str, count: u64) {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned(), count);
+    /// Notes what somebody did, to be told on the next page.
+    pub(crate) fn note(&self, user: &str, what: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned(), what);
     }
 
     /// What was noted, once.
-    pub(crate) fn take_saved(&self, user: &str) -> Option<u64> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner).remove(user)
+    pub(crate) fn take_note(&self, user: &str) -> Option<String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).remove(user)
     }
 
     /// Takes the one that was shown under that name.

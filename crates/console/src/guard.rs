@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use axum::http::Method;
-use maud::Markup;
+use maud::{Markup, html};
 use polder_release::{Form, Item, Page};
 use polder_stix::Id;
 use polder_store::Query;
 use serde_json::Value;
 
-use crate::App;
 use crate::desk::{Person, Right, Told};
 use crate::sink::{self, Reply};
+use crate::{App, parts, text};
 
 /// A permission, as a type.
 pub(crate) trait Permission {
@@ -83,6 +83,8 @@ pub(crate) struct Sent {
     pub(crate) partial: bool,
     /// How it shall look.
     pub(crate) theme: String,
+    /// A page that somebody left open asks again.
+    pub(crate) by_itself: bool,
 }
 
 fn find<'p>(pairs: &'p [(String, String)], name: &str) -> &'p str {
@@ -139,9 +141,17 @@ impl<P> Asked<'_, P> {
         self.app.desk.ask(self.person, request, body)
     }
 
+    /// Notes what was done, to be told on the next page.
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        self.app.drafts.note(&self.person.user, what.into());
+    }
+
     /// A whole page.
     pub(crate) fn page(&self, title: &str, main: &Markup) -> Reply {
-        Reply::page(crate::layout::page(self, title, main))
+        // A page that asks again by itself is read by nobody.
+        let note = if self.sent.by_itself { None } else { self.app.drafts.take_note(&self.person.user) };
+        let note = note.map(|what| parts::notice("info", &html! { p { (text::shown(&what)) } }));
+        Reply::page(crate::layout::page(self, title, &html! { @if let Some(note) = note { (note) } (main) }))
     }
 }
 
@@ -152,6 +162,8 @@ pub(crate) struct Route {
     pub(crate) right: Right,
     /// It tries something on a copy of the columns, of which few fit into memory at one time.
     pub(crate) rehearses: bool,
+    /// It waits for another machine, so it takes no place of pages, and one goes at a time.
+    pub(crate) reaches_out: bool,
     handler: Box<Handler>,
 }
 
@@ -170,7 +182,7 @@ fn route<P: Permission + 'static>(method: Method, path: &'static str, handler: f
         }
         handler(&Asked { app, person, sent, form_token, permission: PhantomData })
     };
-    Route { method, path, right: P::RIGHT, rehearses: false, handler: Box::new(guarded) }
+    Route { method, path, right: P::RIGHT, rehearses: false, reaches_out: false, handler: Box::new(guarded) }
 }
 
 /// A page to read.
@@ -186,6 +198,10 @@ pub(crate) fn post<P: Permission + 'static>(path: &'static str, handler: fn(&Ask
 impl Route {
     pub(crate) fn rehearsing(self) -> Self {
         Self { rehearses: true, ..self }
+    }
+
+    pub(crate) fn reaching_out(self) -> Self {
+        Self { reaches_out: true, ..self }
     }
 
     pub(crate) fn answer(&self, app: &App, person: &Person, sent: &Sent, form_token: &str) -> Answer {

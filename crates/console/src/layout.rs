@@ -132,7 +132,6 @@ pub(crate) fn trouble(visitor: &Visitor, trouble: &Trouble) -> Reply {
             (StatusCode::INTERNAL_SERVER_ERROR, "Something failed", text, "the node's log says why; `polder doctor` looks for damage".to_owned())
         }
     };
-    let main =
-        html! { h1 { (title) } (parts::notice("error", &html! { p { (crate::text::shown(&text)) } p { strong { "help: " } (crate::text::shown(&help)) } })) };
+    let main = html! { h1 { (title) } (parts::notice("error", &html! { p { (crate::text::shown(&text)) } p { strong { "help: " } (crate::text::shown(&help)) } })) @if visitor.person.is_some() { p { a href="/console/objects" { "To the objects" } } } };
     Reply::page(open_page(visitor, title, &main)).status(status)
 }

@@ -52,6 +52,8 @@ pub(crate) struct App {
     pub(crate) cookie: String,
     /// Pages that are made at one time.
     pub(crate) places: tokio::sync::Semaphore,
+    /// Requests that wait for another machine.
+    pub(crate) reaching_out: tokio::sync::Semaphore,
     /// Of these, pages that try something.
     pub(crate) rehearsals: tokio::sync::Semaphore,
     pub(crate) streams: live::Streams,
@@ -69,9 +71,10 @@ pub fn router(store: Arc<Store>, desk: Arc<dyn Desk>, settings: Settings) -> Opt
     let limit = DefaultBodyLimit::max(settings.content_bytes_max);
     let cookie = session::cookie_name(store.secret());
     let places = tokio::sync::Semaphore::new(limits::PAGES_AT_ONCE_MAX);
+    let reaching_out = tokio::sync::Semaphore::new(1);
     let rehearsals = tokio::sync::Semaphore::new(limits::REHEARSALS_AT_ONCE_MAX);
     let (sessions, drafts, streams) = (Sessions::new()?, drafts::Drafts::default(), live::Streams::default());
-    let app = Arc::new(App { store, desk, sessions, drafts, settings, cookie, places, rehearsals, streams });
+    let app = Arc::new(App { store, desk, sessions, drafts, settings, cookie, places, reaching_out, rehearsals, streams });
     let mut router = Router::new();
     for route in pages::routes() {
         let (path, filter) = (route.path, if route.method == Method::GET { MethodFilter::GET } else { MethodFilter::POST });
@@ -148,7 +151,8 @@ async fn serve(app: Arc<App>, route: Arc<Route>, params: RawPathParams, request:
     let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
     let partial = headers.get("hx-request").is_some();
     let visitor = Visitor::of(&app, &headers);
-    let mut sent = Sent { named, query, place, partial, theme: visitor.theme.clone(), ..Sent::default() };
+    let by_itself = headers.contains_key("x-polder-live");
+    let mut sent = Sent { named, query, place, partial, by_itself, theme: visitor.theme.clone(), ..Sent::default() };
     let changes = route.method == Method::POST;
     let Some(person) = visitor.person.clone() else {
         let reply = if sent.partial { pages::login::first_part(&sent.place) } else { pages::login::first(&sent.place, changes) };
@@ -173,7 +177,8 @@ async fn serve(app: Arc<App>, route: Arc<Route>, params: RawPathParams, request:
     }
     let rehearsal = if route.rehearses { app.rehearsals.acquire().await.map(Some) } else { Ok(None) };
     let Ok(_rehearsal) = rehearsal else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
-    let Ok(_place) = app.places.acquire().await else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
+    let places = if route.reaches_out { &app.reaching_out } else { &app.places };
+    let Ok(_place) = places.acquire().await else { return sink::response(layout::trouble(&visitor, &Trouble::Busy)) };
     let started = std::time::Instant::now();
     let who = person.recipient.clone();
     let form_token = visitor.form_token.clone();

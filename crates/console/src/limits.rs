@@ -56,3 +56,9 @@ pub const JSON_CHARS_SHOWN: usize = 50_000;
 pub const FORMATTED_BYTES_MAX: usize = 100_000;
 /// Elements that formatting nests.
 pub const FORMATTED_DEPTH_MAX: usize = 16;
+/// Objects that refer to another one, looked at at once.
+pub const REFERRERS_PAGE: usize = 200;
+/// Of objects that refer to another one, so many are looked at.
+pub const REFERRERS_LOOKED_AT_MAX: usize = 4000;
+/// Objects that a list looks at to fill one page.
+pub const LIST_LOOKED_AT_MAX: usize = 4000;

@@ -6,6 +6,7 @@ mod attack;
 mod board;
 mod copies;
 mod draft;
+mod entry;
 mod export;
 mod forms;
 mod graph;
@@ -35,16 +36,16 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/console/matrix", attack::show),
         post("/console/matrix", attack::laid),
         get("/console/objects/{id}/mark", mark::ask).rehearsing(),
-        get("/console/objects/{id}/edit", draft::edit),
+        get("/console/objects/{id}/edit", entry::edit),
         get("/console/mark", mark::ask_many).rehearsing(),
-        post("/console/mark", mark::carry_out).rehearsing(),
+        post("/console/mark", mark::carry_out),
         get("/console/objects/{id}/widen", widen::ask).rehearsing(),
         post("/console/objects/{id}/widen", widen::answer).rehearsing(),
         get("/console/recall", recall::ask).rehearsing(),
-        post("/console/recall", recall::carry_out).rehearsing(),
-        post("/console/recall/push", recall::push),
-        get("/console/new", draft::new),
-        get("/console/pick", draft::pick),
+        post("/console/recall", recall::carry_out),
+        post("/console/recall/push", recall::push).reaching_out(),
+        get("/console/new", entry::new),
+        get("/console/pick", entry::pick),
         post("/console/draft", draft::preview).rehearsing(),
         post("/console/draft/check", draft::check).rehearsing(),
         get("/console/import", draft::import),

@@ -15,6 +15,7 @@ use maud::Markup;
 use polder_release::{Form, Item, Outbound, Page, Refused};
 use polder_stix::Id;
 use polder_store::{Error, Find, Query, Store, Versions};
+use serde_json::Value;
 
 use crate::guard::Trouble;
 use crate::limits;
@@ -118,30 +119,54 @@ pub(crate) fn view(store: &Store, recipient: &str, query: &Query, form: Form) ->
     Err(Trouble::Busy)
 }
 
-/// What refers to an object in the copies that this reader is served, newest first, and whether there is more than so many. A reference that is cut out of
-/// the reader's copy is none.
+/// What refers to an object in the copies that this reader is served, newest first, and whether there is more than so many, or than were looked at. A reference
+/// that is cut out of the reader's copy is none, and who wrote what is no relation.
 pub(crate) fn referrers(store: &Store, recipient: &str, id: &Id, most: usize) -> Result<(Vec<Item>, bool), Trouble> {
     let find = Find { refers_to: Some(id.clone()), ..Find::default() };
     let mut query = Query {
         refers_to: Some(id.clone()),
         newest_first: true,
         versions: Versions::last(),
-        limit: Some(most + 1),
+        limit: Some(limits::REFERRERS_PAGE),
         find: Some(Arc::new(find)),
         ..Query::default()
     };
-    let mut found = Vec::new();
+    let (mut found, mut looked_at, mut cut) = (Vec::new(), 0, false);
     loop {
         let page = view(store, recipient, &query, Form::Whole)?;
-        found.extend(page.items);
+        looked_at += limits::REFERRERS_PAGE;
+        found.extend(page.items.into_iter().filter(|item| is_about(&item.bytes, id)));
         match page.next {
+            Some(_) if looked_at >= limits::REFERRERS_LOOKED_AT_MAX => {
+                cut = true;
+                break;
+            }
             Some(next) if found.len() <= most => query.after = Some(next),
             _ => break,
         }
     }
-    let more = found.len() > most;
+    let more = cut || found.len() > most;
     found.truncate(most);
     Ok((found, more))
+}
+
+/// Does an object name another one as something that it is about, or joins?
+fn is_about(object: &[u8], id: &Id) -> bool {
+    let Ok(Value::Object(map)) = serde_json::from_slice(object) else { return false };
+    let name = id.to_string();
+    let joins = map.get("type").and_then(Value::as_str) == Some("relationship");
+    let counts =
+        |key: &str| if joins { key == "source_ref" || key == "target_ref" } else { key != "created_by_ref" && key != "object_marking_refs" && key != "id" };
+    map.iter().any(|(key, value)| counts(key) && names(value, &name))
+}
+
+fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text == name,
+        Value::Array(list) => list.iter().any(|v| names(v, name)),
+        Value::Object(map) => map.values().any(|v| names(v, name)),
+        _ => false,
+    }
 }
 
 impl From<Error> for Trouble {

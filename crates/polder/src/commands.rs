@@ -4,6 +4,7 @@
 //! first asks the decision.
 
 mod effect;
+mod guard;
 mod health;
 mod intake;
 mod lookup;
@@ -17,7 +18,7 @@ mod rules;
 mod sharing;
 mod users;
 
-pub(crate) use marking::objections;
+pub(crate) use guard::objections;
 use polder_stix::Id;
 
 use crate::failure::Failure;
@@ -88,13 +89,13 @@ fn carry_out(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], pro
         }
         Request::ObjectMark { id, level, source, dry_run } => marking::mark(node, caller, &parse_id(node, &id)?, (&level, source.as_deref()), dry_run),
         Request::ObjectRecall { id, dry_run } => marking::recall(node, caller, &parse_id(node, &id)?, dry_run),
-        Request::ObjectWiden { id, level, members, seen, answer } => {
+        Request::ObjectWiden { id, level, audience, keep, seen, answer } => {
             let asks = match answer.as_deref() {
                 Some("yes") => marking::Widening::Yes,
                 Some("no") => marking::Widening::No,
                 _ => marking::Widening::Try,
             };
-            marking::widen(node, caller, &parse_id(node, &id)?, (&marking::Wider::of(node, &level, &members)?, seen.as_deref()), asks)
+            marking::widen(node, caller, &parse_id(node, &id)?, (&marking::Wider::of(node, &level, &audience, keep)?, seen.as_deref()), asks)
         }
         Request::MarkingPin => sharing::pin(node, by, body),
         Request::Explain { id, to } => sharing::explain(node, reader, &parse_id(node, &id)?, &to),
@@ -102,7 +103,7 @@ fn carry_out(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], pro
         Request::Queue => sharing::queue(node, reader),
         Request::Approve { id, to, seen } => sharing::settle(node, caller, &parse_id(node, &id)?, &to, (true, seen)),
         Request::Refuse { id, to, seen } => sharing::settle(node, caller, &parse_id(node, &id)?, &to, (false, seen)),
-        Request::WhoHas { id } => sharing::who_has(node, reader, &parse_id(node, &id)?),
+        Request::WhoHas { id, receipts } => sharing::who_has(node, reader, &parse_id(node, &id)?, receipts),
         Request::WhatHas { recipient } => sharing::what_has(node, reader, &recipient),
         Request::Summary { recipient } => sharing::summary(node, &recipient, reader),
         Request::MispAdd { name, url, key, source, to, ca } => misp_sync::add(node, &name, url, key, source, to, ca),
@@ -110,7 +111,7 @@ fn carry_out(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], pro
         Request::MispRemove { name } => misp_sync::remove(node, &name),
         Request::MispTest { name } => misp_sync::test(node, &name),
         Request::MispPull { name, full } => misp_sync::noted(node, &name, "pull", misp_sync::pull(node, by, &name, full, progress)),
-        Request::MispPush { name } => misp_sync::noted(node, &name, "push", misp_push::push(node, by, &name, progress)),
+        Request::MispPush { name, only } => misp_sync::noted(node, &name, "push", misp_push::push(node, by, (&name, only.as_deref()), progress)),
         Request::MispFeed { url, source, format, ca } => misp_feed::read(node, by, &misp_feed::Asked { url, source, format, ca }, progress),
         Request::MispStatus => misp_sync::status(node),
         Request::MispLibrary => Ok(misp::library(node)),

@@ -40,7 +40,7 @@ pub(crate) fn run(cli: &Cli, command: &Command) -> Result<u8, Failure> {
         Command::Remove { name } => crate::ask(cli, &Request::MispRemove { name: name.clone() }, &[]),
         Command::Test { name } => crate::ask(cli, &Request::MispTest { name: name.clone() }, &[]),
         Command::Pull { name, full, watch } => watched(cli, &Request::MispPull { name: name.clone(), full: *full }, *watch),
-        Command::Push { name, watch } => watched(cli, &Request::MispPush { name: name.clone() }, *watch),
+        Command::Push { name, watch } => watched(cli, &Request::MispPush { name: name.clone(), only: None }, *watch),
         Command::Feed { url, source, format, ca, watch } => {
             check_url(url)?;
             let ca = ca.as_deref().map(authority).transpose()?;

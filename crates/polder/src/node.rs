@@ -1,7 +1,8 @@
 //! A node: its directory, its settings, its store and who may log in. The commands and the servers both work on this.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use polder_misp::library::Library;
 use polder_store::{Act, Prepared, Setup, Store, SystemClock};
@@ -21,12 +22,27 @@ pub(crate) struct Node {
     pub(crate) origins: Origins,
     pub(crate) store: Arc<Store>,
     pub(crate) auth: Auth,
-    directory: RwLock<Directory>,
+    directory: RwLock<Arc<Directory>>,
     changing: Mutex<()>,
     library: OnceLock<Arc<Library>>,
     pub(crate) beats: Beats,
     /// Held while `misp.json` is read and written again.
     pub(crate) misp_file: Mutex<()>,
+    /// MISPs that are being pushed to.
+    pushes: Mutex<HashSet<String>>,
+}
+
+/// A push that goes on; the next one to the same MISP waits for its end.
+#[derive(Debug)]
+pub(crate) struct Pushing<'n> {
+    node: &'n Node,
+    name: String,
+}
+
+impl Drop for Pushing<'_> {
+    fn drop(&mut self) {
+        self.node.pushes.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
 }
 
 /// How the log of acts says that a login was removed.
@@ -46,11 +62,12 @@ impl Node {
             origins,
             store,
             auth,
-            directory: RwLock::new(directory),
+            directory: RwLock::new(Arc::new(directory)),
             changing: Mutex::new(()),
             library: OnceLock::new(),
             beats: Beats::load(dir),
             misp_file: Mutex::new(()),
+            pushes: Mutex::default(),
         })
     }
 
@@ -78,21 +95,28 @@ impl Node {
         Ok(name.into())
     }
 
+    /// Begins a push to a MISP; none while another one goes on.
+    pub(crate) fn begin_push(&self, name: &str) -> Option<Pushing<'_>> {
+        let free = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        free.then(|| Pushing { node: self, name: name.to_owned() })
+    }
+
     /// What MISP's words mean, as far as the operator has that; read when it is first asked for.
     pub(crate) fn library(&self) -> Arc<Library> {
         let load = || self.config.misp_library.as_ref().map(|folder| Library::load(&self.dir.join(folder))).unwrap_or_default();
         Arc::clone(self.library.get_or_init(|| Arc::new(load())))
     }
 
-    pub(crate) fn directory(&self) -> RwLockReadGuard<'_, Directory> {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    /// Who is who now. A copy of it and no lock, so that whoever reads it may ask for it again.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes the files and puts the change in force: all of it, or nothing.
     pub(crate) fn change<T>(&self, by: &str, change: impl FnOnce(&mut Directory) -> Result<T, Failure>) -> Result<T, Failure> {
         let one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.directory().clone();
-        let mut next = before.clone();
+        let before = self.directory();
+        let mut next = Directory::clone(&before);
         let result = change(&mut next)?;
         let (policy, sources) = (next.policy()?, next.store_sources()?);
         next.save(&self.dir)?;
@@ -106,7 +130,7 @@ impl Node {
             self.store.act(Act::Note(format!("{REMOVED} {}", gone.user)), by)?;
         }
         self.auth.reload(&next.users);
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         drop(one_at_a_time);
         Ok(result)
     }

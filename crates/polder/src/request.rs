@@ -49,7 +49,10 @@ pub(crate) enum Request {
     ObjectWiden {
         id: String,
         level: String,
-        members: Vec<String>,
+        /// Whom it is for, like `members:bravo`.
+        audience: Vec<String>,
+        /// Markings besides that stay on it.
+        keep: Vec<String>,
         /// The copy that whoever answers was shown.
         seen: Option<String>,
         answer: Option<String>,
@@ -154,6 +157,9 @@ pub(crate) enum Request {
     },
     WhoHas {
         id: String,
+        /// Also when, what stands in other MISPs, and when it was recalled.
+        #[serde(default)]
+        receipts: bool,
     },
     WhatHas {
         recipient: String,
@@ -215,6 +221,9 @@ pub(crate) enum Request {
     },
     MispPush {
         name: String,
+        /// Only the event that has this UUID, or a part with it.
+        #[serde(default)]
+        only: Option<String>,
     },
     MispStatus,
     MispLibrary,

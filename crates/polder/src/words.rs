@@ -64,7 +64,8 @@ pub(crate) fn help(e: &Explained, directory: &Directory) -> Option<String> {
             })
         }
         Reason::Reach(level) if e.row.source.as_ref() == "own" => Some(format!(
-            "name the recipient in an audience marking, or add a standing release: `polder standing add NAME --level {} --member ...`",
+            "this is what {} means. If it is meant to go there, name the recipient as its audience; a standing release (`polder standing add NAME --level {} --member ...`) opens every own object of that level",
+            level.label(),
             level.name()
         )),
         Reason::Suspended => Some(format!("`polder recipient resume {}`", e.recipient)),

@@ -21,6 +21,46 @@ pub enum Principal {
     Person(Box<str>),
 }
 
+impl Principal {
+    /// The list of an audience that it stands in.
+    #[must_use]
+    pub fn list(&self) -> &'static str {
+        match self {
+            Self::Group(_) => "groups",
+            Self::Member(_) => "members",
+            Self::Node(_) => "nodes",
+            Self::Person(_) => "persons",
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Group(name) | Self::Member(name) | Self::Node(name) | Self::Person(name) => name,
+        }
+    }
+
+    /// List and name in one word, like `members:bravo`.
+    #[must_use]
+    pub fn word(&self) -> String {
+        format!("{}:{}", self.list(), self.name())
+    }
+
+    /// Reads such a word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        let (list, name) = word.split_once(':').filter(|(_, name)| !name.is_empty())?;
+        Some(match list {
+            "groups" => Self::Group(name.into()),
+            "members" => Self::Member(name.into()),
+            "nodes" => Self::Node(name.into()),
+            "persons" => Self::Person(name.into()),
+            _ => return None,
+        })
+    }
+}
+
 /// The sets a recipient must match, all of them. No set: everyone. An empty set: nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Audience(pub BTreeSet<BTreeSet<Principal>>);

@@ -249,12 +249,15 @@ fn principals(lists: &Map<String, Value>) -> Option<BTreeSet<Principal>> {
 /// When our definitions of audiences were made: the same each time, so that equal ones are one.
 const AUDIENCE_MADE: &str = "2026-01-01T00:00:00.000Z";
 
-/// The marking-definition by which a holder names these members as an audience: one id for one audience of one holder, whatever the order of names.
+/// The marking-definition by which a holder names an audience: one id for one audience of one holder, whatever the order of names.
 #[must_use]
-pub fn audience_definition(holder: &str, members: &[&str]) -> Value {
-    let members: BTreeSet<&str> = members.iter().copied().collect();
+pub fn audience_definition(holder: &str, audience: &BTreeSet<Principal>) -> Value {
     let mut hash = Sha256::new();
-    for part in ["console audience", holder].into_iter().chain(members.iter().copied()) {
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    audience.iter().for_each(|p| names.entry(p.list()).or_default().push(p.name()));
+    let members = names.get("members").into_iter().flatten().copied();
+    let others = names.iter().filter(|(list, _)| **list != "members").flat_map(|(list, names)| std::iter::once(*list).chain(names.iter().copied()));
+    for part in ["console audience", holder].into_iter().chain(members).chain(others) {
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }
@@ -262,18 +265,22 @@ pub fn audience_definition(holder: &str, members: &[&str]) -> Value {
     // Written as one that is made of a name (version 5), which STIX's readers know.
     let uuid = (first & !(0xf << 76) & !(0x3 << 62)) | (0x5 << 76) | (0x2 << 62);
     let id = Id { kind: "marking-definition".into(), uuid }.to_string();
-    let name = members.iter().copied().collect::<Vec<_>>().join(", ");
-    let audience = json!({"extension_type": "property-extension", "audience": {"members": members}});
-    json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": AUDIENCE_MADE, "name": format!("for {name}"), "extensions": {ext::AUDIENCE: audience}})
+    let name = audience.iter().map(Principal::name).collect::<Vec<_>>().join(", ");
+    let said = json!({"extension_type": "property-extension", "audience": names});
+    json!({"type": "marking-definition", "spec_version": "2.1", "id": id, "created": AUDIENCE_MADE, "name": format!("for {name}"), "extensions": {ext::AUDIENCE: said}})
 }
 
-/// The members whom such a definition names, if it says nothing else.
+/// Whom such a definition names, if it names anybody and says nothing else.
 #[must_use]
-pub fn audience_of(definition: &Value) -> Option<Vec<String>> {
-    let said = definition.get("extensions").and_then(Value::as_object).filter(|all| all.len() == 1)?.get(ext::AUDIENCE)?.as_object()?;
-    let audience = said.get("audience").and_then(Value::as_object).filter(|a| a.len() == 1)?;
-    let plain = said.len() == 2 && said.contains_key("extension_type") && definition.get("definition").is_none();
-    audience.get("members")?.as_array().filter(|_| plain)?.iter().map(|m| m.as_str().map(str::to_owned)).collect()
+pub fn audience_of(definition: &Value) -> Option<BTreeSet<Principal>> {
+    let extensions = definition.get("extensions").and_then(Value::as_object).filter(|all| all.len() == 1)?;
+    let said = extensions.get(ext::AUDIENCE)?.as_object()?;
+    let plain = said.keys().all(|key| key == "extension_type" || key == "audience") && definition.get("definition").is_none();
+    // A name that mentions a level says more than an audience.
+    let name = definition.get("name").and_then(Value::as_str).unwrap_or_default().to_uppercase();
+    let level = name.contains("TLP") || name.contains("PAP");
+    let audience = principals(said.get("audience").filter(|_| plain && !level)?.as_object()?)?;
+    (!audience.is_empty()).then_some(audience)
 }
 
 /// What a source's unmarked rows are taken to be marked with.

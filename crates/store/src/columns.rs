@@ -87,7 +87,7 @@ pub struct Source {
 pub(crate) struct GranularColumn {
     pub(crate) marking: Id,
     pub(crate) whole: bool,
-    selectors: Box<[Box<str>]>,
+    pub(crate) selectors: Box<[Box<str>]>,
     label: u32,
 }
 

@@ -35,7 +35,7 @@ pub use ingest::{Outcome, Prepared, Refusal, prepare};
 pub use look::{Explained, RowView, Sharing};
 pub use moved::Left;
 pub use page::{Query, Versions};
-pub use rehearse::{Effect, Rehearsal};
+pub use rehearse::{Effect, Moved, Rehearsal};
 pub use search::{Candidates, Find};
 pub use sqlite::Sqlite;
 
@@ -140,6 +140,13 @@ impl<R: Realm> Store<R> {
 
     pub(crate) fn engine(&self) -> RwLockReadGuard<'_, Engine> {
         self.engine.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The state and the trusted time. One lock: who reads the time for itself while it holds the state waits for ever once somebody wants to write.
+    pub(crate) fn moment(&self) -> (RwLockReadGuard<'_, Engine>, i64) {
+        let engine = self.engine();
+        let now_us = self.clock.now_us().max(engine.last_stamp_us);
+        (engine, now_us)
     }
 
     /// The directory.

@@ -20,6 +20,8 @@ pub const CLOCK_BEHIND_US_MAX: i64 = 5_000_000;
 pub const LOG_CHUNK_ENTRIES: usize = 4096;
 /// Bytes of one text that can be searched.
 pub const SEARCH_TEXT_BYTES_MAX: usize = 16_384;
+/// Bytes of the first line of a note that are searched.
+pub const SEARCH_BEGINNING_BYTES: usize = 160;
 /// Rows taken into the search database in one transaction.
 pub const SEARCH_BATCH_ROWS: u32 = 2000;
 /// Objects looked at together for a search.

@@ -31,6 +31,8 @@ pub struct RowView {
     pub lifted: bool,
     /// Length of its bytes.
     pub bytes: u32,
+    /// What is marked for itself in it: marking and selectors.
+    pub granular: Vec<(Id, Box<[Box<str>]>)>,
 }
 
 /// A verdict with its reason and what would be removed.
@@ -179,8 +181,19 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn explain_at(&self, id: &Id, recipient: &str, reader: Option<&str>, at_us: i64) -> Result<Vec<Explained>, Error> {
+        let (engine, now_us) = self.moment();
+        knowing(&engine, reader, now_us, |known| explained_in(&engine, id, recipient, at_us, known))
+    }
+
+    /// Objects of a source that carry one of these markings, as a whole or in a part.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] source.
+    pub fn marked_with(&self, markings: &BTreeSet<Id>, source: &str) -> Result<Vec<Id>, Error> {
         let engine = self.engine();
-        knowing(&engine, reader, self.now_us(), |known| explained_in(&engine, id, recipient, at_us, known))
+        let number = engine.source(source).ok_or_else(|| Error::Unknown { kind: "source", name: source.to_owned() })?;
+        let objects = engine.columns.marked_with(markings, Some(number));
+        Ok(objects.into_iter().map(|o| engine.columns.id(o)).filter(|id| !markings.contains(id)).collect())
     }
 
     /// Which of these rows, removed ones too, a reader may hold.
@@ -188,8 +201,8 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] reader.
     pub fn held(&self, rows: &[u32], reader: &str) -> Result<BTreeSet<u32>, Error> {
-        let engine = self.engine();
-        knowing(&engine, Some(reader), self.now_us(), |known| Ok(rows.iter().copied().filter(|r| known.is_some_and(|k| k.holds(*r))).collect()))
+        let (engine, now_us) = self.moment();
+        knowing(&engine, Some(reader), now_us, |known| Ok(rows.iter().copied().filter(|r| known.is_some_and(|k| k.holds(*r))).collect()))
     }
 
     /// Own rows that wait for a person, with the recipients they wait for.
@@ -203,7 +216,7 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] reader.
     pub fn queue_known(&self, reader: Option<&str>) -> Result<Vec<Explained>, Error> {
-        let (engine, now_us) = (self.engine(), self.now_us());
+        let (engine, now_us) = self.moment();
         knowing(&engine, reader, now_us, |known| {
             let held = AsOf::known_to(&engine.columns, known);
             let mut out = Vec::new();
@@ -288,7 +301,7 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] reader.
     pub fn who_has_known(&self, id: &Id, reader: Option<&str>) -> Result<Vec<Sharing>, Error> {
-        let (engine, now_us) = (self.engine(), self.now_us());
+        let (engine, now_us) = self.moment();
         let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
         knowing(&engine, reader, now_us, |known| {
             let rows: Vec<u32> = engine.columns.rows_of(object).filter(|r| known.is_none_or(|k| k.holds(*r))).collect();
@@ -315,7 +328,7 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn what_has_known(&self, recipient: &str, reader: Option<&str>) -> Result<Vec<Sharing>, Error> {
-        let (engine, now_us) = (self.engine(), self.now_us());
+        let (engine, now_us) = self.moment();
         let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
         let Some(log) = engine.logs.get(number as usize) else { return Ok(Vec::new()) };
         knowing(&engine, reader, now_us, |known| {
@@ -403,7 +416,7 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// As [`Store::page`].
     pub fn waiting(&self, recipient: &str, reader: &str) -> Result<usize, Error> {
-        let (engine, now_us) = (self.engine(), self.now_us());
+        let (engine, now_us) = self.moment();
         let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
         let Some(log) = engine.logs.get(number as usize) else { return Ok(0) };
         let sent: std::collections::HashSet<u32> = {
@@ -425,7 +438,7 @@ impl<R: Realm> Store<R> {
     /// # Errors
     /// As [`Store::page`].
     pub fn verdicts_known(&self, recipient: &str, reader: &str) -> Result<Vec<Judgement>, Error> {
-        let (engine, now_us) = (self.engine(), self.now_us());
+        let (engine, now_us) = self.moment();
         let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
         knowing(&engine, Some(reader), now_us, |known| {
             let held = AsOf::known_to(&engine.columns, known);
@@ -438,8 +451,8 @@ impl<R: Realm> Store<R> {
 
     /// The rows of an object, removed ones too, that a reader may not hold.
     pub(crate) fn hidden_rows(&self, ids: &[Id], reader: &str) -> Result<Vec<u32>, Error> {
-        let engine = self.engine();
-        knowing(&engine, Some(reader), self.now_us(), |known| {
+        let (engine, now_us) = self.moment();
+        knowing(&engine, Some(reader), now_us, |known| {
             let objects = ids.iter().filter_map(|id| engine.columns.find_object(id.as_ref()));
             Ok(objects.flat_map(|o| engine.columns.rows_of(o)).filter(|r| known.is_some_and(|k| !k.holds(*r))).collect())
         })
@@ -491,6 +504,7 @@ fn view(engine: &Engine, number: u32) -> Option<RowView> {
         markings: engine.columns.set(row.set).to_vec(),
         lifted: row.is_lifted(),
         bytes: row.body_bytes,
+        granular: engine.columns.granular_of(number).iter().map(|m| (m.marking.clone(), m.selectors.clone())).collect(),
     })
 }
 

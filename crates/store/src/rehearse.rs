@@ -2,7 +2,7 @@
 //!
 //! The rule: nothing is written, in the store or beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use polder_release::{Judge, LabelCache, Operations, Realm, Verdict};
 use polder_stix::Id;
@@ -38,6 +38,17 @@ pub struct Effect {
     pub gains: usize,
     /// Objects held already that it may hold now and could not then.
     pub loses: usize,
+}
+
+/// Other objects that one recipient would gain or lose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The recipient's id.
+    pub recipient: Box<str>,
+    /// Objects that it may not hold now and could then.
+    pub gains: Vec<Id>,
+    /// Objects that it may hold now and could not then.
+    pub loses: Vec<Id>,
 }
 
 impl<R: Realm> Store<R> {
@@ -79,6 +90,20 @@ impl<R: Realm> Rehearsal<'_, R> {
         self.trial.act(act, "", stamp_us, &mut self.records)
     }
 
+    /// The bytes of a row that is only tried; none of another one.
+    #[must_use]
+    pub fn bytes_of(&self, row: u32) -> Option<Vec<u8>> {
+        let body = self.records.iter().find_map(|record| match record {
+            Record::Row(r) if r.number == row => Some(r.body),
+            _ => None,
+        })?;
+        let tried = self.records.iter().find_map(|record| match record {
+            Record::Body { number, bytes, .. } if *number == body => Some(bytes.clone()),
+            _ => None,
+        });
+        tried.or_else(|| self.store.with_reader(|reader| reader.body(body)).ok())
+    }
+
     /// What the decision would say of every live row of an object for a recipient.
     ///
     /// # Errors
@@ -92,8 +117,52 @@ impl<R: Realm> Rehearsal<'_, R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn explain_at(&self, id: &Id, recipient: &str, at_us: i64) -> Result<Vec<Explained>, Error> {
-        let now = self.store.engine();
-        knowing(&now, self.reader.as_deref(), self.store.now_us(), |known| explained_in(&self.trial, id, recipient, at_us, known))
+        let (now, now_us) = self.store.moment();
+        knowing(&now, self.reader.as_deref(), now_us, |known| explained_in(&self.trial, id, recipient, at_us, known))
+    }
+
+    /// What would come and go with an object, since it leads to it by references, however far; of so many objects, and whether there are more.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] reader.
+    pub fn moved_with(&self, id: &Id, most: usize) -> Result<(Vec<Moved>, bool), Error> {
+        let (now, now_us) = self.store.moment();
+        knowing(&now, self.reader.as_deref(), now_us, |known| {
+            let (objects, cut) = self.leading_to(id, most, known);
+            let mut out = Vec::new();
+            for (number, recipient) in self.trial.policy.recipients.iter().enumerate().filter(|(_, r)| r.active) {
+                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                let (before, after) = (may_hold(&now, number, now_us, known, &objects), may_hold(&self.trial, number, now_us, known, &objects));
+                let named = |is_it: &dyn Fn(bool, bool) -> bool| -> Vec<Id> {
+                    let pairs = objects.iter().zip(before.iter().zip(&after));
+                    pairs.filter(|(_, (b, a))| is_it(**b, **a)).map(|(object, _)| self.trial.columns.id(*object)).collect()
+                };
+                let moved = Moved { recipient: recipient.id.clone(), gains: named(&|b, a| !b && a), loses: named(&|b, a| b && !a) };
+                if !moved.gains.is_empty() || !moved.loses.is_empty() {
+                    out.push(moved);
+                }
+            }
+            Ok((out, cut))
+        })
+    }
+
+    /// Objects that lead to one by references, the nearest first, as far as they are known.
+    fn leading_to(&self, id: &Id, most: usize, known: Option<&Known<'_>>) -> (Vec<u32>, bool) {
+        let columns = &self.trial.columns;
+        let Some(start) = columns.find_object(id.as_ref()) else { return (Vec::new(), false) };
+        let (mut seen, mut order) = (HashSet::from([start]), Vec::new());
+        let mut next = VecDeque::from([start]);
+        while let Some(object) = next.pop_front() {
+            for row in columns.referrers(object).filter(|r| columns.row(*r).is_some_and(Row::is_live) && known.is_none_or(|k| k.holds(*r))) {
+                let Some(referrer) = columns.row(row).map(|r| r.object).filter(|o| seen.insert(*o)) else { continue };
+                if order.len() >= most {
+                    return (order, true);
+                }
+                order.push(referrer);
+                next.push_back(referrer);
+            }
+        }
+        (order, false)
     }
 
     /// What all of it would mean, recipient by recipient.
@@ -101,7 +170,7 @@ impl<R: Realm> Rehearsal<'_, R> {
     /// # Errors
     /// [`Error::Unknown`] reader.
     pub fn effects(&self) -> Result<Vec<Effect>, Error> {
-        let (now, now_us) = (self.store.engine(), self.store.now_us());
+        let (now, now_us) = self.store.moment();
         knowing(&now, self.reader.as_deref(), now_us, |known| {
             let mut out = Vec::new();
             for (number, recipient) in self.trial.policy.recipients.iter().enumerate().filter(|(_, r)| r.active) {
@@ -125,6 +194,15 @@ impl<R: Realm> Rehearsal<'_, R> {
             Ok(out)
         })
     }
+}
+
+/// Of each object, whether a recipient may hold any of its rows.
+fn may_hold(engine: &Engine, recipient: u32, now_us: i64, known: Option<&Known<'_>>, objects: &[u32]) -> Vec<bool> {
+    let held = AsOf::known_to(&engine.columns, known);
+    let cache = LabelCache::default();
+    let Some(judge) = Judge::new(&held, &engine.policy, recipient, now_us, engine.epoch, &cache) else { return vec![false; objects.len()] };
+    let holds = |object: &u32| engine.columns.live_rows_of(*object).filter(|r| known.is_none_or(|k| k.holds(*r))).any(|row| judge.judge(row).permits());
+    objects.iter().map(holds).collect()
 }
 
 fn permitted(engine: &Engine, recipient: u32, end: u32, now_us: i64, known: Option<&Known<'_>>) -> Vec<bool> {

@@ -19,7 +19,7 @@ use crate::engine::{Engine, lock};
 use crate::page::{Query, Versions};
 use crate::{Error, Store, limits};
 
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 const SCHEMA: &str = "
 CREATE TABLE term(row INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(text, content='term', content_rowid='row', tokenize='ascii', detail=none, columnsize=0);
@@ -29,7 +29,7 @@ INSERT INTO mark VALUES(0, 0, 0, 0);
 ";
 
 /// Properties whose texts are prose, not names or values.
-const PROSE: [&str; 9] = ["abstract", "content", "contents", "definition", "description", "explanation", "payload_bin", "schema", "type"];
+const PROSE: [&str; 7] = ["contents", "definition", "description", "explanation", "payload_bin", "schema", "type"];
 
 /// What is looked for: all of it.
 #[derive(Debug, Clone, Default)]
@@ -460,10 +460,23 @@ fn texts(object: &Value) -> Vec<&str> {
     out
 }
 
+fn beginning(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.get(..line.floor_char_boundary(limits::SEARCH_BEGINNING_BYTES)).unwrap_or_default()
+}
+
 fn collect<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
     match value {
         Value::Array(list) => list.iter().for_each(|v| collect(v, out)),
-        Value::Object(map) => map.iter().filter(|(k, _)| !PROSE.contains(&k.as_str())).for_each(|(_, v)| collect(v, out)),
+        Value::Object(map) => {
+            for (key, value) in map.iter().filter(|(k, _)| !PROSE.contains(&k.as_str())) {
+                match value {
+                    // A note without a title is known by how it begins.
+                    Value::String(text) if key == "content" => out.push(beginning(text)),
+                    other => collect(other, out),
+                }
+            }
+        }
         Value::String(text) if Id::parse(text).is_none() && time::to_us(text).is_none() => {
             let cut = text.floor_char_boundary(limits::SEARCH_TEXT_BYTES_MAX);
             out.push(text.get(..cut).unwrap_or_default());
@@ -480,14 +493,43 @@ mod tests {
     #[test]
     fn words_stand_in_names_and_values() {
         let object = json!({"type": "malware", "id": "malware--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20", "name": "Cozy-Bear 2", "value": "mail.evil.example",
-            "pattern": "[ipv4-addr:value = '198.51.100.7']", "description": "prose", "x_strasse": "Straße ΟΔΟΣ", "created": "2026-01-01T00:00:00Z",
+            "pattern": "[ipv4-addr:value = '198.51.100.7']", "description": "prose", "content": "Telephone tree\nnot this", "abstract": "Call with pilots", "x_strasse": "Straße ΟΔΟΣ", "created": "2026-01-01T00:00:00Z",
             "created_by_ref": "identity--0012e5b0-0b7b-4ddd-b326-cd076b2c4c21", "hashes": {"MD5": "d41d8cd98f00b204e9800998ecf8427e"}});
         let find = |word: &str| Find { words: vec![word.to_owned()], ..Find::default() }.matches(&object);
-        for word in ["cozy", "COZ", "bear", "cozy-bear", "cozy bear 2", "evil.example", "evil.exam", "198.51.100", "198.51.100.7", "straße", "οδος", "d41d8cd9"]
-        {
+        for word in [
+            "cozy",
+            "COZ",
+            "bear",
+            "cozy-bear",
+            "cozy bear 2",
+            "evil.example",
+            "evil.exam",
+            "198.51.100",
+            "198.51.100.7",
+            "straße",
+            "οδος",
+            "d41d8cd9",
+            "telephone",
+            "pilots",
+        ] {
             assert!(find(word), "{word}");
         }
-        for word in ["co", "vil.example", "bear-cozy", "prose", "98.51.100", "198.51.100.70", "198.51.1", "identity", "2026", "malware", "0012e5b0", "", "--"] {
+        for word in [
+            "co",
+            "vil.example",
+            "bear-cozy",
+            "prose",
+            "98.51.100",
+            "198.51.100.70",
+            "198.51.1",
+            "identity",
+            "2026",
+            "malware",
+            "not this",
+            "0012e5b0",
+            "",
+            "--",
+        ] {
             assert!(!find(word), "{word}");
         }
         assert!(find("malware--0012e5b0-0b7b-4ddd-b326-cd076b2c4c20"));

@@ -100,11 +100,17 @@ fn matrix<P>(asked: &Asked<'_, P>, of: Option<&Id>) -> Result<Matrix, Trouble> {
         }
     })?;
     let mut users: HashMap<Id, BTreeSet<Id>> = HashMap::new();
+    // What is shown of an actor is said by the links, and by the actor.
+    let mut linked: HashMap<Id, Option<Level>> = HashMap::new();
     cut |= every(asked, "relationship", &mut |seen| {
         let (from, to) = (Id::parse(seen.text("source_ref")), Id::parse(seen.text("target_ref")));
         if let (Some(from), Some(to), "uses" | "indicates" | "detects" | "mitigates") = (from, to, seen.text("relationship_type"))
             && techniques.contains_key(&to)
         {
+            if of.is_none_or(|of| *of == from) {
+                let level = linked.entry(to.clone()).or_default();
+                *level = (*level).max(seen.marking().level);
+            }
             users.entry(to).or_default().insert(from);
         }
     })?;
@@ -116,7 +122,9 @@ fn matrix<P>(asked: &Asked<'_, P>, of: Option<&Id>) -> Result<Matrix, Trouble> {
     }
     let mut techniques: Vec<Technique> = techniques.into_values().collect();
     techniques.sort_by(|a, b| (a.number.is_empty(), &a.number, &a.name).cmp(&(b.number.is_empty(), &b.number, &b.name)));
-    let level = techniques.iter().filter_map(|t| t.level).max();
+    let actor = of.map(|of| super::object::latest(asked, of)).transpose()?.flatten().and_then(|seen| seen.marking().level);
+    let links = techniques.iter().filter_map(|t| linked.get(&t.id).copied().flatten());
+    let level = techniques.iter().filter_map(|t| t.level).chain(links).chain(actor).max();
     Ok(Matrix { techniques, level, cut })
 }
 
@@ -274,8 +282,14 @@ fn written(matrix: &Matrix) -> Value {
     let numbered = matrix.techniques.iter().filter(|t| !t.number.is_empty());
     let most = matrix.techniques.iter().map(|t| t.count).max().unwrap_or(0).max(1);
     let techniques: Vec<Value> = numbered.map(|t| json!({"techniqueID": t.number, "score": t.count, "comment": t.name, "enabled": true})).collect();
-    json!({"name": "Polder", "versions": {"layer": "4.5"}, "domain": "enterprise-attack", "description": format!("{}: objects of one reader's view that use, indicate, detect or mitigate each technique", parts::level_look(matrix.level).2),
+    json!({"name": "Polder", "versions": {"layer": "4.5"}, "domain": domain(matrix), "description": format!("{}: objects of one reader's view that use, indicate, detect or mitigate each technique", parts::level_look(matrix.level).2),
         "techniques": techniques, "gradient": {"colors": ["#fde725ff", "#22a884ff", "#414487ff"], "minValue": 0, "maxValue": most}})
+}
+
+/// Which of ATT&CK's matrices most of the techniques are of, by their numbers.
+fn domain(matrix: &Matrix) -> &'static str {
+    let ics = matrix.techniques.iter().filter(|t| t.number.starts_with("T0")).count();
+    if ics * 2 > matrix.techniques.iter().filter(|t| !t.number.is_empty()).count() { "ics-attack" } else { "enterprise-attack" }
 }
 
 /// The matrix as a picture that stands alone.

@@ -48,7 +48,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
                             td data-label="State" { (state(one.suspended)) }
                             td data-label="Waits" { @if one.suspended { "nothing" } @else if *one.id != *asked.person.recipient { (waits(&one.id)) } }
                             td data-label="Asked" { (beats(&asked.app.desk.beats(&one.id))) }
-                            td data-label="Way" { (shown(ways.get(&one.id).map_or("asks for it", String::as_str))) }
+                            td data-label="Way" { (shown(ways.get(&one.id).map_or("fetches it itself", String::as_str))) }
                             td { (switch(asked, one)) }
                         }
                     }
@@ -183,6 +183,7 @@ fn bars(verdicts: &serde_json::Map<String, Value>) -> Markup {
 fn set<P>(asked: &Asked<'_, P>, suspend: bool) -> Answer {
     let id = asked.named("recipient");
     asked.ask(json!({"do": "recipient-suspend", "id": id, "suspend": suspend}), &[])?;
+    asked.note(if suspend { format!("Suspended: {id} is given nothing.") } else { format!("{id} receives again.") });
     Ok(Reply::see("/console/board"))
 }
 

@@ -110,7 +110,7 @@ fn beside<P>(asked: &Asked<'_, P>, rows: &[&RowView]) -> Result<Markup, Trouble>
 }
 
 /// Properties that are not the same in all, with what each says.
-fn differing(values: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
+pub(crate) fn differing(values: &[&Value]) -> Vec<(String, Vec<Option<String>>)> {
     let keys: BTreeSet<&String> = values.iter().filter_map(|v| v.as_object()).flat_map(|map| map.keys()).collect();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let said = |key: &String| (key.clone(), values.iter().map(|v| v.get(key).map(text)).collect::<Vec<_>>());

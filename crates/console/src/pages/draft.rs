@@ -4,223 +4,20 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use maud::{Markup, html};
-use polder_release::Origin;
+use polder_stix::Id;
 use polder_stix::time::Version;
-use polder_stix::{Id, ext, time};
+use polder_store::{Query, Versions};
 use serde_json::{Map, Value, json};
 
-use super::marked::{self, Marked};
 use super::objects::{self, Seen};
-use super::{forms, object, preview};
+use super::{copies, entry, graph, object, preview};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Trouble, Write};
+use crate::parts;
 use crate::sink::Reply;
 use crate::text::{cut, shown};
-use crate::{limits, parts, text};
-
-pub(crate) fn new(asked: &Asked<'_, Write>) -> Answer {
-    let named = asked.query("kind");
-    let kind = forms::kind(if named.is_empty() { "indicator" } else { named }).ok_or_else(|| no_form(named))?;
-    let kinds: Vec<(&str, &str)> = forms::KINDS.iter().map(|k| (k.name, k.name)).collect();
-    // From the page of another object, which the new one is to be about.
-    let about = Id::parse(asked.query("about"));
-    let names = object::named(asked, about.iter().cloned().collect())?;
-    let first: Option<&str> = kind.fields().map(|f| f.name).find(|f| ["object_refs", "sighting_of_ref", "source_ref"].contains(f));
-    let shown = |name: &str| about.iter().filter(|_| Some(name) == first).map(Id::to_string).collect::<Vec<_>>();
-    let main = html! {
-        h1 { "New object" }
-        form.filters method="get" action="/console/new" data-at-once {
-            @if let Some(about) = &about { input type="hidden" name="about" value=(about.to_string()); }
-            (parts::field("kind", "Type", "", &parts::choice("kind", &kinds, kind.name)))
-            button type="submit" { "Change" }
-        }
-        (entered(asked, kind, &html! {}, &kind.fields().map(|f| (f, Some(shown(f.name)))).collect::<Vec<_>>(), (&names, &Marked::default()))?)
-    };
-    Ok(asked.page("New object", &main))
-}
-
-fn no_form(kind: &str) -> Trouble {
-    Trouble::bad(format!("there is no form for `{kind}`"), "choose a type of the list, or import the object as JSON")
-}
-
-pub(crate) fn random_id(kind: &str) -> Result<String, Trouble> {
-    let mut raw = [0u8; 16];
-    getrandom::fill(&mut raw).map_err(|_| Trouble::Internal)?;
-    let uuid = (u128::from_be_bytes(raw) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    Ok(Id { kind: kind.into(), uuid }.to_string())
-}
-
-fn now_text<P>(asked: &Asked<'_, P>) -> String {
-    time::from_us(asked.app.store.now_us()).chars().take(23).collect::<String>() + "Z"
-}
-
-/// The objects that a form describes: the object, after the marking-definition of its audience where it names one.
-fn described<P>(asked: &Asked<'_, P>) -> Result<Vec<Value>, Trouble> {
-    let kind = forms::kind(asked.form("kind")).ok_or_else(|| no_form(asked.form("kind")))?;
-    let before = edited(asked)?;
-    let mut map = before.as_ref().and_then(|seen| seen.object.as_object()).cloned().unwrap_or_default();
-    map.insert("type".to_owned(), kind.name.into());
-    map.insert("spec_version".to_owned(), "2.1".into());
-    for field in kind.fields().filter(|f| forms::shown(f, &map).is_some()).collect::<Vec<_>>() {
-        match forms::read(field, &asked.form_all(field.name))? {
-            Some(value) => drop(map.insert(field.name.to_owned(), value)),
-            None if field.needed => return Err(Trouble::bad(format!("`{}` is empty", field.label), "fill it in")),
-            None => drop(map.shift_remove(field.name)),
-        }
-    }
-    complete(asked, kind, &mut map)?;
-    let was = before.as_ref().map_or_else(|| Ok(Marked::default()), |seen| Marked::of(asked, seen))?;
-    let (definition, refs) = Marked::entered(asked, was.others)?.written(asked)?;
-    if refs.is_empty() {
-        map.shift_remove("object_marking_refs");
-    } else {
-        map.insert("object_marking_refs".to_owned(), refs.into());
-    }
-    Ok(definition.into_iter().chain([Value::Object(map)]).collect())
-}
-
-/// What every object of its type has: an id, times, an author.
-fn complete<P>(asked: &Asked<'_, P>, kind: &forms::Kind, map: &mut Map<String, Value>) -> Result<(), Trouble> {
-    let now = now_text(asked);
-    if map.contains_key("id") {
-        map.insert("modified".to_owned(), now.into());
-        return Ok(());
-    }
-    if kind.is_observable() {
-        let object = Value::Object(map.clone());
-        let id = polder_stix::sco_id::deterministic_id(&object).map_or_else(|| random_id(kind.name), Ok)?;
-        map.insert("id".to_owned(), id.into());
-        return Ok(());
-    }
-    map.insert("id".to_owned(), random_id(kind.name)?.into());
-    map.insert("created".to_owned(), now.clone().into());
-    map.insert("modified".to_owned(), now.clone().into());
-    match kind.name {
-        "indicator" => {
-            map.insert("pattern_type".to_owned(), "stix".into());
-            map.entry("valid_from").or_insert_with(|| now.into());
-        }
-        "report" => drop(map.entry("published").or_insert_with(|| now.into())),
-        "malware" => drop(map.entry("is_family").or_insert(Value::Bool(false))),
-        _ => {}
-    }
-    let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
-    if let Some(author) = policy.alliance.holder_identity() {
-        map.insert("created_by_ref".to_owned(), author.into());
-    }
-    Ok(())
-}
-
-/// The object of which a form is the next version, as it was when the form was made.
-fn edited<P>(asked: &Asked<'_, P>) -> Result<Option<Seen>, Trouble> {
-    let Some(id) = Id::parse(asked.form("of")) else { return Ok(None) };
-    let seen = object::latest(asked, &id)?.ok_or(Trouble::NotFound)?;
-    if seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default() != asked.form("version") {
-        return Err(Trouble::bad("another version of this object came in since its form was made", "open its page and edit it anew; nothing was kept"));
-    }
-    Ok(Some(seen))
-}
-
-/// A form loses nothing only of a whole object that has versions.
-fn has_form(seen: &Seen) -> Option<&'static forms::Kind> {
-    let whole = seen.object.pointer(&format!("/extensions/{}", ext::DERIVED)).is_none();
-    forms::kind(seen.text("type")).filter(|kind| whole && !kind.is_observable() && seen.item.entry.version.is_some())
-}
-
-pub(crate) fn edit(asked: &Asked<'_, Write>) -> Answer {
-    let seen = object::of_address(asked)?;
-    let own = preview::copies_held(asked, &seen.item.entry.id)?.iter().any(|c| c.origin == Origin::Own);
-    let form = match has_form(&seen).filter(|_| asked.query("as") != "json") {
-        Some(kind) => by_form(asked, &seen, kind)?,
-        None => by_text(asked, &seen),
-    };
-    let main = html! {
-        (parts::banner(&seen.marking()))
-        h1 { "Edit " (cut(&seen.name())) }
-        p { (parts::object_link(&seen.id(), "Back to the object")) }
-        @if !own { (parts::notice("warning", &html! { p { "This object came from elsewhere. What you save is your organisation's own version of it, kept beside theirs." } })) }
-        (form)
-    };
-    Ok(asked.page("Edit", &main))
-}
-
-fn by_form(asked: &Asked<'_, Write>, seen: &Seen, kind: &'static forms::Kind) -> Result<Markup, Trouble> {
-    let none = Map::new();
-    let map = seen.object.as_object().unwrap_or(&none);
-    let shown: Vec<Shown> = kind.fields().map(|f| (f, forms::shown(f, map))).collect();
-    let ids = shown.iter().filter_map(|(_, s)| s.as_ref()).flatten().filter_map(|text| Id::parse(text)).collect();
-    let names = object::named(asked, ids)?;
-    let kept: Vec<&str> = shown.iter().filter(|(_, s)| s.is_none()).map(|(f, _)| f.label).collect();
-    let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
-    let as_json = format!("/console/objects/{}/edit?as=json", seen.id());
-    let before = html! {
-        input type="hidden" name="of" value=(seen.id());
-        input type="hidden" name="version" value=(version);
-        p.quiet {
-            "What is not in this form stays as it is" @if !kept.is_empty() { ", so do: " (kept.join(", ")) } ". "
-            a href=(as_json) { "Edit it as JSON" }
-        }
-    };
-    entered(asked, kind, &before, &shown, (&names, &Marked::of(asked, seen)?))
-}
-
-type Shown = (&'static forms::Field, Option<Vec<String>>);
-
-/// A form of fields, and beside it what would come of it.
-fn entered(
-    asked: &Asked<'_, Write>,
-    kind: &forms::Kind,
-    before: &Markup,
-    fields: &[Shown],
-    (names, marked): (&object::Names, &Marked),
-) -> Result<Markup, Trouble> {
-    let common = |field: &forms::Field| forms::COMMON.iter().any(|c| c.name == field.name);
-    let inputs = |of: bool| html! { @for (field, shown) in fields.iter().filter(|(f, _)| common(f) == of) { @if let Some(shown) = shown { (forms::input(field, shown, names)) } } };
-    let more = fields.iter().any(|(f, shown)| common(f) && shown.as_ref().is_some_and(|s| !s.is_empty()));
-    Ok(html! {
-        div.beside {
-            form.card id="draft" method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:400ms, change" {
-                input type="hidden" name="form_token" value=(asked.form_token);
-                input type="hidden" name="kind" value=(kind.name);
-                (before)
-                (inputs(false))
-                @if !kind.is_observable() { details.more open[more] { summary { "Labels, confidence, references" } (inputs(true)) } }
-                (marked::fields(asked, marked)?)
-                button.primary type="submit" { "Preview" }
-            }
-            section id="outcome" aria-live="polite" { p.quiet { "What is missing, and who would receive it, is shown here." } }
-        }
-    })
-}
-
-fn by_text(asked: &Asked<'_, Write>, seen: &Seen) -> Markup {
-    let mut text = seen.object.clone();
-    if let Some(map) = text.as_object_mut().filter(|m| m.contains_key("modified")) {
-        map.insert("modified".to_owned(), now_text(asked).into());
-    }
-    html! {
-        form.card method="post" action="/console/draft" hx-post="/console/draft/check" hx-target="#outcome" hx-swap="outerHTML" hx-trigger="input changed delay:600ms" {
-            input type="hidden" name="form_token" value=(asked.form_token);
-            (parts::field("json", "The next version", "Its `modified` is now. Who receives it follows from its markings.", &html! { textarea.code id="json" name="json" rows="24" spellcheck="false" aria-describedby="json-help" { (object::pretty(&text)) } }))
-            button.primary type="submit" { "Preview" }
-            section id="outcome" aria-live="polite" {}
-        }
-    }
-}
-
-/// Objects that a form may name, found as somebody types: for a script, which puts the id into the field.
-pub(crate) fn pick(asked: &Asked<'_, Write>) -> Answer {
-    const FOUND_MAX: usize = 12;
-    let types: Vec<&str> = asked.query("types").split_whitespace().collect();
-    let found = objects::matching(asked, asked.query("q"), &types, FOUND_MAX)?;
-    Ok(Reply::page(html! {
-        ul.found aria-live="polite" {
-            @for one in &found { li { button type="button" data-add=(one.id()) data-called=(text::plain(&one.name(), limits::CELL_CHARS_MAX)) { span.kind { (cut(one.text("type"))) } " " (cut(&one.name())) " " (parts::level(one.marking().level)) } } }
-            @if found.is_empty() { li.quiet { "Nothing of that is here for you." } }
-        }
-    }))
-}
 
 pub(crate) fn import(asked: &Asked<'_, Write>) -> Answer {
     let told = asked.ask(json!({"do": "source-list"}), &[])?;
@@ -271,14 +68,25 @@ fn sent(asked: &Asked<'_, Write>) -> Result<(Vec<u8>, String, String), Trouble> 
     }
     let text = asked.form("json");
     if !text.is_empty() {
+        next_version_of(asked.form("of"), text)?;
         return Ok((text.as_bytes().to_vec(), source, "what was entered".to_owned()));
     }
     if asked.form("kind").is_empty() {
         return Err(Trouble::bad("there is nothing to import", "choose a file, or paste its text"));
     }
-    let objects = described(asked)?;
+    let objects = entry::described(asked)?;
     let lines: Vec<String> = objects.iter().map(Value::to_string).collect();
-    Ok((lines.join("\n").into_bytes(), source, "the new object".to_owned()))
+    let name = objects.last().map(objects::name_of).unwrap_or_default();
+    let place = if asked.form("of").is_empty() { format!("new {}", asked.form("kind")) } else { format!("new version of {name}") };
+    Ok((lines.join("\n").into_bytes(), source, place))
+}
+
+/// What stands where a next version is entered has to be of that object.
+fn next_version_of(of: &str, text: &str) -> Result<(), Trouble> {
+    let strange = |id: &str| Trouble::bad(format!("this is `{id}`, and not the object that is edited"), "keep its id; another object is brought in by Import");
+    let ids = polder_stix::bundle::split(text.as_bytes()).objects.into_iter().filter_map(|o| serde_json::from_str::<Value>(o).ok());
+    let other = ids.filter_map(|o| o.get("id").and_then(Value::as_str).map(str::to_owned)).find(|id| !of.is_empty() && id != of);
+    other.map_or(Ok(()), |id| Err(strange(&id)))
 }
 
 fn request(source: &str, place: &str, dry_run: bool) -> Value {
@@ -287,22 +95,44 @@ fn request(source: &str, place: &str, dry_run: bool) -> Value {
 
 /// While somebody types: what is wrong, and who would receive it.
 pub(crate) fn check(asked: &Asked<'_, Write>) -> Answer {
-    let tried = sent(asked).and_then(|(bytes, source, place)| Ok(asked.ask(request(&source, &place, true), &bytes)?));
+    let tried = sent(asked).and_then(|(bytes, source, place)| {
+        let told = asked.ask(request(&source, &place, true), &bytes)?;
+        Ok((bytes, told))
+    });
     let inner = match tried {
-        Ok(told) => outcome(asked, &told)?,
-        Err(Trouble::Bad { message, help }) => parts::notice("warning", &html! { p { (shown(&message)) } p { strong { "help: " } (shown(&help)) } }),
+        Ok((bytes, told)) => {
+            let barred = barred(asked, &told);
+            html! { (changes(asked, &bytes)?) (outcome(asked, &told)?) @if let Some(why) = barred { (parts::notice("error", &why)) } }
+        }
+        Err(Trouble::Bad { message, help }) => wrong(&message, &help),
         Err(other) => return Err(other),
     };
     Ok(Reply::page(html! { section id="outcome" aria-live="polite" { (inner) } }))
+}
+
+fn wrong(message: &str, help: &str) -> Markup {
+    parts::notice("warning", &html! { p { (shown(message)) } p { strong { "help: " } (shown(help)) } })
 }
 
 pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
     if !asked.form("draft").is_empty() {
         return save(asked);
     }
-    let (bytes, source, place) = sent(asked)?;
-    let told = asked.ask(request(&source, &place, true), &bytes)?;
-    let inner = outcome(asked, &told)?;
+    let tried = sent(asked).and_then(|(bytes, source, place)| {
+        let told = asked.ask(request(&source, &place, true), &bytes)?;
+        Ok((bytes, source, place, told))
+    });
+    let form = entry::again(asked)?;
+    let (bytes, source, place, told) = match (tried, form) {
+        // What was entered stays on the page.
+        (Err(Trouble::Bad { message, help }), Some(form)) => {
+            let main = html! { h1 { "That did not work" } (wrong(&message, &help)) (form) };
+            return Ok(asked.page("That did not work", &main).status(StatusCode::UNPROCESSABLE_ENTITY));
+        }
+        (tried, _) => tried?,
+    };
+    let inner = html! { (changes(asked, &bytes)?) (outcome(asked, &told)?) };
+    let form = entry::again(asked)?;
     let takes = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
     let barred = barred(asked, &told);
     let full = || Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept");
@@ -324,6 +154,7 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
                 button.primary type="submit" { "Save to " (source) }
             }
         } @else { p { "There is nothing new in it to save." } }
+        @if let Some(form) = form { details.more open[draft.is_none()] { summary { "Change what was entered" } (form) } }
     };
     Ok(asked.page("Preview", &main))
 }
@@ -354,7 +185,7 @@ fn barred(asked: &Asked<'_, Write>, told: &Value) -> Option<Markup> {
         return Some(html! {
             p { "Your role does not save this: it would give an object to somebody who may not have it now, and that takes the right to downgrade." }
             ul { @for row in downgraded.iter().take(20) { li { (parts::object_link(&text(row, "id"), "")) " would go to " strong { (cut(&text(row, "recipient"))) } } } }
-            p { strong { "help: " } "mark it as it is now, or ask an owner to save it" }
+            p { strong { "help: " } "mark it as it is now; whoever may downgrade (a release officer, an owner) can widen it on its page" }
         });
     }
     // What a form makes has to be right; what comes from elsewhere is taken as it is, and told.
@@ -378,8 +209,13 @@ fn save(asked: &Asked<'_, Write>) -> Answer {
     let all_taken = told.get("refused").and_then(Value::as_array).is_none_or(Vec::is_empty);
     if saved > 0 && all_taken {
         // So that going back does not send it again.
-        asked.app.drafts.note_saved(&asked.person.user, saved);
-        return Ok(Reply::see("/console/objects"));
+        asked.note(format!("Saved: {saved} new."));
+        let ids: Vec<String> = objects_of(&draft.bytes).iter().filter_map(|o| o.get("id").and_then(Value::as_str).map(str::to_owned)).collect();
+        let main: Vec<&String> = ids.iter().filter(|id| !id.starts_with("marking-definition--")).collect();
+        return Ok(Reply::see(&match main.as_slice() {
+            [one] if Id::parse(one).is_some() => format!("/console/objects/{one}"),
+            _ => "/console/objects".to_owned(),
+        }));
     }
     let saved = saved > 0;
     let main = html! {
@@ -391,15 +227,23 @@ fn save(asked: &Asked<'_, Write>) -> Answer {
     Ok(asked.page(if saved { "Saved" } else { "Nothing new" }, &main))
 }
 
+fn objects_of(bytes: &[u8]) -> Vec<Value> {
+    polder_stix::bundle::split(bytes).objects.iter().filter_map(|text| serde_json::from_str(text).ok()).collect()
+}
+
 fn counts(told: &Value) -> Markup {
     let count = |key: &str| told.get(key).and_then(Value::as_u64).unwrap_or(0);
-    let refused = told.get("refused").and_then(Value::as_array).map_or(0, Vec::len);
-    html! {
-        p {
-            strong { (count("new")) } " new, " (count("known")) " known already, " (count("variant")) " other content for a known version, " (count("conflict")) " in conflict with what this source said before, "
-            (refused) " refused" @if count("lifted") > 0 { ", " (count("lifted")) " lifted from STIX 2.0" } "."
-        }
-    }
+    let refused = told.get("refused").and_then(Value::as_array).map_or(0, Vec::len) as u64;
+    let said = [
+        (count("new"), "new"),
+        (count("known"), "known already"),
+        (count("variant"), "other content for a known version"),
+        (count("conflict"), "in conflict with what this source said before"),
+        (refused, "refused"),
+        (count("lifted"), "lifted from STIX 2.0"),
+    ];
+    let said: Vec<String> = said.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    html! { p { strong { @if said.is_empty() { "nothing" } @else { (said.join(", ")) } } "." } }
 }
 
 fn refused(told: &Value) -> Markup {
@@ -433,11 +277,55 @@ fn outcome<P>(asked: &Asked<'_, P>, told: &Value) -> Result<Markup, Trouble> {
         @if !warnings.is_empty() {
             (parts::notice("warning", &html! {
                 p { strong { "Against the specification" } }
-                ul { @for w in &warnings { li { code { (cut(&text(w, "path"))) } " " (shown(&text(w, "message"))) } } }
+                ul { @for w in &warnings { li { code { (cut(&text(w, "path"))) } " " (shown(&text(w, "message"))) @if !text(w, "id").is_empty() && asked.form("kind").is_empty() { " " span.quiet { "in " (cut(&text(w, "id"))) } } } } }
             }))
         }
         @if !list("audience").iter().all(|row| row.get("verdicts").and_then(Value::as_object).is_none_or(Map::is_empty)) { (receivers(asked, told, &objects, &ways)?) }
     })
+}
+
+/// Of one object that is here already: what its new version changes; of any: what it is about that is marked higher than itself.
+fn changes<P>(asked: &Asked<'_, P>, bytes: &[u8]) -> Result<Markup, Trouble> {
+    let all = objects_of(bytes);
+    let main: Vec<&Value> = all.iter().filter(|o| o.get("type").and_then(Value::as_str) != Some("marking-definition")).collect();
+    let [one] = main.as_slice() else { return Ok(html! {}) };
+    let id = one.get("id").and_then(Value::as_str).and_then(Id::parse);
+    let before = id.map(|id| object::latest(asked, &id)).transpose()?.flatten();
+    let differing: Vec<_> = before.iter().flat_map(|seen| copies::differing(&[&seen.object, one])).filter(|(key, _)| key != "modified").collect();
+    let about = higher(asked, one)?;
+    Ok(html! {
+        @if before.is_some() {
+            h2 { "What changes" }
+            @if differing.is_empty() { p.quiet { "Nothing but its version." } } @else {
+                div.wide tabindex="0" role="region" aria-label="what changes" { table.stacks {
+                    thead { tr { th scope="col" { "Property" } th scope="col" { "Now" } th scope="col" { "After" } } }
+                    tbody { @for (key, texts) in &differing { tr {
+                        th scope="row" { (cut(key)) }
+                        @for (text, label) in texts.iter().zip(["Now", "After"]) { td data-label=(label) { @match text { Some(text) => { (cut(text)) } None => { span.quiet { "not there" } } } } }
+                    } } }
+                } }
+            }
+        }
+        @if !about.is_empty() {
+            (parts::notice("warning", &html! {
+                p { "It is about what is marked higher than it is. Who may not have that gets it without the reference, or not at all; its text may still tell of it." }
+                ul { @for seen in &about { li { (parts::level(seen.marking().level)) " " (parts::object_link(&seen.id(), &seen.name())) } } }
+            }))
+        }
+    })
+}
+
+/// What an object refers to that has a higher level than it says of itself.
+fn higher<P>(asked: &Asked<'_, P>, object: &Value) -> Result<Vec<Seen>, Trouble> {
+    const LOOKED_AT_MAX: usize = 1000;
+    let refs = object.get("object_marking_refs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).filter_map(Id::parse);
+    let Some(own) = refs.filter_map(|id| polder_release::predefined(&id)).max() else { return Ok(Vec::new()) };
+    let ids: Vec<Id> = graph::references(object).into_iter().map(|(_, id)| id).take(LOOKED_AT_MAX).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let page = asked.view(&Query { ids: Some(ids), versions: Versions::last(), ..Query::default() }, objects::form_for(asked))?;
+    Ok(page.items.into_iter().filter_map(Seen::of).filter(|s| s.marking().level.is_some_and(|level| level > own)).take(20).collect())
 }
 
 type Decisions = BTreeMap<String, Vec<preview::Told>>;
@@ -451,9 +339,10 @@ fn receivers<P>(asked: &Asked<'_, P>, told: &Value, objects: &Decisions, ways: &
         h2 { "Who would receive it" }
         @if lost > 0 { (parts::notice("warning", &html! { p { (lost) " of these objects would be for nobody here, your own organisation included: as this source is read, their marking reaches nobody. If they are your own, choose your own source." } })) }
         p.quiet { "Objects that are not here for you may narrow this further." }
-        @if let [(id, told)] = objects.iter().collect::<Vec<_>>().as_slice() {
+        @if let [(id, decided)] = objects.iter().collect::<Vec<_>>().as_slice() {
             @let now = before(asked, id)?;
-            (preview::table(&preview::best((*told).clone()), now.as_deref(), ways, &|_| html! {}))
+            (preview::table(&preview::best((*decided).clone()), now.as_deref(), ways, &|_| html! {}))
+            (preview::with_it(asked, told)?)
         } @else { (totals(&audience)) }
     })
 }
@@ -484,7 +373,7 @@ fn totals(audience: &[Value]) -> Markup {
     html! {
         div.wide tabindex="0" role="region" aria-label="who would receive it" {
             table {
-                thead { tr { th scope="col" { "Recipient" } @for kind in ["release", "redact", "hold", "withhold"] { th scope="col" { (parts::verdict(kind)) } } th scope="col" { "Held already: gains" } th scope="col" { "loses" } } }
+                thead { tr { th scope="col" { "Recipient" } @for kind in ["release", "redact", "hold", "withhold"] { th scope="col" { (parts::verdict(kind)) } } th scope="col" { "Gains, of what is here" } th scope="col" { "Loses, of what is here" } } }
                 tbody { @for row in audience { tr {
                     th scope="row" { (cut(row.get("recipient").and_then(Value::as_str).unwrap_or_default())) }
                     @for kind in ["release", "redact", "hold", "withhold"] { td { (count(row, kind)) } }

@@ -74,7 +74,7 @@ pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
         return Ok(Reply::download(csv(items).into_bytes(), "text/csv; charset=utf-8; header=present", "objects.csv"));
     }
     let objects: Vec<Vec<u8>> = items.into_iter().map(|item| item.bytes).collect();
-    let mut bytes = format!("{{\"type\":\"bundle\",\"id\":\"{}\",\"objects\":[\n", super::draft::random_id("bundle")?).into_bytes();
+    let mut bytes = format!("{{\"type\":\"bundle\",\"id\":\"{}\",\"objects\":[\n", super::entry::random_id("bundle")?).into_bytes();
     bytes.extend(objects.join(&b",\n"[..]));
     bytes.extend_from_slice(b"\n]}\n");
     Ok(Reply::download(bytes, "application/stix+json; version=2.1", "objects.json"))
@@ -94,12 +94,22 @@ fn csv(items: Vec<Item>) -> String {
     out
 }
 
-/// A cell that no spreadsheet takes for a formula: what begins like one begins with an apostrophe.
+/// A cell that no spreadsheet takes for a formula: where one could begin, also behind what others take for the end of a cell, stands an apostrophe first.
 fn csv_cell(text: &str) -> String {
-    let begins = text.trim_start().chars().next();
-    let formula = matches!(begins, Some('=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')) || text.starts_with(['\t', '\r', '\n']);
-    let guarded = if formula { format!("'{text}") } else { text.to_owned() };
-    format!("\"{}\"", guarded.replace('"', "\"\""))
+    let mut out = String::from("\"");
+    let mut begins = true;
+    for c in text.chars() {
+        if begins && matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}') {
+            out.push('\'');
+        }
+        begins = matches!(c, ',' | ';' | '|' | '\t' | '\r' | '\n' | '"') || (begins && c.is_whitespace());
+        if c == '"' {
+            out.push('"');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
 }
 
 /// Of the copies that the person holds, the latest that the other may have as far as the person may know.
@@ -118,10 +128,11 @@ mod tests {
         for (text, want) in [
             ("plain", "\"plain\""),
             ("=1+1", "\"'=1+1\""),
-            (" +cmd|' /C calc'!A0", "\"' +cmd|' /C calc'!A0\""),
+            (" +cmd|' /C calc'!A0", "\" '+cmd|' /C calc'!A0\""),
+            ("x;=1+1", "\"x;'=1+1\""),
             ("-2+3", "\"'-2+3\""),
             ("@SUM(A1)", "\"'@SUM(A1)\""),
-            ("\t=1", "\"'\t=1\""),
+            ("\t=1", "\"\t'=1\""),
             ("\u{ff1d}1", "\"'\u{ff1d}1\""),
             ("a \"quote\", and\nmore", "\"a \"\"quote\"\", and\nmore\""),
         ] {

@@ -34,6 +34,13 @@ pub(crate) enum How {
     Elsewhere,
 }
 
+impl How {
+    /// Its value is lines.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Self::Lines | Self::Refs(_) | Self::Hashes | Self::Phases | Self::Elsewhere)
+    }
+}
+
 /// A field of a form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
@@ -81,7 +88,7 @@ impl Kind {
 const NAME: Field = field("name", "Name", How::Line).needed();
 const DESCRIPTION: Field = field("description", "Description", How::Text);
 const ALIASES: Field = field("aliases", "Also called", How::Lines).help("one on each line");
-const ABOUT: Field = field("object_refs", "Objects it is about", How::Refs(&[])).needed();
+const ABOUT: Field = field("object_refs", "Objects it is about", How::Refs(&[])).needed().help("an id on each line; with scripts, found by name below");
 const PHASES: Field = field("kill_chain_phases", "Kill chain phases", How::Phases).help("chain and phase on each line, like mitre-attack initial-access");
 const FIRST: Field = field("first_seen", "First seen", How::Moment);
 const LAST: Field = field("last_seen", "Last seen", How::Moment);
@@ -433,7 +440,8 @@ fn written(how: How, value: &Value) -> Option<Vec<String>> {
     let text = |v: &Value| v.as_str().map(str::to_owned);
     let texts = || value.as_array()?.iter().map(text).collect::<Option<Vec<String>>>();
     Some(match how {
-        How::Line | How::Text | How::One(_) | How::Ref(_) | How::Moment => vec![text(value)?],
+        How::Line | How::One(_) | How::Ref(_) | How::Moment => vec![text(value).filter(|t| !t.contains(char::is_control))?],
+        How::Text => vec![text(value).filter(|t| !t.contains('\r'))?],
         How::Lines | How::Several(_) => texts()?,
         How::Refs(_) => texts().filter(|all| all.len() <= REFS_MAX)?,
         How::Number(_) => vec![value.as_u64()?.to_string()],
@@ -470,15 +478,16 @@ pub(crate) fn read(field: &Field, entered: &[&str]) -> Result<Option<Value>, Tro
         How::Line | How::One(_) => Some(first.into()),
         How::Text => Some(entered.first().map_or("", |e| e.trim_matches(['\r', '\n'])).replace("\r\n", "\n").into()),
         How::Lines | How::Several(_) => list(lines().map(Value::from).collect()),
-        How::Ref(_) => Some(ids_of(first).and_then(|ids| ids.into_iter().next()).ok_or_else(|| bad(first, "find the object, or enter its id"))?.into()),
+        How::Ref(_) => Some(id_of(first).ok_or_else(|| bad(first, "find the object, or enter its id"))?.into()),
         How::Refs(_) => {
-            let ids = lines().map(|l| ids_of(l).ok_or_else(|| bad(l, "each line begins with the id of an object")));
-            list(ids.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().map(Value::from).collect())
+            let ids = lines().map(|l| id_of(l).ok_or_else(|| bad(l, "on each line stands the id of one object, what it is called after it in quotes")));
+            list(ids.collect::<Result<Vec<_>, _>>()?.into_iter().map(Value::from).collect())
         }
         How::Number(max) => Some(first.parse::<u64>().ok().filter(|n| *n <= max).ok_or_else(|| bad(first, &format!("enter a number from 0 to {max}")))?.into()),
         How::Moment => {
-            let help = "write it like 2026-01-31T12:00:00Z, in UTC";
-            Some(time::to_us(first).map(|_| first).ok_or_else(|| bad(first, help))?.into())
+            let help = "write it like 2026-01-31, or 2026-01-31T12:00:00Z, in UTC";
+            let day = format!("{first}T00:00:00Z");
+            Some([first, &day].into_iter().find(|t| time::to_us(t).is_some()).ok_or_else(|| bad(first, help))?.into())
         }
         How::YesNo => Some((first == "yes").into()),
         How::Hashes => Some(Value::Object(pairs("write the algorithm, then the value")?.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>())),
@@ -495,15 +504,22 @@ pub(crate) fn read(field: &Field, entered: &[&str]) -> Result<Option<Value>, Tro
     })
 }
 
-/// The ids at the beginning of a line; what follows is what somebody calls them.
-fn ids_of(line: &str) -> Option<Vec<String>> {
-    let ids: Vec<String> = line.split([' ', '\t', ',']).filter(|w| !w.is_empty()).map_while(|w| Id::parse(w).map(|id| id.to_string())).collect();
-    (!ids.is_empty()).then_some(ids)
+/// The id at the beginning of a line; what follows in quotes is what somebody calls it, and is an attacker's.
+fn id_of(line: &str) -> Option<String> {
+    let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let named = rest.trim().is_empty() || rest.trim_start().starts_with('"');
+    Id::parse(first).filter(|_| named).map(|id| id.to_string())
 }
 
 /// What a field shows of an object, if reading that back gives what the object says.
 pub(crate) fn shown(field: &Field, object: &Map<String, Value>) -> Option<Vec<String>> {
     let Some(value) = object.get(field.name) else { return Some(Vec::new()) };
+    // A part that is marked for itself is named by its place, which an edit of the whole would move.
+    let selectors = object.get("granular_markings").and_then(Value::as_array).into_iter().flatten().filter_map(|g| g.get("selectors")?.as_array()).flatten();
+    let below = format!("{}.", field.name);
+    if value.is_array() && selectors.filter_map(Value::as_str).any(|s| s.starts_with(&below)) {
+        return None;
+    }
     let shown = written(field.how, value)?;
     let entered: Vec<&str> = shown.iter().map(String::as_str).collect();
     (read(field, &entered).ok()?.as_ref() == Some(value)).then_some(shown)
@@ -516,7 +532,7 @@ pub(crate) fn input(field: &Field, shown: &[String], names: &Names) -> Markup {
     let first = shown.first().map_or("", String::as_str);
     let called = |id: &String| {
         let name = Id::parse(id).and_then(|id| names.get(&id).map(|n| crate::text::plain(n, limits::CELL_CHARS_MAX))).unwrap_or_default();
-        format!("{id} {name}").trim_end().to_owned()
+        if name.is_empty() { id.clone() } else { format!("{id} \"{name}\"") }
     };
     // As many lines as it has, within reason.
     let lines = shown.iter().map(|s| s.lines().count().max(1)).sum::<usize>();
@@ -600,19 +616,24 @@ mod tests {
             ("external_references", json!([{"source_name": "cve", "external_id": "CVE-2026-0001", "description": "more"}]), false),
             ("is_family", json!(true), true),
             ("indicator_types", json!(["benign", "of our own"]), true),
+            ("name", json!("two\nlines"), false),
+            ("description", json!("an old\r\nend of line"), false),
         ] {
             let object = Map::from_iter([(name.to_owned(), value.clone())]);
             assert_eq!(shown(named(name), &object).is_some(), kept, "{name} {value}");
         }
         assert_eq!(shown(named("name"), &Map::new()), Some(Vec::new()), "what is not there is empty");
+        let marked = json!({"labels": ["a", "b"], "granular_markings": [{"marking_ref": id, "selectors": ["labels.[1]"]}]});
+        assert_eq!(shown(named("labels"), marked.as_object().unwrap()), None, "a place in it is marked for itself");
     }
 
     #[test]
     fn what_is_entered_is_read_with_its_name_beside_an_id() {
         let id = "malware--0b7a60a4-0bd3-4a0e-9d0a-0f2b6c5d7e02";
         let refs = |text: &str| read(named("object_refs"), &[text]);
-        assert_eq!(refs(&format!("{id} Some name of it\r\n\r\n{id}")).unwrap(), Some(json!([id, id])));
-        assert!(refs("Some name").is_err() && refs("  ").unwrap().is_none());
+        assert_eq!(refs(&format!("{id} \"Some name of it\"\r\n\r\n{id}")).unwrap(), Some(json!([id, id])));
+        assert_eq!(refs(&format!("{id} \"{id} \" {id}\"")).unwrap(), Some(json!([id])), "a name is no reference");
+        assert!(refs("Some name").is_err() && refs(&format!("{id} {id}")).is_err() && refs("  ").unwrap().is_none());
         assert!(read(named("first_seen"), &["yesterday"]).is_err() && read(named("confidence"), &["-1"]).is_err());
     }
 }

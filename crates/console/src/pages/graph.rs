@@ -40,7 +40,7 @@ struct Around {
 }
 
 /// The properties that name other objects, with what they say.
-fn references(object: &Value) -> Vec<(String, Id)> {
+pub(crate) fn references(object: &Value) -> Vec<(String, Id)> {
     let mut out = Vec::new();
     for (key, value) in object.as_object().into_iter().flatten() {
         // Who wrote what is no neighbourhood, or everything would be next to everything.
@@ -48,6 +48,7 @@ fn references(object: &Value) -> Vec<(String, Id)> {
             continue;
         }
         let says = key.trim_end_matches("_refs").trim_end_matches("_ref").replace('_', " ");
+        let says = if says == "object" { "is about".to_owned() } else { says };
         match value {
             Value::String(text) if key.ends_with("_ref") => out.extend(Id::parse(text).map(|id| (says, id))),
             Value::Array(list) if key.ends_with("_refs") => {
@@ -249,8 +250,15 @@ fn picture(around: &Around) -> Markup {
     let at = |id: &Id| places.get(id).copied().unwrap_or_default();
     let number = |x: f64| format!("{x:.1}");
     let short = |id: &Id| {
-        let name = crate::text::plain(around.names.get(id).map_or("", String::as_str), 28);
-        if name.is_empty() { id.kind.to_string() } else { name }
+        let name = crate::text::plain(around.names.get(id).map_or("", String::as_str), 200);
+        let cut: String = name.chars().take(28).collect();
+        if name.is_empty() {
+            id.kind.to_string()
+        } else if cut.len() < name.len() {
+            format!("{}…", cut.trim_end())
+        } else {
+            name
+        }
     };
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox="-700 -520 1400 1040" role="group" aria-labelledby="graph-title" {
@@ -295,7 +303,7 @@ mod tests {
         let report = json!({"object_refs": [a.to_string(), "none"], "created_by_ref": b.to_string(), "object_marking_refs": [a.to_string()], "name_ref": 7});
         let own = id("report", 4);
         let says = |what: &str, to: &Id| Line { from: own.clone(), what: what.into(), to: to.clone() };
-        assert_eq!(lines_of(&report, &own), [says("object", &a)]);
+        assert_eq!(lines_of(&report, &own), [says("is about", &a)]);
     }
 
     #[test]
@@ -304,7 +312,7 @@ mod tests {
         let others: Vec<Id> = (1..=40).map(|n| id("indicator", n)).collect();
         let mut distance: BTreeMap<Id, usize> = others.iter().map(|o| (o.clone(), 1)).collect();
         distance.insert(middle.clone(), 0);
-        let lines = others.iter().map(|o| Line { from: middle.clone(), what: "object".into(), to: o.clone() }).collect();
+        let lines = others.iter().map(|o| Line { from: middle.clone(), what: "is about".into(), to: o.clone() }).collect();
         let places = places(&Around { middle, distance, lines, names: Names::new(), level: None, left_out: 0 });
         let all: Vec<(f64, f64)> = places.values().copied().collect();
         for (n, a) in all.iter().enumerate() {

@@ -98,11 +98,14 @@ impl<P> Acts<'_, P> {
         }
         let words: Vec<&str> = what.split(' ').collect();
         // The copy that was answered is named by a digest, which is of no use to a reader.
-        if let ("note", ["wider", how, id, _, "from", _, _, to @ ..]) = (kind, words.as_slice()) {
-            return self.holds(id, |_| true).then(|| format!("wider version {how} {id} {}", to.join(" ")));
+        if let ("note", ["wider", how, id, version, "from", source, _, _, to @ ..]) = (kind, words.as_slice()) {
+            let version = if *version == "-" { "" } else { version };
+            return self.holds(id, |c| *c.0 == **source && *c.1 == *version).then(|| format!("wider version {how} {id} {}", to.join(" ")));
         }
         match (kind, words.as_slice()) {
             ("pin", _) => Some(what.to_owned()),
+            ("note", [id, "of", source, "marked", level @ ..]) => self.holds(id, |c| *c.0 == **source).then(|| format!("{id} marked {}", level.join(" "))),
+            ("note", ["recalled", id, "of", sources]) => self.holds(id, |c| sources.split(',').any(|s| s == c.0)).then(|| format!("recalled {id}")),
             // A copy that was tightened is told of to who holds that copy.
             ("overlay", [id, "of", source, ..]) => self.holds(id, |c| c.0 == **source).then(|| what.to_owned()),
             ("grant" | "approve" | "refuse", [id, "to", recipient, row]) => self.rows.contains(&row_of(row)?).then(|| format!("{id} to {recipient}")),

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use polder_release::{Form, Level, Origin};
 use polder_stix::Id;
 use polder_store::{Query, Versions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::objects::Seen;
 use super::{object, preview};
@@ -56,9 +56,9 @@ pub(crate) fn ask(asked: &Asked<'_, Tighten>) -> Answer {
 
 fn choose(address: &str, ids: &[&str], chosen: &str, now: Option<Level>) -> Markup {
     html! {
-        form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-trigger="change, submit" {
+        form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-sync="this:replace" hx-trigger="change, submit" {
             @for id in ids { input type="hidden" name="id" value=(id); }
-            (parts::field("level", "New level", "Raising is one press. What your organisation introduced is made wider on its own page, by who may.", &level_choice(chosen, now)))
+            (parts::field("level", "New level", "Raising is one press. To widen what your organisation introduced, a release officer or an owner uses Widen on its page.", &level_choice(chosen, now)))
             button type="submit" { "Show who would lose it" }
         }
     }
@@ -99,12 +99,16 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[&Seen], level: Option<Level>) -> Res
     let Some(level) = level else { return Ok(html! { section id="outcome" aria-live="polite" { p.quiet { "Choose a level to see who would lose it." } } }) };
     let mut problems = Vec::new();
     let mut tables = Vec::new();
+    let mut with = Value::Null;
     for one in seen {
         let id = one.id();
         let version = one.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
         let now = preview::audience(asked, &id, &version)?;
         match asked.ask(json!({"do": "object-mark", "id": id, "level": level.name(), "source": source_of(asked, one)?, "dry_run": true}), &[]) {
-            Ok(tried) => tables.push((now, preview::best(preview::rows(&tried, "audience")))),
+            Ok(tried) => {
+                tables.push((now, preview::best(preview::rows(&tried, "audience"))));
+                with = tried;
+            }
             Err(told) => problems.push((one.name(), told)),
         }
     }
@@ -115,7 +119,7 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[&Seen], level: Option<Level>) -> Res
             @for (name, told) in &problems {
                 (parts::notice("error", &html! { p { strong { (cut(name)) } ": " (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } }))
             }
-            @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) }
+            @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) (preview::with_it(asked, &with)?) }
             @else if !tables.is_empty() { (losses(&tables)) }
             @if !tables.is_empty() { (confirm(asked, seen, level)) }
         }
@@ -174,6 +178,7 @@ pub(crate) fn carry_out(asked: &Asked<'_, Tighten>) -> Answer {
         let id = one.id();
         let told = asked.ask(json!({"do": "object-mark", "id": id, "level": level.name(), "source": source_of(asked, one)?}), &[]);
         if let ([_], Ok(_)) = (seen.as_slice(), &told) {
+            asked.note(format!("Raised to {}.", level.label()));
             return Ok(Reply::see(&format!("/console/objects/{id}#preview")));
         }
         lines.push((id, one.name(), told));

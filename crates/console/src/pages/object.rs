@@ -67,9 +67,9 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
                 (relations(asked, &seen.item.entry.id)?)
             }
             div {
-                @if house { (preview::section(asked, &seen)?) }
+                @if house { div.house { (preview::section(asked, &seen)?) } }
                 (history(asked, &seen)?)
-                @if house { (copies::section(asked, &seen)?) (preview::holders(asked, &seen)?) }
+                @if house { div.house { (copies::section(asked, &seen)?) (preview::holders(asked, &seen)?) } }
             }
         }
         (as_json(&seen.object))
@@ -115,7 +115,7 @@ fn actions<P>(asked: &Asked<'_, P>, id: &str, own: bool) -> Markup {
     html! {
         nav.actions aria-label="actions" {
             ul {
-                @if asked.may(Right::Write) && !is_definition { li { a.button href=(format!("/console/objects/{id}/edit")) { "Edit…" } } }
+                @if own && asked.may(Right::Write) && !is_definition { li { a.button href=(format!("/console/objects/{id}/edit")) { "Edit…" } } }
                 @if asked.may(Right::Tighten) && asked.may(Right::Preview) && !is_definition {
                     li { a.button href=(format!("/console/objects/{id}/mark")) { "Raise the marking…" } }
                     li { a.button href=(format!("/console/recall?id={id}")) { "Recall…" } }

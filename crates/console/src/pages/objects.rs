@@ -75,7 +75,10 @@ pub(crate) fn name_of(object: &Value) -> String {
 pub(crate) fn name_as_written(object: &Value) -> String {
     let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|t| !t.trim().is_empty());
     let first = ["value", "name", "pattern", "relationship_type", "abstract", "path", "key", "subject", "result_name", "opinion", "content", "definition_type"];
-    first.iter().find_map(|k| text(k)).or_else(|| text("id")).unwrap_or_default().to_owned()
+    // A bare id tells nobody anything; its type and its beginning tell at least two apart.
+    let short =
+        || text("id").and_then(|id| id.split_once("--")).map(|(kind, uuid)| format!("{} {}", kind.replace('-', " "), uuid.chars().take(8).collect::<String>()));
+    first.iter().find_map(|k| text(k).map(str::to_owned)).or_else(short).unwrap_or_default()
 }
 
 fn marking_of(object: &Value) -> Marking {
@@ -147,8 +150,11 @@ impl<'w> Wanted<'w> {
 }
 
 /// Objects of the reader's view, newest first, one more than a page holds if there are more.
-fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trouble> {
+/// The other value says from where on to look further, where so many were looked at that the page ends before it is full.
+fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<(Vec<Seen>, Option<i64>), Trouble> {
     let most = limits::PAGE_OBJECTS + 1;
+    // Few of those that refer to an author were written by it, perhaps.
+    let page_of = if wanted.author.is_some() { limits::REFERRERS_PAGE } else { most };
     let types = (!wanted.kinds.is_empty()).then(|| wanted.kinds.iter().map(|k| (*k).into()).collect());
     let until_us = [wanted.until_us, wanted.before_us].into_iter().flatten().min();
     let form = form_for(asked);
@@ -159,18 +165,28 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trou
     let wrote = |seen: &Seen| wanted.author.as_ref().is_none_or(|author| seen.text("created_by_ref") == author.to_string());
     let queries: Box<dyn Iterator<Item = Query>> = if words.is_empty() {
         let added_after_us = wanted.since_us.map(|s| s.saturating_sub(1));
-        Box::new(std::iter::once(Query { added_after_us, added_before_us: until_us, types, versions: Versions::last(), limit: Some(most), ..Query::default() }))
+        Box::new(std::iter::once(Query {
+            added_after_us,
+            added_before_us: until_us,
+            types,
+            versions: Versions::last(),
+            limit: Some(page_of),
+            ..Query::default()
+        }))
     } else {
         let find = Find { words, types, refers_to: None, since_us: wanted.since_us, until_us };
         Box::new(asked.app.store.candidates(&asked.person.recipient, &find)?)
     };
-    let mut out = Vec::new();
+    let (mut out, mut looked_at) = (Vec::new(), 0);
     for query in queries {
         let mut query = narrowed(query);
         loop {
             let page = asked.view(&query, form)?;
+            looked_at += page.items.len();
+            let last_us = page.items.last().map(|item| item.entry.date_us);
             out.extend(page.items.into_iter().filter_map(Seen::of).filter(wrote));
             match page.next {
+                Some(_) if out.len() < most && looked_at >= limits::LIST_LOOKED_AT_MAX => return Ok((out, last_us)),
                 Some(next) if out.len() < most => query.after = Some(next),
                 _ => break,
             }
@@ -179,7 +195,7 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<Vec<Seen>, Trou
             break;
         }
     }
-    Ok(out)
+    Ok((out, None))
 }
 
 /// What a choice of a level means.
@@ -195,7 +211,7 @@ fn levels_of(chosen: &str) -> Result<Option<Vec<Option<Level>>>, Trouble> {
 pub(crate) fn matching<P>(asked: &Asked<'_, P>, words: &str, types: &[&str], most: usize) -> Result<Vec<Seen>, Trouble> {
     let wanted =
         Wanted { words, kinds: types.to_vec(), level: "", source: "", author: None, since_us: None, until_us: None, before_us: None, columns: Vec::new() };
-    let mut seen = if words.is_empty() { Vec::new() } else { found(asked, &wanted)? };
+    let mut seen = if words.is_empty() { Vec::new() } else { found(asked, &wanted)?.0 };
     seen.truncate(most);
     Ok(seen)
 }
@@ -207,10 +223,11 @@ pub(crate) fn list(asked: &Asked<'_, Read>) -> Answer {
     {
         return Err(Trouble::bad("the first day lies after the last", "exchange them"));
     }
-    let mut seen = found(asked, &wanted)?;
+    let (mut seen, cut_us) = found(asked, &wanted)?;
     let more = seen.len() > limits::PAGE_OBJECTS;
     seen.truncate(limits::PAGE_OBJECTS);
-    let next = seen.last().filter(|_| more).map(|s| wanted.address(Some(s.item.entry.date_us), &asked.sent.query));
+    let last_us = seen.last().filter(|_| more).map(|s| s.item.entry.date_us).or(cut_us);
+    let next = last_us.map(|us| wanted.address(Some(us), &asked.sent.query));
     let ends = ends(asked, &seen)?;
     let results = results(asked, &wanted, (&seen, &ends), next.as_deref());
     if asked.sent.partial {
@@ -218,7 +235,6 @@ pub(crate) fn list(asked: &Asked<'_, Read>) -> Answer {
     }
     let main = html! {
         h1 { "Objects" }
-        @if let Some(saved) = asked.app.drafts.take_saved(&asked.person.user) { (parts::notice("info", &html! { p { "Saved: " (saved) " new." } })) }
         (filters(&wanted, asked))
         (results)
     };
@@ -340,7 +356,7 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
                 (parts::nothing(if wanted.words.is_empty() && wanted.kinds.is_empty() { "There is nothing here for you yet." } else { "Nothing of that is here for you." },
                     "Words are found from their third letter on; fewer words find more."))
             } @else {
-                form method="get" action="/console/mark" {
+                form.list method="get" action="/console/mark" {
                     div.wide tabindex="0" role="region" aria-label="objects" {
                         table.stacks {
                             thead { tr {
@@ -417,7 +433,7 @@ mod tests {
             (json!({"type": "domain-name", "value": "a.example"}), "a[.]example"),
             (json!({"type": "indicator", "pattern": "[x:y = 'z']", "id": "indicator--1"}), "[x:y = 'z']"),
             (json!({"type": "malware", "name": "N", "pattern": "p"}), "N"),
-            (json!({"type": "x", "name": " ", "id": "x--1"}), "x--1"),
+            (json!({"type": "x-y", "name": " ", "id": "x-y--0b7a60a4-0bd3"}), "x y 0b7a60a4"),
             (json!({}), ""),
         ] {
             assert_eq!(name_of(&object), want);

@@ -14,9 +14,9 @@ fn table(name: &str, rows: &[Value], columns: &[(&str, &str)]) -> Markup {
     html! {
         @if rows.is_empty() { p.quiet { "None." } } @else {
             div.wide tabindex="0" role="region" aria-label=(name) {
-                table {
+                table.stacks {
                     thead { tr { @for (_, word) in columns { th scope="col" { (word) } } } }
-                    tbody { @for row in rows { tr { @for (n, (key, _)) in columns.iter().enumerate() { @if n == 0 { th scope="row" { (cell(row.get(*key))) } } @else { td { (cell(row.get(*key))) } } } } } }
+                    tbody { @for row in rows { tr { @for (n, (key, word)) in columns.iter().enumerate() { @if n == 0 { th scope="row" { (cell(row.get(*key))) } } @else { td data-label=(word) { (cell(row.get(*key))) } } } } } }
                 }
             }
         }

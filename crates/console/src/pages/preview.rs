@@ -131,7 +131,7 @@ pub(crate) fn ways<P>(asked: &Asked<'_, P>) -> Result<BTreeMap<String, String>, 
     Ok(ways)
 }
 
-const ASKS: &str = "asks for it";
+const ASKS: &str = "fetches it itself";
 
 /// The table: one row for each recipient. `now` is what holds before a change, where one is tried.
 pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String, String>, copy: &dyn Fn(&Told) -> Markup) -> Markup {
@@ -158,13 +158,43 @@ pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String,
                                 @if !one.help.is_empty() { details { summary { "What can be done" } p { (shown(&one.help)) } } }
                                 (copy(one))
                             }
-                            td data-label="Way" { @if one.permits() { (shown(ways.get(&one.recipient).map_or(ASKS, String::as_str))) } @else { span.quiet { "does not travel" } } }
+                            td data-label="Way" { @if one.permits() { (shown(ways.get(&one.recipient).map_or(ASKS, String::as_str))) } @else { span.quiet { "not sent" } } }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// What else would come and go with it, recipient by recipient.
+pub(crate) fn with_it<P>(asked: &Asked<'_, P>, tried: &Value) -> Result<Markup, Trouble> {
+    const NAMED_MAX: usize = 10;
+    let rows: Vec<&Value> = tried.pointer("/with/rows").and_then(Value::as_array).into_iter().flatten().collect();
+    let ids = |row: &Value, key: &str| {
+        row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).filter_map(Id::parse).collect::<Vec<Id>>()
+    };
+    let first = rows.iter().flat_map(|r| ["gains", "loses"].map(|k| ids(r, k).into_iter().take(NAMED_MAX))).flatten().collect();
+    let names = super::object::named(asked, first)?;
+    let list = |word: &str, all: &[Id]| {
+        html! {
+            @if !all.is_empty() {
+                " " (word) " " strong { (all.len()) @if all.len() == 1 { " other object: " } @else { " other objects: " } }
+                @for (n, id) in all.iter().take(NAMED_MAX).enumerate() { @if n > 0 { ", " } (parts::object_link(&id.to_string(), names.get(id).map_or("", String::as_str))) }
+                @if all.len() > NAMED_MAX { " and more" }
+                "."
+            }
+        }
+    };
+    Ok(html! {
+        @if !rows.is_empty() {
+            (parts::notice("warning", &html! {
+                p { "It does not go alone: other objects are about it." }
+                ul { @for row in &rows { li { strong { (cut(row.get("recipient").and_then(Value::as_str).unwrap_or_default())) } (list("would gain", &ids(row, "gains"))) (list("would lose", &ids(row, "loses"))) } } }
+            }))
+        }
+        @if tried.pointer("/with/cut") == Some(&Value::Bool(true)) { p.quiet { "Very many objects are about it; the nearest were looked at." } }
+    })
 }
 
 /// The section of an object's page.

@@ -30,6 +30,9 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
             }
         }
     }
+    // The same place for the same thing, whatever was answered meanwhile.
+    waiting.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    waiting.iter_mut().for_each(|w| w.recipients.sort_by(|a, b| a.0.recipient.cmp(&b.0.recipient)));
     let needed = value.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
     let main = html! {
         h1 { "Waiting for a person" }
@@ -115,6 +118,13 @@ pub(crate) fn settle(asked: &Asked<'_, Release>) -> Answer {
         "refuse" => "refuse",
         _ => return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons")),
     };
-    asked.ask(json!({"do": verb, "id": id, "to": to, "seen": asked.form_all("seen")}), &[])?;
+    let told = asked.ask(json!({"do": verb, "id": id, "to": to, "seen": asked.form_all("seen")}), &[])?;
+    let name = object::name_in_view(asked, id)?.unwrap_or_default();
+    let released = told.get("released") == Some(&Value::Bool(true));
+    asked.note(match verb {
+        "approve" if released => format!("Released to {to}: {name}"),
+        "approve" => format!("Approved for {to}, and it takes another person: {name}"),
+        _ => format!("Refused to {to}: {name}. It can be answered again on its page."),
+    });
     Ok(Reply::see("/console/queue"))
 }

@@ -8,7 +8,6 @@ use maud::{Markup, html};
 use polder_stix::time;
 use serde_json::{Value, json};
 
-use super::object::about;
 use super::objects::Seen;
 use super::{mark, preview};
 use crate::desk::Right;
@@ -40,11 +39,14 @@ pub(crate) fn ask(asked: &Asked<'_, Tighten>) -> Answer {
 
 /// Who would lose them.
 fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
-    let (mut problems, mut tables) = (Vec::new(), Vec::new());
+    let (mut problems, mut tables, mut with) = (Vec::new(), Vec::new(), Value::Null);
     for one in seen {
         let now = preview::audience_of_all(asked, &one.id())?;
         match asked.ask(json!({"do": "object-recall", "id": one.id(), "dry_run": true}), &[]) {
-            Ok(tried) => tables.push((now, preview::best(preview::rows(&tried, "audience")))),
+            Ok(tried) => {
+                tables.push((now, preview::best(preview::rows(&tried, "audience"))));
+                with = tried;
+            }
             Err(told) => problems.push((one.name(), told)),
         }
     }
@@ -57,14 +59,14 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
             @for (name, told) in &problems { (parts::notice("error", &html! { p { strong { (cut(name)) } ": " (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } })) }
             @if tables.iter().any(loses) {
                 h2 { "Who would lose it" }
-                @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) } @else { (mark::losses(&tables)) }
+                @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) (preview::with_it(asked, &with)?) } @else { (mark::losses(&tables)) }
                 form method="post" action="/console/recall" {
                     input type="hidden" name="form_token" value=(asked.form_token);
                     @for one in seen { input type="hidden" name="id" value=(one.id()); }
                     p.quiet { "It stays with your organisation from then on. Files and what TAXII readers took cannot be recalled; MISPs that this node pushes to are told to delete it." }
                     button.danger type="submit" { "Recall" }
                 }
-            } @else if problems.is_empty() { p role="status" { "Nobody but your organisation may have it now: there is nothing left to recall." } }
+            } @else if problems.is_empty() { p role="status" { "Nobody but your organisation may have it now: it is not given out. Who took it before is below." } }
         }
     })
 }
@@ -75,6 +77,7 @@ pub(crate) fn carry_out(asked: &Asked<'_, Tighten>) -> Answer {
     for one in &seen {
         let told = asked.ask(json!({"do": "object-recall", "id": one.id()}), &[]);
         if let ([_], Ok(_)) = (seen.as_slice(), &told) {
+            asked.note("It is no longer given out.");
             return Ok(Reply::see(&format!("/console/recall?id={}", one.id())));
         }
         lines.push((one.id(), one.name(), told));
@@ -114,7 +117,7 @@ fn theres(told: &Value) -> Vec<There> {
 
 /// Who was sent it, and what is known of its copy.
 fn receipts<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Markup, Trouble> {
-    let told = asked.ask(about("who-has", &one.id()), &[])?;
+    let told = asked.ask(json!({"do": "who-has", "id": one.id(), "receipts": true}), &[])?;
     let recalled = told.get("recalled").and_then(Value::as_str).and_then(time::to_us);
     let mut by: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for row in told.get("who_has").and_then(Value::as_array).into_iter().flatten() {
@@ -156,9 +159,10 @@ fn receipt<P>(asked: &Asked<'_, P>, id: &str, (recipient, rows): (&str, &[&Value
             td data-label="What" { (preview::sent_how(most)) }
             td data-label="Now" { @if in_view { "may have it" } @else { "may no longer have it" } }
             td data-label="Receipt" {
-                @if in_view { span.quiet { "not recalled" } }
+                @if in_view { span.quiet { @if recalled.is_some() { "given again since" } @else { "not recalled" } } }
                 @for there in &misps { p { (at_misp(asked, id, there, in_view)) } }
-                @if !in_view && misps.is_empty() {
+                // The ledger does not say by which way it went: what was asked for is with whoever asked.
+                @if !in_view && (misps.is_empty() || last.is_some()) {
                     (parts::mark("off", "cannot be recalled")) " "
                     span.quiet {
                         @match (last, recalled) {
@@ -191,10 +195,11 @@ fn at_misp<P>(asked: &Asked<'_, P>, id: &str, there: &There, in_view: bool) -> M
 /// Pushes to a MISP at which the object stands, which takes back there whatever may no longer be there.
 pub(crate) fn push(asked: &Asked<'_, Tighten>) -> Answer {
     let (id, misp) = (asked.form("id"), asked.form("misp"));
-    let told = asked.ask(about("who-has", id), &[])?;
+    let told = asked.ask(json!({"do": "who-has", "id": id, "receipts": true}), &[])?;
     if !theres(&told).iter().any(|t| t.misp == misp && t.stands) {
         return Err(Trouble::NotFound);
     }
-    asked.ask(json!({"do": "misp-push", "name": misp}), &[])?;
+    let only = id.split_once("--").map(|(_, uuid)| uuid);
+    asked.ask(json!({"do": "misp-push", "name": misp, "only": only}), &[])?;
     Ok(Reply::see(&format!("/console/recall?id={id}")))
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use maud::html;
 
 use super::preview::{self, Told};
+use super::{forms, object};
 use crate::guard::{Answer, Asked, Read};
 use crate::markdown;
 use crate::parts::{self, Marking};
@@ -34,6 +35,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         p { @for level in levels() { (parts::level(level)) " " } }
         h2 { "Verdicts" }
         p { @for verdict in ["release", "redact", "hold", "withhold"] { (parts::verdict(verdict)) " " } }
+        p { (parts::mark("on", "something that is so")) " " (parts::mark("off", "something that is not")) }
         (preview::table(&after, Some(&before), &ways, &|_| html! {}))
         h2 { "Notices" }
         @for kind in ["info", "warning", "error"] { (parts::notice(kind, &html! { p { "A notice of the kind " (kind) "." } })) }
@@ -43,6 +45,9 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
             (parts::field("example", "A field", "What it takes.", &html! { input id="example" name="example" aria-describedby="example-help"; }))
             (parts::field("choice", "A choice", "", &parts::choice("choice", &[("a", "one"), ("b", "another")], "b")))
             label.check { input type="checkbox" checked; " a yes or no" }
+            @for field in forms::KINDS.iter().take(1).flat_map(forms::Kind::fields).take(5) { (forms::input(field, &[], &object::Names::new())) }
+            details.more { summary { "What few need" } p { "More of it." } }
+            details.sure { summary { "What is asked twice…" } p { "What comes of it." } button.primary type="button" { "Yes, do it" } }
             button.primary type="button" { "The one thing to do" } " " button type="button" { "Another" } " " button.danger type="button" { "What takes away" }
         }
         h2 { "Strings of objects" }

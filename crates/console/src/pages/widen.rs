@@ -3,10 +3,11 @@
 //! The rule: it takes as many persons as the policy says, and each answers for the copy that was on the screen.
 
 use maud::{Markup, html};
+use polder_release::Level;
 use polder_stix::Id;
 use serde_json::{Value, json};
 
-use super::marked::{self, Marked};
+use super::marked::{self, Marked, Others};
 use super::{object, preview};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Downgrade, Preview, Trouble};
@@ -15,36 +16,35 @@ use crate::sink::Reply;
 use crate::text::{cut, shown};
 
 /// What shall hold, as the request of the command line's names it.
-fn request(id: &str, (level, members): (&str, &[&str]), (seen, answer): (Option<&str>, Option<&str>)) -> Value {
-    json!({"do": "object-widen", "id": id, "level": level, "members": members, "seen": seen, "answer": answer})
+fn request(id: &str, wanted: &Marked, (seen, answer): (Option<&str>, Option<&str>)) -> Value {
+    let level = wanted.level.map_or("", Level::name);
+    json!({"do": "object-widen", "id": id, "level": level, "audience": wanted.words(), "keep": wanted.others, "seen": seen, "answer": answer})
 }
 
 pub(crate) fn ask(asked: &Asked<'_, Downgrade>) -> Answer {
     let seen = object::of_address(asked)?;
     let id = seen.id();
     let was = Marked::of(asked, &seen)?;
+    let all = |name: &str| asked.sent.query.iter().filter(|(k, _)| k == name).map(|(_, v)| v.as_str()).collect::<Vec<_>>();
     let chosen = asked.sent.query.iter().any(|(k, _)| k == "level");
-    let unchanged = was.level == polder_release::Level::parse(asked.query("level")) && was.members == query_all(asked, "member");
-    let now = if chosen {
-        Marked { level: polder_release::Level::parse(asked.query("level")), members: query_all(asked, "member"), others: was.others }
+    let now = if chosen { Marked::entered(asked.query("level"), &all("for"), all("keep").into_iter().map(str::to_owned).collect())? } else { was.clone() };
+    let outcome = if now == was {
+        html! { section id="outcome" aria-live="polite" { p.quiet { "Choose a level or an audience to see who would gain it." } } }
     } else {
-        was
-    };
-    let outcome = if chosen && !unchanged {
         outcome(asked, &seen, &now)?
-    } else {
-        html! { section id="outcome" aria-live="polite" { p.quiet { "Choose a level or members to see who would gain it." } } }
     };
     if asked.sent.partial {
         return Ok(Reply::page(outcome));
     }
     let address = format!("/console/objects/{id}/widen");
+    // What was taken off can be put on again.
+    let offered = Marked { others: was.others, ..now };
     let main = html! {
         (parts::banner(&seen.marking()))
         h1 { "Widen " (cut(&seen.name())) }
         p { (parts::object_link(&id, "Back to the object")) }
-        form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-trigger="change, submit" {
-            (marked::fields(asked, &now)?)
+        form.card method="get" action=(address) hx-get=(address) hx-target="#outcome" hx-swap="outerHTML" hx-sync="this:replace" hx-trigger="change, submit" {
+            (marked::fields(asked, &offered, Others::Chosen)?)
             button type="submit" { "Show who would gain it" }
         }
         (outcome)
@@ -52,15 +52,9 @@ pub(crate) fn ask(asked: &Asked<'_, Downgrade>) -> Answer {
     Ok(asked.page("Widen", &main))
 }
 
-fn query_all<P>(asked: &Asked<'_, P>, name: &str) -> Vec<String> {
-    asked.sent.query.iter().filter(|(k, _)| k == name).map(|(_, v)| v.clone()).collect()
-}
-
 fn outcome<P>(asked: &Asked<'_, P>, seen: &super::objects::Seen, wanted: &Marked) -> Result<Markup, Trouble> {
     let id = seen.id();
-    let members: Vec<&str> = wanted.members.iter().map(String::as_str).collect();
-    let level = wanted.level.map_or("", polder_release::Level::name);
-    let tried = asked.ask(request(&id, (level, &members), (None, None)), &[]);
+    let tried = asked.ask(request(&id, wanted, (None, None)), &[]);
     let ways = preview::ways(asked)?;
     let now = preview::audience(asked, &id, &seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default())?;
     Ok(html! {
@@ -70,31 +64,33 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &super::objects::Seen, wanted: &Marked
                 Err(told) => { (parts::notice("error", &html! { p { (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } })) }
                 Ok(tried) => {
                     (preview::table(&preview::best(preview::rows(tried, "audience")), Some(&now), &ways, &|_| html! {}))
+                    (preview::with_it(asked, tried)?)
                     p.quiet { "What is given cannot be taken back from files, TAXII readers and MISP copies." }
-                    (confirm(asked, &id, (level, &members), tried))
+                    (confirm(asked, &id, wanted, tried))
                 }
             }
         }
     })
 }
 
-fn confirm<P>(asked: &Asked<'_, P>, id: &str, (level, members): (&str, &[&str]), tried: &Value) -> Markup {
+fn confirm<P>(asked: &Asked<'_, P>, id: &str, wanted: &Marked, tried: &Value) -> Markup {
     let persons = tried.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
     let copy = tried.get("copy").and_then(Value::as_str).unwrap_or_default();
     html! {
         @if persons > 1 { p { "It takes " (persons) " persons: yours is the first yes, the others answer in the queue." } }
         form method="post" action=(format!("/console/objects/{id}/widen")) {
-            (hidden(asked, (level, members), copy))
+            (hidden(asked, wanted, copy))
             button.primary type="submit" name="answer" value="yes" { @if persons > 1 { "Propose it" } @else { "Save the new version" } }
         }
     }
 }
 
-fn hidden<P>(asked: &Asked<'_, P>, (level, members): (&str, &[&str]), copy: &str) -> Markup {
+fn hidden<P>(asked: &Asked<'_, P>, wanted: &Marked, copy: &str) -> Markup {
     html! {
         input type="hidden" name="form_token" value=(asked.form_token);
-        input type="hidden" name="level" value=(level);
-        @for member in members { input type="hidden" name="member" value=(member); }
+        input type="hidden" name="level" value=(wanted.level.map_or("", Level::name));
+        @for word in wanted.words() { input type="hidden" name="for" value=(word); }
+        @for id in &wanted.others { input type="hidden" name="keep" value=(id); }
         input type="hidden" name="seen" value=(copy);
     }
 }
@@ -107,8 +103,15 @@ pub(crate) fn answer(asked: &Asked<'_, Downgrade>) -> Answer {
     let answer @ ("yes" | "no") = asked.form("answer") else {
         return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons"));
     };
-    let told = asked.ask(request(&id.to_string(), (asked.form("level"), &asked.form_all("member")), (Some(asked.form("seen")), Some(answer))), &[])?;
+    let keep = asked.form_all("keep").into_iter().map(str::to_owned).collect();
+    let wanted = Marked::entered(asked.form("level"), &asked.form_all("for"), keep)?;
+    let told = asked.ask(request(&id.to_string(), &wanted, (asked.form_all("seen").first().copied(), Some(answer))), &[])?;
     let saved = told.get("saved") == Some(&Value::Bool(true));
+    asked.note(match (saved, answer) {
+        (true, _) => "The wider version is saved.",
+        (false, "yes") => "Proposed: another person has to agree.",
+        (false, _) => "Refused: it stays as it is marked now.",
+    });
     Ok(Reply::see(&if saved { format!("/console/objects/{id}#preview") } else { "/console/queue".to_owned() }))
 }
 
@@ -119,21 +122,22 @@ pub(crate) fn proposals(asked: &Asked<'_, Preview>, queue: &Value, needed: u64) 
         let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
         let list = |key: &str| row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
         let Some(name) = object::name_in_view(asked, text("id"))? else { continue };
-        let (level, members, approved) = (text("level"), list("members"), list("approved_by"));
+        let wanted = Marked::entered(text("level"), &list("audience"), list("keep").into_iter().map(str::to_owned).collect())?;
+        let approved = list("approved_by");
         let mut address = form_urlencoded::Serializer::new(String::new());
-        address.append_pair("level", level);
-        for member in &members {
-            address.append_pair("member", member);
+        address.append_pair("level", text("level"));
+        for (key, value) in list("audience").iter().map(|w| ("for", *w)).chain(list("keep").iter().map(|k| ("keep", *k))) {
+            address.append_pair(key, value);
         }
         let address = format!("/console/objects/{}/widen?{}", text("id"), address.finish());
         cards.push(html! {
             article.card {
                 h3 { (parts::object_link(text("id"), &name)) }
-                p { "To " (parts::level(polder_release::Level::parse(level))) @if !members.is_empty() { " for " (members.join(", ")) } ", approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) }
+                p { "To " (parts::level(wanted.level)) @if !wanted.audience.is_empty() { " for " @for (n, who) in wanted.audience.iter().enumerate() { @if n > 0 { ", " } (marked::called(asked, who)) } } ", approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) }
                 @if asked.may(Right::Downgrade) {
                     p { a href=(address) { "See who would gain it" } }
                     form.answers method="post" action=(format!("/console/objects/{}/widen", text("id"))) {
-                        (hidden(asked, (level, &members), text("copy")))
+                        (hidden(asked, &wanted, text("copy")))
                         button.primary type="submit" name="answer" value="yes" aria-label=(format!("Approve: {}", crate::text::plain(&name, 60))) { "Approve" }
                         button type="submit" name="answer" value="no" aria-label=(format!("Refuse: {}", crate::text::plain(&name, 60))) { "Refuse" }
                     }

@@ -67,7 +67,7 @@ function picks(root) {
     box.addEventListener("click", (event) => {
       const chosen = event.target.closest("[data-add]");
       if (!chosen) return;
-      const line = `${chosen.dataset.add} ${chosen.dataset.called}`.trim();
+      const line = chosen.dataset.called ? `${chosen.dataset.add} "${chosen.dataset.called}"` : chosen.dataset.add;
       const many = field.tagName === "TEXTAREA" && field.value.trim();
       field.value = many ? `${field.value.trimEnd()}\n${line}` : line;
       search.value = "";

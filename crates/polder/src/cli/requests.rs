@@ -43,7 +43,7 @@ pub(crate) fn request(command: &Command) -> Option<Request> {
         Command::Member(m) => member_request(m),
         Command::Collection(c) => collection_request(c),
         Command::Release(r) => release_request(r),
-        Command::Ledger(Ledger::WhoHas { object }) => Request::WhoHas { id: object.clone() },
+        Command::Ledger(Ledger::WhoHas { object }) => Request::WhoHas { id: object.clone(), receipts: true },
         Command::Ledger(Ledger::WhatHas { recipient }) => Request::WhatHas { recipient: recipient.clone() },
         Command::Doctor { .. } => Request::Doctor,
         Command::Config(Config::Show { .. }) => Request::ConfigShow,

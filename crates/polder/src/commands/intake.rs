@@ -249,11 +249,8 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     };
     let report = take_any(node, source, &mut keep, document, progress)?;
     let effects = rehearsal.effects()?;
-    // A definition may open what was held here under a marking that nobody could read.
-    let opened: Vec<Value> = match explained.first().filter(|_| reader.is_some()) {
-        Some(marking) => effects.iter().filter(|e| e.gains > 0).map(|e| json!({"id": marking.to_string(), "recipient": e.recipient})).collect(),
-        None => Vec::new(),
-    };
+    // A definition may open what was held here under a marking that nobody could read, or a part of it, or later.
+    let opened = if reader.is_some() { super::guard::opened(node, &rehearsal, (source, reader), &explained)? } else { Vec::new() };
     let audience = effects.into_iter().map(|effect| {
         let verdicts: BTreeMap<&str, usize> = effect.verdicts.iter().map(|(v, n)| (words::verdict(*v), *n)).collect();
         json!({"recipient": effect.recipient, "verdicts": verdicts, "gains": effect.gains, "loses": effect.loses})
@@ -263,10 +260,12 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     let decisions = super::sharing::tried(node, &rehearsal, (source, reader), &first)?;
     // What a person at a browser may not do is looked for in objects that are here already.
     let here: Vec<polder_stix::Id> = all.iter().filter(|id| reader.is_some() && !node.store.rows_of(id).is_empty()).cloned().collect();
-    let (mut downgraded, widened) = super::sharing::downgraded(node, &rehearsal, (source, reader), &here)?;
+    let (mut downgraded, widened) = super::guard::downgraded(node, &rehearsal, (source, reader), &here)?;
     downgraded.extend(opened);
+    let with = if let [one] = all.as_slice() { super::sharing::moved_with(&rehearsal, one)? } else { Value::Null };
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {
+        map.insert("with".to_owned(), with);
         map.insert("decisions".to_owned(), decisions.into());
         map.insert("widened".to_owned(), widened.into());
         map.insert("downgraded".to_owned(), downgraded.into());

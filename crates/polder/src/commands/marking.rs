@@ -2,15 +2,16 @@
 //!
 //! The rule: tightening is one person, now; widening is of own objects alone, by as many persons as the policy says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use polder_release::{Level, Origin, Verdict, audience_definition, audience_of, predefined};
+use polder_release::{Kind, Level, Origin, Policy, Principal, Reason, Verdict, audience_definition, predefined};
 use polder_stix::{Id, time};
-use polder_store::{Act, Explained, Prepared, Rehearsal, RowView, Tightening, prepare};
+use polder_store::{Act, Explained, Outcome, Prepared, Rehearsal, RowView, Tightening, prepare};
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use super::sharing::{copy_name, downgraded, missing, tried};
+use super::guard::downgraded;
+use super::sharing::{copy_name, missing, moved_with, tried};
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -27,13 +28,18 @@ pub(super) fn mark(node: &Node, caller: Caller<'_>, id: &Id, (level, source): (&
         let mut trial = node.store.rehearse(&latest.source, reader)?;
         change.try_on(&mut trial)?;
         let rows = tried(node, &trial, (&latest.source, reader), std::slice::from_ref(id))?;
-        return Ok(Answer::ok(json!({"audience": rows})));
+        return Ok(Answer::ok(json!({"audience": rows, "with": moved_with(&trial, id)?})));
     }
     let version = change.objects.last().and_then(|o| o.header().version()).map(|v| v.to_string());
-    let is_version = !change.objects.is_empty();
+    let (own, level_is) = (!change.objects.is_empty(), |row: &RowView| row.label.terms().is_none_or(|t| t.tlp.values().any(|b| b.level >= level)));
     change.carry_out(node, by)?;
-    Ok(Answer::ok(if is_version {
-        node.store.act(Act::Note(format!("{id} marked {}", level.label())), by)?;
+    // A version that does not hold, since a later one is here or it was not kept, is made good by an act over the copy.
+    let stands = |node: &Node| node.store.rows_of(id).iter().filter(|r| r.source == latest.source).all(level_is);
+    if !stands(node) {
+        node.store.act(Act::Overlay(id.clone(), latest.source.clone(), Tightening::Level(level)), by)?;
+    }
+    Ok(Answer::ok(if own {
+        node.store.act(Act::Note(format!("{id} of {} marked {}", latest.source, level.label())), by)?;
         json!({"id": id.to_string(), "level": level.label(), "how": "new version", "version": version})
     } else {
         json!({"id": id.to_string(), "level": level.label(), "how": "tightened here", "source": latest.source})
@@ -52,18 +58,20 @@ impl Change {
         let is_element = own && polder_misp::is_element(&node.store.row_bytes(row.row, false)?);
         let overlay = (!own || is_element).then(|| Act::Overlay(row.id.clone(), row.source.clone(), to));
         let holder = node.directory().holder.clone();
-        let objects = match to {
-            _ if !own => Vec::new(),
-            Tightening::Level(level) => vec![new_version(node, row.row, |refs| {
+        let made = match to {
+            _ if !own => Ok(Vec::new()),
+            Tightening::Level(level) => new_version(node, row.row, |refs| {
                 refs.retain(|r| predefined_level(r).is_none());
                 // The level's definition is not written beside it: everyone may have that, so everyone would learn that something was raised.
                 refs.push(level.tlp_2_id().to_string());
-            })?],
-            Tightening::House => {
-                let (definition, name) = audience(node, &[&holder])?;
-                vec![definition, new_version(node, row.row, |refs| refs.push(name))?]
-            }
+            })
+            .map(|object| vec![object]),
+            Tightening::House => audience(node, &BTreeSet::from([Principal::Member(holder.as_str().into())]))
+                .and_then(|(definition, name)| Ok(vec![definition, new_version(node, row.row, |refs| refs.push(name))?])),
         };
+        // Tightening does not wait for a version that cannot be made.
+        let overlay = overlay.or_else(|| made.is_err().then(|| Act::Overlay(row.id.clone(), row.source.clone(), to)));
+        let objects = made.unwrap_or_default();
         Ok(Self { source: row.source.clone(), objects, overlay })
     }
 
@@ -74,9 +82,10 @@ impl Change {
         Ok(self.overlay.iter().try_for_each(|act| trial.act(act.clone()))?)
     }
 
+    /// What comes of the objects is looked at afterwards, by what holds then.
     fn carry_out(self, node: &Node, by: &str) -> Result<(), Failure> {
         if !self.objects.is_empty() {
-            node.store.ingest(&self.source, None, self.objects)?;
+            drop(node.store.ingest(&self.source, None, self.objects)?);
         }
         Ok(self.overlay.into_iter().try_for_each(|act| node.store.act(act, by))?)
     }
@@ -115,9 +124,9 @@ fn predefined_level(reference: &str) -> Option<Level> {
     Id::parse(reference).and_then(|id| predefined(&id))
 }
 
-/// The definition of an audience of these members, and its id.
-fn audience(node: &Node, members: &[&str]) -> Result<(Prepared, String), Failure> {
-    let definition = audience_definition(&node.directory().holder, members);
+/// The definition of an audience, and its id.
+fn audience(node: &Node, named: &BTreeSet<Principal>) -> Result<(Prepared, String), Failure> {
+    let definition = audience_definition(&node.directory().holder, named);
     let name = definition.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok((prepare(&definition.to_string(), node.store.now_us()).map_err(|r| defect(&r.reason))?, name))
 }
@@ -139,9 +148,10 @@ fn new_version(node: &Node, row: u32, change: impl FnOnce(&mut Vec<String>)) -> 
         object.insert("object_marking_refs".to_owned(), refs.into());
     }
     let now_us = node.store.now_us();
-    if object.contains_key("modified") {
-        let now = time::from_us(now_us);
-        let millis = now.get(..23).map(|t| format!("{t}Z")).unwrap_or(now);
+    if let Some(last) = object.get("modified").and_then(Value::as_str).and_then(time::to_us) {
+        // Later than the one it follows, whatever time that names.
+        let next = time::from_us(now_us.max(last.saturating_add(1000)));
+        let millis = next.get(..23).map(|t| format!("{t}Z")).unwrap_or(next);
         object.insert("modified".to_owned(), millis.into());
     }
     prepare(&Value::Object(object).to_string(), now_us).map_err(|r| defect(&r.reason))
@@ -184,18 +194,34 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
     let of = |row: &RowView| Change::of(node, row, Some(&*row.source) == own_source.as_deref(), Tightening::House);
     let changes: Vec<Change> = rows.iter().map(of).collect::<Result<_, _>>()?;
     if dry_run {
+        // Only own objects are brought in, so the one source that a rehearsal has is theirs.
+        let first = changes.iter().find(|c| !c.objects.is_empty()).or(changes.first()).map(|c| c.source.clone()).unwrap_or_default();
+        let mut trial = node.store.rehearse(&first, caller.reader)?;
+        changes.iter().try_for_each(|change| change.try_on(&mut trial))?;
         let mut told = Vec::new();
         for change in &changes {
-            let mut trial = node.store.rehearse(&change.source, caller.reader)?;
-            change.try_on(&mut trial)?;
             told.extend(tried(node, &trial, (&change.source, caller.reader), std::slice::from_ref(id))?);
         }
-        return Ok(Answer::ok(json!({"audience": told})));
+        return Ok(Answer::ok(json!({"audience": told, "with": moved_with(&trial, id)?})));
     }
     let sources: Vec<Box<str>> = changes.iter().map(|c| c.source.clone()).collect();
-    changes.into_iter().try_for_each(|change| change.carry_out(node, caller.by))?;
-    node.store.act(Act::Note(format!("{RECALLED} {id}")), caller.by)?;
-    let mut told = super::sharing::who_has(node, caller.reader, id)?.value;
+    if goes_to(node, caller.reader, id)?.is_some() {
+        changes.into_iter().try_for_each(|change| change.carry_out(node, caller.by))?;
+        // A version that does not hold, since a later one is here or it was not kept, is made good by an act over the copy.
+        if goes_to(node, caller.reader, id)?.is_some() {
+            sources.iter().try_for_each(|source| node.store.act(Act::Overlay(id.clone(), source.clone(), Tightening::House), caller.by))?;
+        }
+        if let Some(to) = goes_to(node, caller.reader, id)? {
+            return Err(Failure::new(
+                exit::NO,
+                format!("`{id}` would still go to `{to}`"),
+                "suspend that recipient, and look at it with `polder release explain`",
+            ));
+        }
+        let words: Vec<&str> = sources.iter().map(|s| &**s).collect();
+        node.store.act(Act::Note(format!("{RECALLED} {id} of {}", words.join(","))), caller.by)?;
+    }
+    let mut told = super::sharing::who_has(node, caller.reader, id, true)?.value;
     if let Some(map) = told.as_object_mut() {
         map.insert("id".to_owned(), id.to_string().into());
         map.insert("sources".to_owned(), json!(sources));
@@ -203,68 +229,83 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
     Ok(Answer::ok(told))
 }
 
+/// Who outside this organisation may have an object now, as far as somebody may know, besides whoever sent it.
+fn goes_to(node: &Node, reader: Option<&str>, id: &Id) -> Result<Option<String>, Failure> {
+    let directory = node.directory();
+    let outside = directory.recipients.recipients.iter().filter(|r| r.organisation.as_ref() != Some(&directory.holder));
+    for recipient in outside {
+        let held = node.store.explain_known(id, &recipient.id, reader)?;
+        if held.iter().any(|e| e.judgement.permits() && e.judgement.reason != Reason::ReadBack) {
+            return Ok(Some(recipient.id.clone()));
+        }
+    }
+    Ok(None)
+}
+
 /// How the log of acts says that an object was recalled.
 const RECALLED: &str = "recalled";
 
 /// When an object was last recalled.
 pub(super) fn recalled_us(node: &Node, id: &Id) -> Result<Option<i64>, Failure> {
-    let meant = format!("{RECALLED} {id}");
-    let is_it = |detail: &str| serde_json::from_str::<Value>(detail).is_ok_and(|d| d.get("what").and_then(Value::as_str) == Some(&meant));
+    let meant = format!("{RECALLED} {id} of ");
+    let is_it =
+        |detail: &str| serde_json::from_str::<Value>(detail).is_ok_and(|d| d.get("what").and_then(Value::as_str).is_some_and(|w| w.starts_with(&meant)));
     Ok(node.store.acts(usize::MAX)?.into_iter().find(|(_, kind, detail)| kind == "note" && is_it(detail)).map(|(us, _, _)| us))
 }
 
-/// Of each object that one of the holder's people would bring into a source, why that takes more than this person: it would give somebody more than now.
-pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Prepared]) -> Result<Vec<Option<String>>, Failure> {
-    let here = |o: &Prepared| !node.store.rows_of(&o.header().id).is_empty();
-    let is_definition = |o: &Prepared| &*o.header().id.kind == "marking-definition";
-    if !objects.iter().any(|o| here(o) || is_definition(o)) {
-        return Ok(vec![None; objects.len()]);
-    }
-    let mut trial = node.store.rehearse(source, Some(reader))?;
-    trial.ingest(objects.to_vec())?;
-    // A definition may open what was held here under a marking that nobody could read.
-    let opens = if objects.iter().any(is_definition) { trial.effects()?.into_iter().find(|e| e.gains > 0).map(|e| e.recipient.to_string()) } else { None };
-    let why = |to: &str| {
-        format!(
-            "it would go to `{to}`, who may not have it, or less of it, now; your role, or the number of persons this node wants, does not allow that here; an owner or release officer can widen it in the console"
-        )
-    };
-    let mut out = Vec::with_capacity(objects.len());
-    for object in objects {
-        let gains = if here(object) && !is_definition(object) {
-            let (gains, bound) = downgraded(node, &trial, (source, Some(reader)), std::slice::from_ref(&object.header().id))?;
-            gains.into_iter().chain(bound).find_map(|row| row.get("recipient").and_then(Value::as_str).map(str::to_owned))
-        } else if is_definition(object) {
-            opens.clone()
-        } else {
-            None
-        };
-        out.push(gains.map(|to| why(&to)));
-    }
-    Ok(out)
-}
-
-/// What a wider marking of an own object shall be.
+/// What the marking of an own object shall be: a level, an audience, and what else it carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wider {
     level: Option<Level>,
-    members: Vec<String>,
+    audience: BTreeSet<Principal>,
+    keep: BTreeSet<String>,
 }
 
 impl Wider {
-    pub(super) fn of(node: &Node, level: &str, members: &[String]) -> Result<Self, Failure> {
+    pub(super) fn of(node: &Node, level: &str, audience: &[String], keep: Vec<String>) -> Result<Self, Failure> {
         let level = if level.is_empty() { None } else { Some(crate::directory::level(level).map_err(Failure::into_usage)?) };
-        node.directory().need_members(members)?;
-        let mut members = members.to_vec();
-        members.sort_unstable();
-        members.dedup();
-        Ok(Self { level, members })
+        let unread =
+            |word: &String| Failure::usage(format!("`{word}` names nobody"), "write it like members:bravo, groups:NAME, persons:NAME or nodes:RECIPIENT");
+        let audience = audience.iter().map(|word| Principal::of_word(word).ok_or_else(|| unread(word))).collect::<Result<BTreeSet<_>, _>>()?;
+        let policy = node.directory().policy()?;
+        if let Some(stranger) = audience.iter().find(|p| !is_known(&policy, p)) {
+            let help = "`polder member list` and `polder recipient list` say who is known";
+            return Err(Failure::new(exit::NO, format!("nobody is known here as `{}`", stranger.word()), help));
+        }
+        Ok(Self { level, audience, keep: keep.into_iter().collect() })
     }
 
     /// As the log of acts says it.
     fn words(&self) -> String {
-        let level = self.level.map_or("unmarked", Level::name);
-        if self.members.is_empty() { level.to_owned() } else { format!("{level} for {}", self.members.join(",")) }
+        let mut words = self.level.map_or("unmarked", Level::name).to_owned();
+        let audience: Vec<String> = self.audience.iter().map(Principal::word).collect();
+        let keep: Vec<&str> = self.keep.iter().map(String::as_str).collect();
+        for (what, list) in [(" for ", audience.join(",")), (" keep ", keep.join(","))] {
+            if !list.is_empty() {
+                words.push_str(what);
+                words.push_str(&list);
+            }
+        }
+        words
+    }
+
+    /// Level, audience and what is kept, of such words.
+    fn of_words(words: &str) -> Value {
+        let (rest, keep) = words.split_once(" keep ").unwrap_or((words, ""));
+        let (level, audience) = rest.split_once(" for ").unwrap_or((rest, ""));
+        let list = |text: &str| text.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        json!({"level": Level::parse(level).map(Level::name).unwrap_or_default(), "audience": list(audience), "keep": list(keep)})
+    }
+}
+
+fn is_known(policy: &Policy, who: &Principal) -> bool {
+    match who {
+        Principal::Member(name) => policy.alliance.members.contains_key(name),
+        Principal::Group(name) => policy.alliance.groups.contains_key(name),
+        Principal::Node(name) => policy.recipients.iter().any(|r| r.kind == Kind::Node && r.id == *name),
+        Principal::Person(name) => {
+            policy.recipients.iter().any(|r| r.person.as_ref() == Some(name)) || policy.alliance.groups.values().any(|g| g.persons.contains(name))
+        }
     }
 }
 
@@ -305,12 +346,11 @@ fn widened_copy(node: &Node, reader: Option<&str>, id: &Id) -> Result<(RowView, 
 /// Gives an own object another level and audience by a new version. Where that gives somebody more and the policy wants several persons, the last yes saves it.
 pub(super) fn widen(node: &Node, caller: Caller<'_>, id: &Id, (wider, seen): (&Wider, Option<&str>), asks: Widening) -> Result<Answer, Failure> {
     let (row, name) = widened_copy(node, caller.reader, id)?;
-    if asks != Widening::Try && seen.is_some_and(|seen| seen != name) {
-        return Err(Failure::new(exit::NO, format!("another version of `{id}` is here by now"), "look at it again; nothing was changed"));
-    }
-    let what = format!("{id} {name} {}", wider.words());
     if asks == Widening::No {
-        node.store.act(Act::Note(format!("{KEPT} {what}")), caller.by)?;
+        let what = format!("{id} {} {}", seen.unwrap_or_default(), wider.words());
+        if proposals(node)?.contains_key(&what) {
+            node.store.act(Act::Note(format!("{KEPT} {what}")), caller.by)?;
+        }
         return Ok(Answer::ok(json!({"id": id.to_string(), "saved": false})));
     }
     let objects = wider_version(node, &row, wider)?;
@@ -324,9 +364,19 @@ pub(super) fn widen(node: &Node, caller: Caller<'_>, id: &Id, (wider, seen): (&W
         return Err(Failure::new(exit::NO, why, "ask them for a wider version"));
     }
     let persons_min = if gains.is_empty() { 1 } else { node.config.widen_persons_min };
+    let copy = format!("{name} {}", receivers(&audience));
     if asks == Widening::Try {
-        return Ok(Answer::ok(json!({"audience": audience, "copy": name, "gains": gains, "persons_min": persons_min})));
+        return Ok(Answer::ok(json!({"audience": audience, "with": moved_with(&trial, id)?, "copy": copy, "gains": gains, "persons_min": persons_min})));
     }
+    if seen.is_some_and(|seen| seen != copy) {
+        let why = format!("another version of `{id}` is here by now, or others would receive it");
+        return Err(Failure::new(exit::NO, why, "look at it again; nothing was changed"));
+    }
+    if persons_min > 1 && !may_downgrade(node, caller.by) {
+        let why = format!("it takes {persons_min} persons to widen this, and `{}` is no login that may downgrade", caller.by);
+        return Err(Failure::new(exit::NO, why, "answer in the console, where everybody has a login"));
+    }
+    let what = format!("{id} {copy} {}", wider.words());
     let mut said = proposals(node)?.remove(&what).unwrap_or_default();
     if said.iter().any(|who| who == caller.by) {
         let why = format!("`{}` has said yes to this already, and it takes {persons_min} persons", caller.by);
@@ -337,30 +387,35 @@ pub(super) fn widen(node: &Node, caller: Caller<'_>, id: &Id, (wider, seen): (&W
         node.store.act(Act::Note(format!("{PROPOSED} {what}")), caller.by)?;
         return Ok(Answer::ok(json!({"id": id.to_string(), "saved": false, "approved_by": said, "persons_min": persons_min})));
     }
-    node.store.ingest(&row.source, None, objects)?;
+    if let Some(Outcome::Refused(refusal)) = node.store.ingest(&row.source, None, objects)?.into_iter().next_back() {
+        return Err(Failure::new(exit::NO, format!("the wider version was not kept: {}", refusal.reason), refusal.help));
+    }
     node.store.act(Act::Note(format!("{WIDENED} {what}")), caller.by)?;
     Ok(Answer::ok(json!({"id": id.to_string(), "saved": true, "approved_by": said, "persons_min": persons_min})))
 }
 
-/// The objects of a wider version: the audience's definition, where members are named, and the object. Other markings stay as they are.
+/// A name for who would receive it, so that a yes is not one to those who come later.
+fn receivers(audience: &[Value]) -> String {
+    use sha2::Digest as _;
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let may = audience.iter().filter(|row| matches!(text(row, "verdict").as_str(), "release" | "redact")).map(|row| text(row, "recipient"));
+    let all: BTreeSet<String> = may.collect();
+    sha2::Sha256::digest(all.into_iter().collect::<Vec<_>>().join("\n")).iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+/// The objects of a wider version: the audience's definition, where one is named, and the object. Of its other markings those stay that are named.
 fn wider_version(node: &Node, row: &RowView, wider: &Wider) -> Result<Vec<Prepared>, Failure> {
-    let ours = |reference: &str| {
-        let Some(id) = Id::parse(reference) else { return false };
-        let said = node.store.latest_row(&row.source, &id).and_then(|row| node.store.row_bytes(row, false).ok());
-        said.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).is_some_and(|definition| audience_of(&definition).is_some())
-    };
     let mut objects = Vec::new();
     let mut named = None;
-    if !wider.members.is_empty() {
-        let members: Vec<&str> = wider.members.iter().map(String::as_str).collect();
-        let (definition, name) = audience(node, &members)?;
+    if !wider.audience.is_empty() {
+        let (definition, name) = audience(node, &wider.audience)?;
         objects.push(definition);
         named = Some(name);
     }
     objects.push(new_version(node, row.row, |refs| {
-        refs.retain(|r| predefined_level(r).is_none() && !ours(r));
+        refs.retain(|r| predefined_level(r).is_none() && wider.keep.contains(r));
         refs.extend(wider.level.map(|level| level.tlp_2_id().to_string()));
-        refs.extend(named);
+        refs.extend(named.filter(|name| !refs.contains(name)));
     })?);
     Ok(objects)
 }
@@ -404,11 +459,14 @@ pub(super) fn proposed(node: &Node, reader: Option<&str>) -> Result<Vec<Value>, 
         let Some((id, rest)) = what.split_once(' ') else { continue };
         let Some(parsed) = Id::parse(id) else { continue };
         let Ok((_, name)) = widened_copy(node, reader, &parsed) else { continue };
-        let Some(to) = rest.strip_prefix(&name).map(str::trim) else { continue };
-        let (level, members) = to.split_once(" for ").unwrap_or((to, ""));
-        let level = Level::parse(level).map(Level::name).unwrap_or_default();
-        let members: Vec<&str> = members.split(',').filter(|m| !m.is_empty()).collect();
-        rows.push(json!({"id": id, "copy": name, "to": to, "level": level, "members": members, "approved_by": said}));
+        let Some((receivers, to)) = rest.strip_prefix(&name).map(str::trim).and_then(|rest| rest.split_once(' ')) else { continue };
+        let mut told = Wider::of_words(to);
+        if let Some(map) = told.as_object_mut() {
+            map.insert("id".to_owned(), id.into());
+            map.insert("copy".to_owned(), format!("{name} {receivers}").into());
+            map.insert("approved_by".to_owned(), json!(said));
+        }
+        rows.push(told);
     }
     Ok(rows)
 }

@@ -67,8 +67,10 @@ fn unwritten(e: Unwritten<Failure>) -> Failure {
 }
 
 /// Pushes the events that the other side wants, then what is said about them.
-pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
+pub(super) fn push(node: &Node, by: &str, (name, only): (&str, Option<&str>), progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let started = Instant::now();
+    // Two at one time would each forget what the other one sent.
+    let _alone = node.begin_push(name).ok_or_else(|| Failure::new(exit::PARTIAL, format!("a push to `{name}` is under way"), "try again when it has ended"))?;
     let server = server(node, name)?;
     let help = "add the MISP again with `--to RECIPIENT`: what is pushed is what that recipient may have";
     let to = server.to.clone().ok_or_else(|| Failure::usage(format!("`{name}` was added without a recipient"), help))?;
@@ -88,7 +90,7 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
     let mut view = reader.as_ref().map(|reader| View::new(reader, &mut pages));
     let mut course = Course { standing: server.standing.clone(), ..Course::default() };
-    let (offered, wanted) = events((node, &remote), name, view.as_mut(), &server.pushed, &mut course, progress)?;
+    let (offered, wanted) = events((node, &remote), (name, only), view.as_mut(), &server.pushed, &mut course, progress)?;
     if view.is_none() {
         let why = format!("recipient `{to}` is suspended or removed; nothing is sent to it");
         course.problems.push(json!({"event": null, "what": "not pushed", "why": why}));
@@ -96,8 +98,11 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
     let mut all = view.as_mut().map_or_else(|| Ok(Vec::new()), View::said_all).map_err(unwritten)?;
     // A proposal that was taken back stays, marked so; there it is to go.
     all.retain(|one| !one.is_deleted());
-    let mut said = server.said.clone();
+    let is_meant = |uuid: &str| only.is_none_or(|only| only == uuid);
+    all.retain(|one| is_meant(one.fields.get("uuid").and_then(Value::as_str).unwrap_or_default()));
+    let (mut said, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = server.said.clone().into_iter().partition(|(uuid, _)| is_meant(uuid));
     let went = beside((node, &remote), &all, &mut said, &mut course);
+    said.extend(rest);
     note(node, name, |s| s.said = said)?;
     let beside = went?;
     let Course { kept, withdrawn, problems, standing, receipts } = course;
@@ -116,7 +121,7 @@ pub(super) fn push(node: &Node, by: &str, name: &str, progress: &mut dyn FnMut(u
 /// Sends the events that the other side wants and takes back what may no longer be there; how many were offered, and how many wanted.
 fn events(
     (node, remote): (&Node, &Remote),
-    name: &str,
+    (name, only): (&str, Option<&str>),
     mut view: Option<&mut View<'_, Failure>>,
     before: &BTreeMap<String, Pushed>,
     course: &mut Course,
@@ -136,6 +141,9 @@ fn events(
     let changed: Vec<String> = pushed.iter().filter(|(uuid, p)| differs(uuid, p)).map(|(uuid, _)| uuid.clone()).collect();
     let (there, gone): (Vec<String>, Vec<String>) = changed.into_iter().partition(|uuid| own.contains_key(uuid));
     wanted.extend(there);
+    let is_meant = |event: &String| only.is_none_or(|uuid| event == uuid || before.get(event).is_some_and(|p| p.parts.contains_key(uuid)));
+    wanted.retain(is_meant);
+    let gone: Vec<String> = gone.into_iter().filter(is_meant).collect();
     let total = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
     let mut noted = Instant::now();
     let went = (|| {

@@ -1,9 +1,7 @@
 //! Who may have what, and why; raising a marking; pinning a definition; the queue; the ledger.
 
-use std::collections::BTreeSet;
-
 use polder_misp::{in_words, unexplained_in_words};
-use polder_release::{Mark, Origin, Reason, Verdict};
+use polder_release::{Mark, Reason, Verdict};
 use polder_stix::{Id, time};
 use polder_store::{Act, Explained, Sharing, prepare};
 use serde_json::{Value, json};
@@ -130,84 +128,33 @@ pub(super) fn audience(node: &Node, reader: Option<&str>, id: &Id) -> Result<Ans
     Ok(Answer::ok(json!({"audience": rows})))
 }
 
-/// What the decision would say of objects that are only tried, for every recipient: of the copy that would be the source's latest.
+/// What the decision would say of objects that are only tried, for every recipient: of the source's version that it would fare best with.
 pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<Vec<Value>, Failure> {
     let recipients: Vec<String> = node.directory().recipients.recipients.iter().map(|r| r.id.clone()).collect();
     let mut rows = Vec::new();
     for id in ids {
         for recipient in &recipients {
-            let newest = trial.explain(id, recipient)?.into_iter().filter(|e| *e.row.source == *source).max_by_key(|e| e.row.row);
-            rows.extend(newest.iter().map(|e| explained(node, reader, e)));
+            let all: Vec<Explained> = trial.explain(id, recipient)?.into_iter().filter(|e| *e.row.source == *source).collect();
+            // The version that it fares best with; of those the latest.
+            let rank = |e: &Explained| match e.judgement.verdict {
+                Verdict::Release => 3,
+                Verdict::Redact => 2,
+                Verdict::Hold => 1,
+                Verdict::Withhold => 0,
+            };
+            rows.extend(all.iter().max_by_key(|e| (rank(e), e.row.row)).map(|e| explained(node, reader, e)));
         }
     }
     Ok(rows)
 }
 
-/// Whom new versions of what is here would give it, or more of it, than they have now; and of these rows those that only an originator widens: where
-/// copies from others came before any own one, they bind whoever received them.
-pub(super) fn downgraded(
-    node: &Node,
-    trial: &polder_store::Rehearsal<'_>,
-    (source, reader): (&str, Option<&str>),
-    ids: &[Id],
-) -> Result<(Vec<Value>, Vec<Value>), Failure> {
-    let (mut all, mut widened) = (Vec::new(), Vec::new());
-    for id in ids {
-        let rows = gains(node, trial, (source, reader), id)?;
-        if !rows.is_empty() && is_bound(node, (source, reader), id)? {
-            widened.extend(rows.iter().cloned());
-        }
-        all.extend(rows);
-    }
-    Ok((all, widened))
-}
-
-/// Did others say of an object, in another source, before anybody here did?
-fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Result<bool, Failure> {
-    let rows = match reader {
-        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
-        None => node.store.rows_of(id),
-    };
-    let first = |is_it: &dyn Fn(&polder_store::RowView) -> bool| rows.iter().filter(|r| is_it(r)).map(|r| r.row).min();
-    let (own, others) = (first(&|r| r.origin == Origin::Own), first(&|r| *r.source != *source && r.origin != Origin::Own));
-    Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
-}
-
-/// Recipients that would get more of an object by what is tried than they get by what is known here, now or when a window opens or closes.
-fn gains(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, reader): (&str, Option<&str>), id: &Id) -> Result<Vec<Value>, Failure> {
-    let (directory, now_us) = (node.directory(), node.store.now_us());
-    let own = directory.owner();
-    let gives_more =
-        |before: &[Explained], after: &[Explained]| after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a)));
-    let mut rows = Vec::new();
-    for recipient in directory.recipients.recipients.iter().map(|r| r.id.as_str()).filter(|r| *r != own) {
-        let (before, after) = (node.store.explain_known(id, recipient, reader)?, trial.explain(id, recipient)?);
-        if before.is_empty() {
-            continue;
-        }
-        let mut gains = gives_more(&before, &after);
-        let opens = after.iter().filter_map(|e| e.row.label.terms()?.not_before_us);
-        let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
-        let times: BTreeSet<i64> = opens.chain(closes).filter(|t| *t > now_us).collect();
-        for at_us in times {
-            gains = gains || gives_more(&node.store.explain_at(id, recipient, reader, at_us)?, &trial.explain_at(id, recipient, at_us)?);
-        }
-        if gains {
-            rows.push(json!({"id": id.to_string(), "recipient": recipient}));
-        }
-    }
-    Ok(rows)
-}
-
-/// Does the one give a recipient at least what the other gives? What is taken out for a marking, or because it leads to an object, is taken out of both.
-fn gives_as_much(one: &Explained, other: &Explained) -> bool {
-    let removes_no_more = || {
-        let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
-        one.removed_for.iter().all(|m| other.removed_for.contains(m))
-            && one.removed_references.iter().all(|id| other.removed_references.contains(id))
-            && (!mine.author || theirs.author)
-    };
-    !other.judgement.permits() || (one.judgement.permits() && (one.judgement.verdict == Verdict::Release || removes_no_more()))
+/// Other objects that come and go with one that is tried, for each recipient.
+pub(super) fn moved_with(trial: &polder_store::Rehearsal<'_>, id: &Id) -> Result<Value, Failure> {
+    const LOOKED_AT_MAX: usize = 500;
+    let (moved, cut) = trial.moved_with(id, LOOKED_AT_MAX)?;
+    let ids = |all: &[Id]| all.iter().map(Id::to_string).collect::<Vec<_>>();
+    let rows: Vec<Value> = moved.iter().map(|m| json!({"recipient": m.recipient, "gains": ids(&m.gains), "loses": ids(&m.loses)})).collect();
+    Ok(json!({"rows": rows, "cut": cut}))
 }
 
 /// What waits for a person, and who has said yes so far.
@@ -270,7 +217,7 @@ pub(super) fn copy_name(node: &Node, reader: Option<&str>, e: &Explained) -> Str
         None => node.store.row_bytes(e.row.row, false).ok(),
     };
     let digest: String = sha2::Sha256::digest(bytes.unwrap_or_default()).iter().take(16).map(|b| format!("{b:02x}")).collect();
-    format!("{} from {} {digest}", e.row.version.map(|v| v.to_string()).unwrap_or_default(), e.row.source)
+    format!("{} from {} {digest}", e.row.version.map_or_else(|| "-".to_owned(), |v| v.to_string()), e.row.source)
 }
 
 /// A person's yes or no to a held object for one recipient. Where the policy wants several persons, the last yes is the grant.
@@ -369,21 +316,17 @@ fn all_shared(node: &Node, sharings: &[Sharing]) -> Result<Vec<Value>, Failure> 
     Ok(sharings.iter().zip(times).map(told).collect())
 }
 
-/// Who was sent an object.
-fn holders(node: &Node, reader: Option<&str>, id: &Id) -> Result<Vec<Value>, Failure> {
-    all_shared(node, &node.store.who_has_known(id, reader)?)
-}
-
-/// Who was sent an object, what stands of it in other MISPs, and when it was last recalled.
-pub(super) fn who_has(node: &Node, reader: Option<&str>, id: &Id) -> Result<Answer, Failure> {
-    let rows = holders(node, reader, id)?;
+/// Who was sent an object; if receipts are asked for also when, what stands of it in other MISPs, and when it was last recalled.
+pub(super) fn who_has(node: &Node, reader: Option<&str>, id: &Id, receipts: bool) -> Result<Answer, Failure> {
+    let sharings = node.store.who_has_known(id, reader)?;
+    let rows = if receipts { all_shared(node, &sharings)? } else { sharings.iter().map(shared).collect() };
     let exit = if rows.is_empty() { exit::NO } else { exit::OK };
     let mut value = json!({"who_has": &rows});
     let may_know = match reader {
         Some(reader) => node.store.explain_known(id, reader, Some(reader))?.iter().any(|e| e.judgement.permits()),
         None => true,
     };
-    if let Some(map) = value.as_object_mut().filter(|_| may_know) {
+    if let Some(map) = value.as_object_mut().filter(|_| receipts && may_know) {
         // Another object may bear the same UUID: of this one only where the ledger says so.
         let sent = |misp: &Value| rows.iter().any(|r| r.get("recipient") == misp.get("to"));
         let misps: Vec<Value> = super::misp_sync::standing_of(node, id)?.into_iter().filter(sent).collect();

@@ -1,0 +1,206 @@
+//! Who would be given more than now: what the guards of the console and of the TAXII door ask.
+//!
+//! The rule: a version gives more if anybody would get more of the object by it, or would as soon as nothing else keeps it back.
+
+use std::collections::BTreeSet;
+
+use polder_release::{Kind, LabelVerdict, Origin, Policy, Recipient, Verdict, test_label};
+use polder_stix::Id;
+use polder_store::{Explained, Prepared};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::node::Node;
+
+/// Whom new versions of what is here would give it, or more of it, than they have now; and of these rows those that only an originator widens: where
+/// copies from others came before any own one, they bind whoever received them.
+pub(super) fn downgraded(
+    node: &Node,
+    trial: &polder_store::Rehearsal<'_>,
+    (source, reader): (&str, Option<&str>),
+    ids: &[Id],
+) -> Result<(Vec<Value>, Vec<Value>), Failure> {
+    let (mut all, mut widened) = (Vec::new(), Vec::new());
+    for id in ids {
+        let own = |e: &Explained| *e.row.source == *source;
+        let held = node.store.explain_known(id, node.directory().owner(), reader)?.iter().any(own);
+        // What others sent is no measure of what this source gave, except where it gave nothing yet.
+        all.extend(gains(node, trial, (source, reader), id, &|e| !held || own(e))?);
+        if is_bound(node, (source, reader), id)? {
+            widened.extend(gains(node, trial, (source, reader), id, &|e| !own(e))?);
+        }
+    }
+    Ok((all, widened))
+}
+
+/// Did others say of an object, in another source, before anybody here did?
+fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Result<bool, Failure> {
+    let rows = match reader {
+        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
+        None => node.store.rows_of(id),
+    };
+    let first = |is_it: &dyn Fn(&polder_store::RowView) -> bool| rows.iter().filter(|r| is_it(r)).map(|r| r.row).min();
+    let (own, others) = (first(&|r| r.origin == Origin::Own), first(&|r| *r.source != *source && r.origin != Origin::Own));
+    Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
+}
+
+/// Recipients that would get more of an object by what is tried than they get by those copies that count, now or when a window opens or closes.
+fn gains(
+    node: &Node,
+    trial: &polder_store::Rehearsal<'_>,
+    (source, reader): (&str, Option<&str>),
+    id: &Id,
+    counts: &dyn Fn(&Explained) -> bool,
+) -> Result<Vec<Value>, Failure> {
+    let (directory, now_us) = (node.directory(), node.store.now_us());
+    let (own, policy) = (directory.owner(), directory.policy()?);
+    let gives_more =
+        |before: &[Explained], after: &[Explained]| after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a)));
+    let mut rows = Vec::new();
+    for recipient in directory.recipients.recipients.iter().map(|r| r.id.as_str()).filter(|r| *r != own) {
+        let known = |at_us| Ok::<Vec<Explained>, Failure>(node.store.explain_at(id, recipient, reader, at_us)?.into_iter().filter(counts).collect());
+        let (before, after) = (known(now_us)?, trial.explain(id, recipient)?);
+        if before.is_empty() {
+            continue;
+        }
+        let mut gains = gives_more(&before, &after);
+        let opens = after.iter().filter_map(|e| e.row.label.terms()?.not_before_us);
+        let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
+        let times: BTreeSet<i64> = opens.chain(closes).filter(|t| *t > now_us).collect();
+        for at_us in times {
+            gains = gains || gives_more(&known(at_us)?, &trial.explain_at(id, recipient, at_us)?);
+        }
+        if gains {
+            rows.push(json!({"id": id.to_string(), "recipient": recipient}));
+        }
+    }
+    let before: Vec<Explained> = node.store.explain_known(id, own, reader)?.into_iter().filter(counts).collect();
+    let after = trial.explain(id, own)?;
+    let after: Vec<&Explained> = after.iter().filter(|e| *e.row.source == *source).collect();
+    if rows.is_empty()
+        && let Some(to) = marked_wider(&policy, now_us, &before, &after)
+    {
+        rows.push(json!({"id": id.to_string(), "recipient": to}));
+    }
+    if rows.is_empty() && shows_a_part(node, trial, &before, &after)? {
+        rows.push(json!({"id": id.to_string(), "recipient": "whoever a part of it is kept from"}));
+    }
+    Ok(rows)
+}
+
+/// Does the one give a recipient at least what the other gives? What is taken out for a marking, or because it leads to an object, is taken out of both.
+fn gives_as_much(one: &Explained, other: &Explained) -> bool {
+    let removes_no_more = || {
+        let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
+        one.removed_for.iter().all(|m| other.removed_for.contains(m))
+            && one.removed_references.iter().all(|id| other.removed_references.contains(id))
+            && (!mine.author || theirs.author)
+    };
+    !other.judgement.permits() || (one.judgement.permits() && (one.judgement.verdict == Verdict::Release || removes_no_more()))
+}
+
+/// Whom the marking that is tried permits, or would permit with a part of it, and no marking that is known here does; whatever else keeps it from them now,
+/// since that may go. Every member and everybody is asked about, and whoever is suspended.
+fn marked_wider(policy: &Policy, now_us: i64, before: &[Explained], after: &[&Explained]) -> Option<String> {
+    if before.is_empty() {
+        return None;
+    }
+    let mut all: Vec<Recipient> = policy.recipients.iter().map(|r| Recipient { active: true, ..r.clone() }).collect();
+    all.extend(policy.alliance.members.keys().map(|member| Recipient::new(member, Kind::Organisation, Some(member))));
+    all.push(Recipient::new("everybody", Kind::Public, None));
+    let bounds = |e: &Explained| e.row.label.terms().map(|t| [t.not_before_us, t.not_after_us]).into_iter().flatten().flatten().collect::<Vec<_>>();
+    let times: BTreeSet<i64> = before.iter().chain(after.iter().copied()).flat_map(bounds).filter(|t| *t > now_us).chain([now_us]).collect();
+    let permits = |e: &Explained, to: &Recipient, at_us: i64| match test_label(&e.row.label, &e.row.origin, to, &policy.alliance, at_us) {
+        LabelVerdict::ReadBack | LabelVerdict::Permit => true,
+        LabelVerdict::IfStanding(level, opaque) => !opaque && policy.standing.iter().any(|s| s.adds(level, &e.row.id.kind, to, &policy.alliance)),
+        LabelVerdict::Opaque | LabelVerdict::Deny(_) => false,
+    };
+    let gains = |to: &&Recipient| times.iter().any(|at| after.iter().any(|e| permits(e, to, *at)) && !before.iter().any(|e| permits(e, to, *at)));
+    all.iter().filter(|r| !r.is_of(&policy.alliance.holder)).find(gains).map(|r| r.id.to_string())
+}
+
+/// Is a part that is marked for itself no longer so, or does its mark point at something else by now?
+fn shows_a_part(node: &Node, trial: &polder_store::Rehearsal<'_>, before: &[Explained], after: &[&Explained]) -> Result<bool, Failure> {
+    let latest = |e: &&Explained| (e.row.version.map(polder_stix::time::Version::ns), e.row.row);
+    let Some(next) = after.iter().copied().max_by_key(latest) else { return Ok(false) };
+    let Some(last) = before.iter().filter(|e| e.row.source == next.row.source).max_by_key(latest) else { return Ok(false) };
+    let parts = |e: &Explained| {
+        let pairs = e.row.granular.iter().flat_map(|(marking, selectors)| selectors.iter().map(move |s| (marking.clone(), s.clone())));
+        pairs.collect::<BTreeSet<_>>()
+    };
+    if last.row.row == next.row.row || parts(last).is_empty() {
+        return Ok(false);
+    }
+    if !parts(last).is_subset(&parts(next)) {
+        return Ok(true);
+    }
+    // The same place of a list may hold something else in another version.
+    let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
+    let (was, is) = (read(node.store.row_bytes(last.row.row, false)?), trial.bytes_of(next.row.row).map(read).unwrap_or_default());
+    let moved = |(_, selector): &(Id, Box<str>)| selector.contains(".[") && selected(&was, selector) != selected(&is, selector);
+    Ok(parts(last).iter().any(moved))
+}
+
+/// What a selector selects (STIX 2.1 section 7.2.3.1).
+fn selected<'v>(object: &'v Value, selector: &str) -> Option<&'v Value> {
+    selector.split('.').try_fold(object, |value, step| match step.strip_prefix('[').and_then(|s| s.strip_suffix(']')) {
+        Some(index) => value.get(index.parse::<usize>().ok()?),
+        None => value.get(step),
+    })
+}
+
+/// What definitions that are tried would open: of the objects that carry them, whom that would give more.
+pub(super) fn opened(
+    node: &Node,
+    trial: &polder_store::Rehearsal<'_>,
+    (source, reader): (&str, Option<&str>),
+    definitions: &[Id],
+) -> Result<Vec<Value>, Failure> {
+    const LOOKED_AT_MAX: usize = 2000;
+    if definitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut marked = Vec::new();
+    for id in node.store.marked_with(&definitions.iter().cloned().collect(), source)? {
+        if node.store.explain_known(&id, node.directory().owner(), reader)?.is_empty() {
+            continue;
+        }
+        if marked.len() == LOOKED_AT_MAX {
+            let first = definitions.first().map(ToString::to_string);
+            return Ok(vec![json!({"id": first, "recipient": "others, with one of very many objects that carry it"})]);
+        }
+        marked.push(id);
+    }
+    Ok(downgraded(node, trial, (source, reader), &marked)?.0)
+}
+
+/// Of each object that one of the holder's people would bring into a source, why that takes more than this person: it would give somebody more than now.
+pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Prepared]) -> Result<Vec<Option<String>>, Failure> {
+    let here = |o: &Prepared| !node.store.rows_of(&o.header().id).is_empty();
+    let is_definition = |o: &Prepared| &*o.header().id.kind == "marking-definition";
+    if !objects.iter().any(|o| here(o) || is_definition(o)) {
+        return Ok(vec![None; objects.len()]);
+    }
+    let mut trial = node.store.rehearse(source, Some(reader))?;
+    trial.ingest(objects.to_vec())?;
+    let why = |to: &str| {
+        format!(
+            "it would go to `{to}`, who may not have it, or less of it, now; your role, or the number of persons this node wants, does not allow that here; a release officer or an owner can widen it in the console"
+        )
+    };
+    let first = |rows: Vec<Value>| rows.into_iter().find_map(|row| row.get("recipient").and_then(Value::as_str).map(str::to_owned));
+    let mut out = Vec::with_capacity(objects.len());
+    for object in objects {
+        let ids = std::slice::from_ref(&object.header().id);
+        let to = if is_definition(object) {
+            first(opened(node, &trial, (source, Some(reader)), ids)?)
+        } else if here(object) {
+            let (gains, bound) = downgraded(node, &trial, (source, Some(reader)), ids)?;
+            first(gains.into_iter().chain(bound).collect())
+        } else {
+            None
+        };
+        out.push(to.map(|to| why(&to)));
+    }
+    Ok(out)
+}
