@@ -44,7 +44,8 @@ pub(crate) fn answer(value: &Value, origins: bool) -> String {
         return doctor(value);
     }
     if let Some(rows) = map.get("queue") {
-        return queue(rows);
+        let wider = map.get("wider").and_then(Value::as_array).map_or(0, Vec::len);
+        return if wider == 0 { queue(rows) } else { format!("{}{wider} wider version(s) wait for another person, in the console's queue\n", queue(rows)) };
     }
     if let Some(rows) = map.get("audience").and_then(Value::as_array).filter(|_| map.len() > 1) {
         return effect(map, rows);

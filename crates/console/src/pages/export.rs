@@ -2,8 +2,10 @@
 //!
 //! The rule: the file is that recipient's own page of these objects, entered in the ledger as given to it; for oneself it is one's own.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
-use polder_release::{Form, Item};
+use polder_release::{Form, Level};
 use polder_stix::Id;
 use polder_stix::time::Version;
 use polder_store::{Query, Versions};
@@ -57,37 +59,72 @@ pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
     for item in mine.items {
         rows.extend(if for_oneself { Some(item.entry.row) } else { row_for(asked, &item.entry.id, to)? });
     }
-    let mut query = Query { rows: Some(rows), versions: Versions { all: true, ..Versions::default() }, ..Query::default() };
-    let mut items: Vec<Item> = Vec::new();
-    loop {
-        let page = sink::view(&asked.app.store, to, &query, Form::Whole)?;
-        items.extend(page.items);
-        match page.next {
-            Some(next) => query.after = Some(next),
-            None => break,
-        }
-    }
+    let items = copies(asked, to, rows)?;
     if items.is_empty() {
         return Err(Trouble::bad(format!("`{to}` may have nothing of what is shown"), "choose somebody else, or other objects"));
     }
+    let beside = beside(asked, to, &items)?;
+    let level = items.iter().chain(&beside).filter_map(|seen| seen.marking().level).max();
+    let name = file_name(asked, to, level);
     if asked.form("as") == "csv" {
-        return Ok(Reply::download(csv(items).into_bytes(), "text/csv; charset=utf-8; header=present", "objects.csv"));
+        return Ok(Reply::download(csv(&items, &beside).into_bytes(), "text/csv; charset=utf-8; header=present", &format!("{name}.csv")));
     }
-    let objects: Vec<Vec<u8>> = items.into_iter().map(|item| item.bytes).collect();
+    let objects: Vec<Vec<u8>> = beside.into_iter().chain(items).map(|seen| seen.item.bytes).collect();
     let mut bytes = format!("{{\"type\":\"bundle\",\"id\":\"{}\",\"objects\":[\n", super::entry::random_id("bundle")?).into_bytes();
     bytes.extend(objects.join(&b",\n"[..]));
     bytes.extend_from_slice(b"\n]}\n");
-    Ok(Reply::download(bytes, "application/stix+json; version=2.1", "objects.json"))
+    Ok(Reply::download(bytes, "application/stix+json; version=2.1", &format!("{name}.json")))
+}
+
+/// These rows as a recipient is served them.
+fn copies<P>(asked: &Asked<'_, P>, to: &str, rows: Vec<u32>) -> Result<Vec<Seen>, Trouble> {
+    let mut query = Query { rows: Some(rows), versions: Versions { all: true, ..Versions::default() }, ..Query::default() };
+    let mut items: Vec<Seen> = Vec::new();
+    loop {
+        let page = sink::view(&asked.app.store, to, &query, Form::Whole)?;
+        items.extend(page.items.into_iter().filter_map(Seen::of));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(items),
+        }
+    }
+}
+
+/// What a reader needs beside these: who wrote them, and what their markings mean, as far as both may have it.
+fn beside<P>(asked: &Asked<'_, P>, to: &str, items: &[Seen]) -> Result<Vec<Seen>, Trouble> {
+    let here: BTreeSet<&Id> = items.iter().map(|seen| &seen.item.entry.id).collect();
+    let marks = |seen: &Seen| {
+        seen.object.get("object_marking_refs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let named = items.iter().flat_map(|seen| marks(seen).into_iter().chain([seen.text("created_by_ref").to_owned()]));
+    let ids: BTreeSet<Id> = named.filter_map(|id| Id::parse(&id)).filter(|id| !here.contains(id) && polder_release::predefined(id).is_none()).collect();
+    let mut rows = Vec::new();
+    for id in ids {
+        rows.extend(row_for(asked, &id, to)?);
+    }
+    if rows.is_empty() { Ok(Vec::new()) } else { copies(asked, to, rows) }
+}
+
+/// For whom it is, of which day, and how the strictest of it is marked.
+fn file_name<P>(asked: &Asked<'_, P>, to: &str, level: Option<Level>) -> String {
+    let plain = |text: &str| text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
+    let day: String = polder_stix::time::from_us(asked.app.store.now_us()).chars().take(10).collect();
+    format!("objects-for-{}-{day}-{}", plain(to), level.map_or("unmarked".to_owned(), |l| plain(l.label())))
 }
 
 /// A table for a spreadsheet (RFC 4180).
-fn csv(items: Vec<Item>) -> String {
-    let mut out = String::from("id,type,name,marking,modified,created_by_ref,labels,confidence\r\n");
-    for seen in items.into_iter().filter_map(Seen::of) {
-        let labels: Vec<&str> = seen.object.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+fn csv(items: &[Seen], beside: &[Seen]) -> String {
+    let mut out = String::from("id,type,name,value,marking,other_markings,modified,created_by_ref,labels,confidence\r\n");
+    for seen in items {
+        let list = |key: &str| seen.object.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+        let called = |id: &str| beside.iter().find(|b| b.id() == id).map_or_else(|| id.to_owned(), Seen::name);
+        let others: Vec<String> =
+            list("object_marking_refs").into_iter().filter(|id| Id::parse(id).is_none_or(|id| polder_release::predefined(&id).is_none())).map(called).collect();
+        let value = ["value", "pattern", "path", "key"].into_iter().map(|key| seen.text(key)).find(|v| !v.is_empty()).unwrap_or_default();
         let confidence = seen.object.get("confidence").map(Value::to_string).unwrap_or_default();
-        let (name, marking) = (name_as_written(&seen.object), parts::level_look(seen.marking().level).2);
-        let cells = [&*seen.id(), seen.text("type"), &name, marking, seen.text("modified"), seen.text("created_by_ref"), &labels.join("; "), &confidence];
+        let (name, level) = (name_as_written(&seen.object), parts::level_look(seen.marking().level).2);
+        let (labels, others) = (list("labels").join("; "), others.join("; "));
+        let cells = [&*seen.id(), seen.text("type"), &name, value, level, &others, seen.text("modified"), seen.text("created_by_ref"), &labels, &confidence];
         out.push_str(&cells.map(csv_cell).join(","));
         out.push_str("\r\n");
     }
