@@ -55,7 +55,7 @@ pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
 /// Until members sign what they send, who vouches for a copy is who was logged in when it came.
 fn signature(origin: &Origin) -> Markup {
     match origin {
-        Origin::Own => html! { "made here, by a login of this node" },
+        Origin::Own => html! { "made here" },
         Origin::Member(member) => html! { "not signed; came by the login of " (cut(member)) },
         Origin::Feed => html! { "not signed; a feed, for which nobody vouches" },
     }

@@ -30,6 +30,8 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
             }
         }
     }
+    let unread = value.get("queue").and_then(Value::as_array).into_iter().flatten().filter_map(|r| r.get("unexplained")?.as_array()).flatten();
+    let names = object::named(asked, unread.filter_map(Value::as_str).filter_map(Id::parse).collect())?;
     // The same place for the same thing, whatever was answered meanwhile.
     waiting.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     waiting.iter_mut().for_each(|w| w.recipients.sort_by(|a, b| a.0.recipient.cmp(&b.0.recipient)));
@@ -39,7 +41,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
         p { "Own objects with a marking that nobody here has explained go to nobody else until somebody answers." @if needed > 1 { " It takes " (needed) " persons to release one." } }
         div data-live="view" id="waiting" {
             @if waiting.is_empty() { (parts::nothing("No object waits for its release.", "")) }
-            @for one in &waiting { (card(asked, one, needed)) }
+            @for one in &waiting { (card(asked, one, (needed, &names))) }
             (widen::proposals(asked, &value, needed)?)
         }
     };
@@ -66,12 +68,18 @@ impl Waiting {
     }
 }
 
-fn card(asked: &Asked<'_, Preview>, one: &Waiting, needed: u64) -> Markup {
+/// A reason with the names of what it names, as far as they are known here.
+fn called(reason: &str, names: &object::Names) -> String {
+    let word = |word: &str| Id::parse(word).and_then(|id| names.get(&id)).map_or_else(|| word.to_owned(), |name| format!("{word} (\u{201c}{name}\u{201d})"));
+    reason.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn card(asked: &Asked<'_, Preview>, one: &Waiting, (needed, names): (u64, &object::Names)) -> Markup {
     let first = one.recipients.first().map(|(told, _)| told);
     html! {
         article.card {
             h2 { (parts::object_link(&one.id, &one.name)) }
-            @if let Some(told) = first { p { (shown(&told.reason)) } @if !told.help.is_empty() { details { summary { "What can be done" } p { (shown(&told.help)) } } } }
+            @if let Some(told) = first { p { (shown(&called(&told.reason, names))) } @if !told.help.is_empty() { details { summary { "What can be done" } p { (shown(&told.help)) } } } }
             table.waits {
                 tbody {
                     @for (told, approved) in &one.recipients {
