@@ -23,7 +23,7 @@ mod rules;
 mod sco;
 mod sdo;
 mod timestamp;
-mod vocab;
+pub mod vocab;
 
 #[cfg(test)]
 pub(crate) mod tests;

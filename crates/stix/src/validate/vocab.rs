@@ -2,10 +2,12 @@
 //!
 //! One rule holds here: these are facts of the specification, so nothing else decides what a value may be.
 
-pub(super) static ACCOUNT_TYPE: &[&str] =
+/// Kinds of accounts.
+pub static ACCOUNT_TYPE: &[&str] =
     &["unix", "windows-local", "windows-domain", "ldap", "tacacs", "radius", "nis", "openid", "facebook", "skype", "twitter", "kavi"];
 
-pub(super) static ATTACK_MOTIVATION: &[&str] = &[
+/// Motives.
+pub static ATTACK_MOTIVATION: &[&str] = &[
     "accidental",
     "coercion",
     "dominance",
@@ -20,11 +22,13 @@ pub(super) static ATTACK_MOTIVATION: &[&str] = &[
 
 pub(super) static ATTACK_RESOURCE_LEVEL: &[&str] = &["individual", "club", "contest", "team", "organization", "government"];
 
-pub(super) static GROUPING_CONTEXT: &[&str] = &["suspicious-activity", "malware-analysis", "unspecified"];
+/// Contexts of groupings.
+pub static GROUPING_CONTEXT: &[&str] = &["suspicious-activity", "malware-analysis", "unspecified"];
 
 pub(super) static HASH_ALGO: &[&str] = &["MD5", "SHA-1", "SHA-256", "SHA-512", "SHA3-256", "SHA3-512", "SSDEEP", "TLSH"];
 
-pub(super) static IDENTITY_CLASS: &[&str] = &["individual", "group", "system", "organization", "class", "unknown"];
+/// Kinds of identities.
+pub static IDENTITY_CLASS: &[&str] = &["individual", "group", "system", "organization", "class", "unknown"];
 
 pub(super) static IMPLEMENTATION_LANGUAGES: &[&str] = &[
     "applescript",
@@ -52,9 +56,11 @@ pub(super) static IMPLEMENTATION_LANGUAGES: &[&str] = &[
 
 pub(super) static INDICATOR_PATTERN: &[&str] = &["stix", "pcre", "sigma", "snort", "suricata", "yara"];
 
-pub(super) static INDICATOR_TYPE: &[&str] = &["anomalous-activity", "anonymization", "benign", "compromised", "malicious-activity", "attribution", "unknown"];
+/// What an indicator indicates.
+pub static INDICATOR_TYPE: &[&str] = &["anomalous-activity", "anonymization", "benign", "compromised", "malicious-activity", "attribution", "unknown"];
 
-pub(super) static INDUSTRY_SECTOR: &[&str] = &[
+/// Sectors.
+pub static INDUSTRY_SECTOR: &[&str] = &[
     "agriculture",
     "aerospace",
     "automotive",
@@ -91,7 +97,8 @@ pub(super) static INDUSTRY_SECTOR: &[&str] = &[
     "utilities",
 ];
 
-pub(super) static INFRASTRUCTURE_TYPE: &[&str] = &[
+/// Kinds of infrastructure.
+pub static INFRASTRUCTURE_TYPE: &[&str] = &[
     "amplification",
     "anonymization",
     "botnet",
@@ -151,7 +158,8 @@ pub(super) static MALWARE_CAPABILITIES: &[&str] = &[
 
 pub(super) static MALWARE_RESULT: &[&str] = &["malicious", "suspicious", "benign", "unknown"];
 
-pub(super) static MALWARE_TYPE: &[&str] = &[
+/// Kinds of malware.
+pub static MALWARE_TYPE: &[&str] = &[
     "adware",
     "backdoor",
     "bot",
@@ -210,7 +218,8 @@ pub(super) static REGION: &[&str] = &[
     "antarctica",
 ];
 
-pub(super) static REPORT_TYPE: &[&str] = &[
+/// What a report is about.
+pub static REPORT_TYPE: &[&str] = &[
     "threat-report",
     "attack-pattern",
     "campaign",
@@ -227,9 +236,11 @@ pub(super) static REPORT_TYPE: &[&str] = &[
 pub(super) static THREAT_ACTOR_ROLE: &[&str] =
     &["agent", "director", "independent", "infrastructure-architect", "infrastructure-operator", "malware-author", "sponsor"];
 
-pub(super) static THREAT_ACTOR_SOPHISTICATION: &[&str] = &["none", "minimal", "intermediate", "advanced", "expert", "innovator", "strategic"];
+/// How able an actor is.
+pub static THREAT_ACTOR_SOPHISTICATION: &[&str] = &["none", "minimal", "intermediate", "advanced", "expert", "innovator", "strategic"];
 
-pub(super) static THREAT_ACTOR_TYPE: &[&str] = &[
+/// Kinds of actors.
+pub static THREAT_ACTOR_TYPE: &[&str] = &[
     "activist",
     "competitor",
     "crime-syndicate",
@@ -244,7 +255,8 @@ pub(super) static THREAT_ACTOR_TYPE: &[&str] = &[
     "unknown",
 ];
 
-pub(super) static TOOL_TYPE: &[&str] = &[
+/// Kinds of tools.
+pub static TOOL_TYPE: &[&str] = &[
     "denial-of-service",
     "exploitation",
     "information-gathering",
