@@ -276,11 +276,10 @@ pub fn audience_of(definition: &Value) -> Option<BTreeSet<Principal>> {
     let extensions = definition.get("extensions").and_then(Value::as_object).filter(|all| all.len() == 1)?;
     let said = extensions.get(ext::AUDIENCE)?.as_object()?;
     let plain = said.keys().all(|key| key == "extension_type" || key == "audience") && definition.get("definition").is_none();
-    // A name that mentions a level says more than an audience.
-    let name = definition.get("name").and_then(Value::as_str).unwrap_or_default().to_uppercase();
-    let level = name.contains("TLP") || name.contains("PAP");
-    let audience = principals(said.get("audience").filter(|_| plain && !level)?.as_object()?)?;
-    (!audience.is_empty()).then_some(audience)
+    let audience = principals(said.get("audience").filter(|_| plain)?.as_object()?)?;
+    // Whatever else it says, as in its name, counts too.
+    let only = Meaning { audience: Audience::of(audience.iter().cloned()), ..Meaning::default() };
+    (!audience.is_empty() && meaning_of_content(definition) == only).then_some(audience)
 }
 
 /// What a source's unmarked rows are taken to be marked with.

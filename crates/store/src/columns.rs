@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as TableEntry;
-use polder_release::{Alliance, Audience, DefaultLabel, Granular, Held, Judge, Label, Meaning, Origin, Principal, RawGranular, RowFacts};
+use polder_release::{Alliance, Audience, DefaultLabel, Granular, Held, Judge, Label, Meaning, Origin, Principal, RawGranular, RowFacts, Verdict};
 use polder_stix::time::Version;
 use polder_stix::{Id, IdRef, RefKind};
 use serde_json::Value;
@@ -477,6 +477,11 @@ impl<'a> Known<'a> {
     pub(crate) fn new(judge: Judge<'a, AsOf<'a>>) -> Self {
         let end = judge.held().horizon;
         Self { judge, end, answers: RefCell::default() }
+    }
+
+    /// May the reader hold all of it?
+    pub(crate) fn holds_whole(&self, row: u32) -> bool {
+        row >= self.end || self.judge.judge(row).verdict == Verdict::Release
     }
 
     pub(crate) fn holds(&self, row: u32) -> bool {

@@ -153,7 +153,8 @@ impl<R: Realm> Rehearsal<'_, R> {
         let (mut seen, mut order) = (HashSet::from([start]), Vec::new());
         let mut next = VecDeque::from([start]);
         while let Some(object) = next.pop_front() {
-            for row in columns.referrers(object).filter(|r| columns.row(*r).is_some_and(Row::is_live) && known.is_none_or(|k| k.holds(*r))) {
+            // What is cut out of the reader's copy of a referrer may be this very reference.
+            for row in columns.referrers(object).filter(|r| columns.row(*r).is_some_and(Row::is_live) && known.is_none_or(|k| k.holds_whole(*r))) {
                 let Some(referrer) = columns.row(row).map(|r| r.object).filter(|o| seen.insert(*o)) else { continue };
                 if order.len() >= most {
                     return (order, true);

@@ -69,6 +69,9 @@ fn sent(asked: &Asked<'_, Write>) -> Result<(Vec<u8>, String, String), Trouble> 
     let text = asked.form("json");
     if !text.is_empty() {
         next_version_of(asked.form("of"), text)?;
+        if let Some(of) = Id::parse(asked.form("of")) {
+            entry::need_own(asked, &of)?;
+        }
         return Ok((text.as_bytes().to_vec(), source, "what was entered".to_owned()));
     }
     if asked.form("kind").is_empty() {

@@ -3,13 +3,14 @@
 //! The rule: an edit keeps what its form does not show, and what was entered is not lost by an error.
 
 use maud::{Markup, html};
-use polder_release::Origin;
+use polder_release::{Origin, Verdict};
+use polder_stix::time::Version;
 use polder_stix::{Id, ext, time};
 use serde_json::{Map, Value};
 
 use super::marked::{self, Marked, Others};
 use super::objects::{self, Seen};
-use super::{forms, object, preview};
+use super::{forms, object};
 use crate::guard::{Answer, Asked, Trouble, Write};
 use crate::sink::Reply;
 use crate::text::cut;
@@ -109,14 +110,17 @@ fn complete<P>(asked: &Asked<'_, P>, kind: &forms::Kind, map: &mut Map<String, V
 }
 
 /// Only who introduced an object says what its next version is (STIX 2.1 section 3.6.2): others would read it as said by its author.
-fn need_own<P>(asked: &Asked<'_, P>, id: &Id) -> Result<(), Trouble> {
-    if preview::copies_held(asked, id)?.iter().any(|c| c.origin == Origin::Own) {
-        return Ok(());
+pub(crate) fn need_own<P>(asked: &Asked<'_, P>, id: &Id) -> Result<(), Trouble> {
+    let me = &*asked.person.recipient;
+    let own = asked.app.store.explain_known(id, me, Some(me))?.into_iter().filter(|e| e.row.origin == Origin::Own && e.judgement.permits());
+    match own.max_by_key(|e| (e.row.version.map(Version::ns), e.row.row)).map(|e| e.judgement.verdict) {
+        Some(Verdict::Release) => Ok(()),
+        Some(_) => Err(Trouble::bad("you hold a part of this object, and a next version made of it would lose the rest", "ask somebody who holds all of it")),
+        None => {
+            let why = "your organisation did not introduce this object, and only who did makes a next version of it";
+            Err(Trouble::bad(why, "write a note about it, or make an object of your own"))
+        }
     }
-    Err(Trouble::bad(
-        "your organisation did not introduce this object, and only who did makes a next version of it",
-        "write a note about it, or make an object of your own",
-    ))
 }
 
 /// The object of which a form is the next version, as it was when the form was made.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use polder_release::{Form, Level};
+use polder_release::{Form, Level, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
 use polder_store::{Query, Versions};
@@ -149,10 +149,14 @@ fn csv_cell(text: &str) -> String {
     out
 }
 
-/// Of the copies that the person holds, the latest that the other may have as far as the person may know.
+/// Of the copies that the person holds whole, the latest that the other may have as far as the person may know. Of a copy that is cut for the person the
+/// other one's would show what was cut.
 fn row_for<P>(asked: &Asked<'_, P>, id: &Id, to: &str) -> Result<Option<u32>, Trouble> {
-    let known = asked.app.store.explain_known(id, to, Some(&asked.person.recipient))?;
-    let may = known.into_iter().filter(|e| e.judgement.permits());
+    let me = &*asked.person.recipient;
+    let mine = asked.app.store.explain_known(id, me, Some(me))?;
+    let whole: BTreeSet<u32> = mine.into_iter().filter(|e| e.judgement.verdict == Verdict::Release).map(|e| e.row.row).collect();
+    let known = asked.app.store.explain_known(id, to, Some(me))?;
+    let may = known.into_iter().filter(|e| e.judgement.permits() && (*to == *me || whole.contains(&e.row.row)));
     Ok(may.max_by_key(|e| (e.row.version.map(Version::ns), e.row.row)).map(|e| e.row.row))
 }
 

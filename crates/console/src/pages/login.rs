@@ -82,6 +82,8 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, request: Request) -> Resp
         let page = layout::open_page(&visitor, "Log in", &form(&next, &user, true));
         return sink::response(Reply::page(page).status(StatusCode::UNAUTHORIZED));
     };
+    // What was to be told to whoever bore the name before is not for the one who comes.
+    drop(app.drafts.take_note(&user));
     sink::response(Reply::see(&next).cookie(&app.cookie, &token, limits::SESSION_AGE_S, app.settings.secure))
 }
 

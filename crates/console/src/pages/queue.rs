@@ -127,12 +127,11 @@ pub(crate) fn settle(asked: &Asked<'_, Release>) -> Answer {
         _ => return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons")),
     };
     let told = asked.ask(json!({"do": verb, "id": id, "to": to, "seen": asked.form_all("seen")}), &[])?;
-    let name = object::name_in_view(asked, id)?.unwrap_or_default();
     let released = told.get("released") == Some(&Value::Bool(true));
     asked.note(match verb {
-        "approve" if released => format!("Released to {to}: {name}"),
-        "approve" => format!("Approved for {to}, and it takes another person: {name}"),
-        _ => format!("Refused to {to}: {name}. It can be answered again on its page."),
+        "approve" if released => format!("Released to {to}."),
+        "approve" => format!("Approved for {to}; it takes another person."),
+        _ => format!("Refused to {to}. It can be answered again on its page."),
     });
     Ok(Reply::see("/console/queue"))
 }

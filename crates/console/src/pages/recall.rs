@@ -39,12 +39,13 @@ pub(crate) fn ask(asked: &Asked<'_, Tighten>) -> Answer {
 
 /// Who would lose them.
 fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
-    let (mut problems, mut tables, mut with) = (Vec::new(), Vec::new(), Value::Null);
+    let (mut problems, mut tables, mut with, mut out) = (Vec::new(), Vec::new(), Value::Null, false);
     for one in seen {
         let now = preview::audience_of_all(asked, &one.id())?;
         match asked.ask(json!({"do": "object-recall", "id": one.id(), "dry_run": true}), &[]) {
             Ok(tried) => {
                 tables.push((now, preview::best(preview::rows(&tried, "audience"))));
+                out |= tried.get("home") != Some(&Value::Bool(true));
                 with = tried;
             }
             Err(told) => problems.push((one.name(), told)),
@@ -57,8 +58,8 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
     Ok(html! {
         section id="outcome" {
             @for (name, told) in &problems { (parts::notice("error", &html! { p { strong { (cut(name)) } ": " (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } })) }
-            @if tables.iter().any(loses) {
-                h2 { "Who would lose it" }
+            @if out {
+                @if tables.iter().any(loses) { h2 { "Who would lose it" } } @else { h2 { "Nobody outside may have it now" } p { "Its marking may still let somebody have it later: when a window opens, when somebody is let in or released to." } }
                 @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) (preview::with_it(asked, &with)?) } @else { (mark::losses(&tables)) }
                 form method="post" action="/console/recall" {
                     input type="hidden" name="form_token" value=(asked.form_token);

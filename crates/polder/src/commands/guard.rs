@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use polder_release::{Kind, LabelVerdict, Origin, Policy, Recipient, Verdict, test_label};
+use polder_release::{Alliance, Kind, LabelVerdict, Member, Origin, Policy, Principal, Recipient, Verdict, test_label};
 use polder_stix::Id;
 use polder_store::{Explained, Prepared};
 use serde_json::{Value, json};
@@ -25,10 +25,12 @@ pub(super) fn downgraded(
         let own = |e: &Explained| *e.row.source == *source;
         let held = node.store.explain_known(id, node.directory().owner(), reader)?.iter().any(own);
         // What others sent is no measure of what this source gave, except where it gave nothing yet.
-        all.extend(gains(node, trial, (source, reader), id, &|e| !held || own(e))?);
-        if is_bound(node, (source, reader), id)? {
-            widened.extend(gains(node, trial, (source, reader), id, &|e| !own(e))?);
+        let mine = gains(node, trial, (source, reader), id, &|e| !held || own(e))?;
+        // Who has it of this source already is given nothing that others keep.
+        if !mine.is_empty() && is_bound(node, (source, reader), id)? {
+            widened.extend(gains(node, trial, (source, reader), id, &|e| !own(e))?.into_iter().filter(|row| !held || mine.contains(row)));
         }
+        all.extend(mine);
     }
     Ok((all, widened))
 }
@@ -54,8 +56,18 @@ fn gains(
 ) -> Result<Vec<Value>, Failure> {
     let (directory, now_us) = (node.directory(), node.store.now_us());
     let (own, policy) = (directory.owner(), directory.policy()?);
-    let gives_more =
-        |before: &[Explained], after: &[Explained]| after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a)));
+    let tried = trial.explain(id, own)?;
+    let latest = tried.iter().filter(|e| *e.row.source == *source).max_by_key(|e| (e.row.version.map(polder_stix::time::Version::ns), e.row.row));
+    let text = latest.and_then(|e| trial.bytes_of(e.row.row)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let gives_more = |before: &[Explained], after: &[Explained]| {
+        after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a, &text)))
+    };
+    // When what a part is marked with begins or ends, the part does.
+    let mut parts_move = Vec::new();
+    for (marking, _) in tried.iter().flat_map(|e| e.row.granular.iter()) {
+        let definitions = trial.explain(marking, own)?;
+        parts_move.extend(definitions.iter().filter_map(|e| e.row.label.terms()).flat_map(|t| [t.not_before_us, t.not_after_us]).flatten());
+    }
     let mut rows = Vec::new();
     for recipient in directory.recipients.recipients.iter().map(|r| r.id.as_str()).filter(|r| *r != own) {
         let known = |at_us| Ok::<Vec<Explained>, Failure>(node.store.explain_at(id, recipient, reader, at_us)?.into_iter().filter(counts).collect());
@@ -66,7 +78,7 @@ fn gains(
         let mut gains = gives_more(&before, &after);
         let opens = after.iter().filter_map(|e| e.row.label.terms()?.not_before_us);
         let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
-        let times: BTreeSet<i64> = opens.chain(closes).filter(|t| *t > now_us).collect();
+        let times: BTreeSet<i64> = opens.chain(closes).chain(parts_move.iter().copied()).filter(|t| *t > now_us).collect();
         for at_us in times {
             gains = gains || gives_more(&known(at_us)?, &trial.explain_at(id, recipient, at_us)?);
         }
@@ -88,13 +100,14 @@ fn gains(
     Ok(rows)
 }
 
-/// Does the one give a recipient at least what the other gives? What is taken out for a marking, or because it leads to an object, is taken out of both.
-fn gives_as_much(one: &Explained, other: &Explained) -> bool {
+/// Does the one give a recipient at least what the other, with this text, gives? What is taken out for a marking, or because it leads to an object, is taken
+/// out of both, or no longer there to be taken out.
+fn gives_as_much(one: &Explained, other: &Explained, text: &str) -> bool {
     let removes_no_more = || {
         let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
         one.removed_for.iter().all(|m| other.removed_for.contains(m))
-            && one.removed_references.iter().all(|id| other.removed_references.contains(id))
-            && (!mine.author || theirs.author)
+            && one.removed_references.iter().all(|id| other.removed_references.contains(id) || !text.contains(&id.to_string()))
+            && (!mine.author || theirs.author || !text.contains("created_by_ref"))
     };
     !other.judgement.permits() || (one.judgement.permits() && (one.judgement.verdict == Verdict::Release || removes_no_more()))
 }
@@ -105,18 +118,38 @@ fn marked_wider(policy: &Policy, now_us: i64, before: &[Explained], after: &[&Ex
     if before.is_empty() {
         return None;
     }
-    let mut all: Vec<Recipient> = policy.recipients.iter().map(|r| Recipient { active: true, ..r.clone() }).collect();
-    all.extend(policy.alliance.members.keys().map(|member| Recipient::new(member, Kind::Organisation, Some(member))));
-    all.push(Recipient::new("everybody", Kind::Public, None));
+    let (alliance, all) = whoever(policy, before.iter().chain(after.iter().copied()));
     let bounds = |e: &Explained| e.row.label.terms().map(|t| [t.not_before_us, t.not_after_us]).into_iter().flatten().flatten().collect::<Vec<_>>();
     let times: BTreeSet<i64> = before.iter().chain(after.iter().copied()).flat_map(bounds).filter(|t| *t > now_us).chain([now_us]).collect();
-    let permits = |e: &Explained, to: &Recipient, at_us: i64| match test_label(&e.row.label, &e.row.origin, to, &policy.alliance, at_us) {
+    let permits = |e: &Explained, to: &Recipient, at_us: i64| match test_label(&e.row.label, &e.row.origin, to, &alliance, at_us) {
         LabelVerdict::ReadBack | LabelVerdict::Permit => true,
         LabelVerdict::IfStanding(level, opaque) => !opaque && policy.standing.iter().any(|s| s.adds(level, &e.row.id.kind, to, &policy.alliance)),
         LabelVerdict::Opaque | LabelVerdict::Deny(_) => false,
     };
     let gains = |to: &&Recipient| times.iter().any(|at| after.iter().any(|e| permits(e, to, *at)) && !before.iter().any(|e| permits(e, to, *at)));
     all.iter().filter(|r| !r.is_of(&policy.alliance.holder)).find(gains).map(|r| r.id.to_string())
+}
+
+/// Everybody whom a marking can mean: recipients, suspended ones too, every member, everybody whom these name; a member and a client that come later, everybody.
+fn whoever<'e>(policy: &Policy, marked: impl Iterator<Item = &'e Explained>) -> (Alliance, Vec<Recipient>) {
+    let mut alliance = policy.alliance.clone();
+    for (id, in_alliance) in [("a member that comes later", true), ("a client that comes later", false)] {
+        let client_of = if in_alliance { BTreeSet::new() } else { BTreeSet::from([alliance.holder.clone()]) };
+        alliance.members.insert(id.into(), Member { id: id.into(), identity: None, client_of, in_alliance });
+    }
+    let mut all: Vec<Recipient> = policy.recipients.iter().map(|r| Recipient { active: true, ..r.clone() }).collect();
+    all.extend(alliance.members.keys().map(|member| Recipient::new(member, Kind::Organisation, Some(member))));
+    let mut named: BTreeSet<Principal> = marked.filter_map(|e| e.row.label.terms()).flat_map(|t| t.audience.0.iter().flatten().cloned()).collect();
+    named.extend(alliance.groups.values().flat_map(|g| g.persons.iter().cloned().map(Principal::Person)));
+    for who in named {
+        match who {
+            Principal::Person(name) => all.push(Recipient { person: Some(name.clone()), ..Recipient::new(&name, Kind::Person, None) }),
+            Principal::Node(name) => all.push(Recipient::new(&name, Kind::Node, None)),
+            Principal::Member(_) | Principal::Group(_) => {}
+        }
+    }
+    all.push(Recipient::new("everybody", Kind::Public, None));
+    (alliance, all)
 }
 
 /// Is a part that is marked for itself no longer so, or does its mark point at something else by now?
@@ -131,12 +164,14 @@ fn shows_a_part(node: &Node, trial: &polder_store::Rehearsal<'_>, before: &[Expl
     if last.row.row == next.row.row || parts(last).is_empty() {
         return Ok(false);
     }
-    if !parts(last).is_subset(&parts(next)) {
+    let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
+    let (was, is) = (read(node.store.row_bytes(last.row.row, false)?), trial.bytes_of(next.row.row).map(read).unwrap_or_default());
+    // A part that is gone needs no mark.
+    let unmarked = |pair: &(Id, Box<str>)| !parts(next).contains(pair) && selected(&is, &pair.1).is_some();
+    if parts(last).iter().any(unmarked) {
         return Ok(true);
     }
     // The same place of a list may hold something else in another version.
-    let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
-    let (was, is) = (read(node.store.row_bytes(last.row.row, false)?), trial.bytes_of(next.row.row).map(read).unwrap_or_default());
     let moved = |(_, selector): &(Id, Box<str>)| selector.contains(".[") && selected(&was, selector) != selected(&is, selector);
     Ok(parts(last).iter().any(moved))
 }
@@ -181,26 +216,37 @@ pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Pre
     if !objects.iter().any(|o| here(o) || is_definition(o)) {
         return Ok(vec![None; objects.len()]);
     }
-    let mut trial = node.store.rehearse(source, Some(reader))?;
-    trial.ingest(objects.to_vec())?;
     let why = |to: &str| {
         format!(
             "it would go to `{to}`, who may not have it, or less of it, now; your role, or the number of persons this node wants, does not allow that here; a release officer or an owner can widen it in the console"
         )
     };
     let first = |rows: Vec<Value>| rows.into_iter().find_map(|row| row.get("recipient").and_then(Value::as_str).map(str::to_owned));
-    let mut out = Vec::with_capacity(objects.len());
-    for object in objects {
-        let ids = std::slice::from_ref(&object.header().id);
-        let to = if is_definition(object) {
-            first(opened(node, &trial, (source, Some(reader)), ids)?)
-        } else if here(object) {
-            let (gains, bound) = downgraded(node, &trial, (source, Some(reader)), ids)?;
-            first(gains.into_iter().chain(bound).collect())
-        } else {
-            None
-        };
-        out.push(to.map(|to| why(&to)));
+    let mut out: Vec<Option<String>> = vec![None; objects.len()];
+    // What is refused takes nothing from anybody, so the rest is looked at anew without it.
+    loop {
+        let rest: Vec<usize> = out.iter().enumerate().filter(|(_, why)| why.is_none()).map(|(n, _)| n).collect();
+        let kept: Vec<Prepared> = rest.iter().filter_map(|n| objects.get(*n).cloned()).collect();
+        let mut trial = node.store.rehearse(source, Some(reader))?;
+        trial.ingest(kept.clone())?;
+        let mut refused = false;
+        for (n, object) in rest.into_iter().zip(&kept) {
+            let ids = std::slice::from_ref(&object.header().id);
+            let to = if is_definition(object) {
+                first(opened(node, &trial, (source, Some(reader)), ids)?)
+            } else if here(object) {
+                let (gains, bound) = downgraded(node, &trial, (source, Some(reader)), ids)?;
+                first(gains.into_iter().chain(bound).collect())
+            } else {
+                None
+            };
+            if let (Some(to), Some(slot)) = (to, out.get_mut(n)) {
+                *slot = Some(why(&to));
+                refused = true;
+            }
+        }
+        if !refused {
+            return Ok(out);
+        }
     }
-    Ok(out)
 }

@@ -23,7 +23,11 @@ pub(super) fn mark(node: &Node, caller: Caller<'_>, id: &Id, (level, source): (&
     let level = crate::directory::level(level).map_err(Failure::into_usage)?;
     let (by, reader) = (caller.by, caller.reader);
     let (latest, own) = to_be_marked(node, reader, id, level, source)?;
-    let change = Change::of(node, &latest, own, Tightening::Level(level))?;
+    let change = Change::of(node, reader, (&latest, own), Tightening::Level(level))?;
+    if let Some(to) = change.gives(node, reader)? {
+        let why = format!("marking it so would give it to `{to}`, by a standing release or a default label");
+        return Err(Failure::new(exit::NO, why, "recall it, or change the standing release"));
+    }
     if dry_run {
         let mut trial = node.store.rehearse(&latest.source, reader)?;
         change.try_on(&mut trial)?;
@@ -48,13 +52,14 @@ pub(super) fn mark(node: &Node, caller: Caller<'_>, id: &Id, (level, source): (&
 
 /// What is done to one copy: a new version of an own one, an act over one from elsewhere, both over what a MISP writes anew with its own markings.
 struct Change {
+    id: Id,
     source: Box<str>,
     objects: Vec<Prepared>,
     overlay: Option<Act>,
 }
 
 impl Change {
-    fn of(node: &Node, row: &RowView, own: bool, to: Tightening) -> Result<Self, Failure> {
+    fn of(node: &Node, reader: Option<&str>, (row, own): (&RowView, bool), to: Tightening) -> Result<Self, Failure> {
         let is_element = own && polder_misp::is_element(&node.store.row_bytes(row.row, false)?);
         let overlay = (!own || is_element).then(|| Act::Overlay(row.id.clone(), row.source.clone(), to));
         let holder = node.directory().holder.clone();
@@ -72,7 +77,20 @@ impl Change {
         // Tightening does not wait for a version that cannot be made.
         let overlay = overlay.or_else(|| made.is_err().then(|| Act::Overlay(row.id.clone(), row.source.clone(), to)));
         let objects = made.unwrap_or_default();
-        Ok(Self { source: row.source.clone(), objects, overlay })
+        let change = Self { id: row.id.clone(), source: row.source.clone(), objects, overlay };
+        // A version with a marking of its own loses what its source's default label said; then the act alone tightens.
+        if !change.objects.is_empty() && change.gives(node, reader)?.is_some() {
+            return Ok(Self { objects: Vec::new(), overlay: Some(Act::Overlay(row.id.clone(), row.source.clone(), to)), ..change });
+        }
+        Ok(change)
+    }
+
+    /// Whom it would give more than now.
+    fn gives(&self, node: &Node, reader: Option<&str>) -> Result<Option<String>, Failure> {
+        let mut trial = node.store.rehearse(&self.source, reader)?;
+        self.try_on(&mut trial)?;
+        let (gains, _) = downgraded(node, &trial, (&self.source, reader), std::slice::from_ref(&self.id))?;
+        Ok(gains.first().and_then(|row| row.get("recipient")).and_then(Value::as_str).map(str::to_owned))
     }
 
     fn try_on(&self, trial: &mut Rehearsal<'_>) -> Result<(), Failure> {
@@ -191,8 +209,9 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
     }
     let rows = latest_of_each(node, caller.reader, id)?;
     let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
-    let of = |row: &RowView| Change::of(node, row, Some(&*row.source) == own_source.as_deref(), Tightening::House);
+    let of = |row: &RowView| Change::of(node, caller.reader, (row, Some(&*row.source) == own_source.as_deref()), Tightening::House);
     let changes: Vec<Change> = rows.iter().map(of).collect::<Result<_, _>>()?;
+    let home = rows.iter().all(|row| is_at_home(node, row));
     if dry_run {
         // Only own objects are brought in, so the one source that a rehearsal has is theirs.
         let first = changes.iter().find(|c| !c.objects.is_empty()).or(changes.first()).map(|c| c.source.clone()).unwrap_or_default();
@@ -202,13 +221,15 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
         for change in &changes {
             told.extend(tried(node, &trial, (&change.source, caller.reader), std::slice::from_ref(id))?);
         }
-        return Ok(Answer::ok(json!({"audience": told, "with": moved_with(&trial, id)?})));
+        return Ok(Answer::ok(json!({"audience": told, "with": moved_with(&trial, id)?, "home": home})));
     }
     let sources: Vec<Box<str>> = changes.iter().map(|c| c.source.clone()).collect();
-    if goes_to(node, caller.reader, id)?.is_some() {
+    // Whoever may have it now says nothing of later: somebody is let in again, a window opens, a held one is released.
+    if !home {
         changes.into_iter().try_for_each(|change| change.carry_out(node, caller.by))?;
         // A version that does not hold, since a later one is here or it was not kept, is made good by an act over the copy.
-        if goes_to(node, caller.reader, id)?.is_some() {
+        let stays = latest_of_each(node, caller.reader, id)?.iter().all(|row| is_at_home(node, row));
+        if !stays || goes_to(node, caller.reader, id)?.is_some() {
             sources.iter().try_for_each(|source| node.store.act(Act::Overlay(id.clone(), source.clone(), Tightening::House), caller.by))?;
         }
         if let Some(to) = goes_to(node, caller.reader, id)? {
@@ -227,6 +248,12 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
         map.insert("sources".to_owned(), json!(sources));
     }
     Ok(Answer::ok(told))
+}
+
+/// Does a marking in force keep the copy in this organisation?
+fn is_at_home(node: &Node, row: &RowView) -> bool {
+    let house = BTreeSet::from([Principal::Member(node.directory().holder.as_str().into())]);
+    row.label.terms().is_some_and(|terms| terms.audience.0.contains(&house))
 }
 
 /// Who outside this organisation may have an object now, as far as somebody may know, besides whoever sent it.
@@ -267,6 +294,9 @@ impl Wider {
         let unread =
             |word: &String| Failure::usage(format!("`{word}` names nobody"), "write it like members:bravo, groups:NAME, persons:NAME or nodes:RECIPIENT");
         let audience = audience.iter().map(|word| Principal::of_word(word).ok_or_else(|| unread(word))).collect::<Result<BTreeSet<_>, _>>()?;
+        if let Some(odd) = audience.iter().find(|p| p.name().contains([',', ' '])) {
+            return Err(Failure::usage(format!("`{}` cannot be named here", odd.word()), "name somebody without commas and spaces"));
+        }
         let policy = node.directory().policy()?;
         if let Some(stranger) = audience.iter().find(|p| !is_known(&policy, p)) {
             let help = "`polder member list` and `polder recipient list` say who is known";
@@ -411,6 +441,9 @@ fn wider_version(node: &Node, row: &RowView, wider: &Wider) -> Result<Vec<Prepar
         let (definition, name) = audience(node, &wider.audience)?;
         objects.push(definition);
         named = Some(name);
+    }
+    if let Some(strange) = wider.keep.iter().find(|id| Id::parse(id).is_none_or(|id| !row.markings.contains(&id))) {
+        return Err(Failure::usage(format!("`{strange}` is no marking of this object"), "keep those that it has"));
     }
     objects.push(new_version(node, row.row, |refs| {
         refs.retain(|r| predefined_level(r).is_none() && wider.keep.contains(r));
