@@ -1,6 +1,6 @@
-//! What somebody previewed and has not saved yet.
+//! What somebody previewed and has not saved yet, and what is to be told of what they did.
 //!
-//! The rule: one for each person, in memory and bounded; it is saved as it was shown, or not at all.
+//! The rule: one of each for each person, in memory and bounded; a draft is saved as it was shown, or not at all.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

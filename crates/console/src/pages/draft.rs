@@ -126,7 +126,7 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
         Ok((bytes, source, place, told))
     });
     let form = entry::again(asked)?;
-    let (bytes, source, place, told) = match (tried, form) {
+    let (bytes, source, place, told) = match (tried, &form) {
         // What was entered stays on the page.
         (Err(Trouble::Bad { message, help }), Some(form)) => {
             let main = html! { h1 { "That did not work" } (wrong(&message, &help)) (form) };
@@ -135,7 +135,6 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
         (tried, _) => tried?,
     };
     let inner = html! { (changes(asked, &bytes)?) (outcome(asked, &told)?) };
-    let form = entry::again(asked)?;
     let takes = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
     let barred = barred(asked, &told);
     let full = || Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept");

@@ -1,6 +1,7 @@
 //! What is on the screen, as a file for a recipient.
 //!
-//! The rule: the file is that recipient's own page of these objects, entered in the ledger as given to it; for oneself it is one's own.
+//! The rule: the file is that recipient's own page of these objects, as far as its maker holds them whole, entered in the ledger as given to it; for oneself
+//! it is one's own.
 
 use std::collections::BTreeSet;
 

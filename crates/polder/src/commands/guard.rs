@@ -6,20 +6,17 @@ use std::collections::BTreeSet;
 
 use polder_release::{Alliance, Kind, LabelVerdict, Member, Origin, Policy, Principal, Recipient, Verdict, test_label};
 use polder_stix::Id;
-use polder_store::{Explained, Prepared};
+use polder_stix::time::Version;
+use polder_store::{Explained, Prepared, Rehearsal, RowView};
 use serde_json::{Value, json};
 
+use super::sharing::known_rows;
 use crate::failure::Failure;
 use crate::node::Node;
 
 /// Whom new versions of what is here would give it, or more of it, than they have now; and of these rows those that only an originator widens: where
 /// copies from others came before any own one, they bind whoever received them.
-pub(super) fn downgraded(
-    node: &Node,
-    trial: &polder_store::Rehearsal<'_>,
-    (source, reader): (&str, Option<&str>),
-    ids: &[Id],
-) -> Result<(Vec<Value>, Vec<Value>), Failure> {
+pub(super) fn downgraded(node: &Node, trial: &Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<(Vec<Value>, Vec<Value>), Failure> {
     let (mut all, mut widened) = (Vec::new(), Vec::new());
     for id in ids {
         let own = |e: &Explained| *e.row.source == *source;
@@ -37,11 +34,8 @@ pub(super) fn downgraded(
 
 /// Did others say of an object, in another source, before anybody here did?
 fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Result<bool, Failure> {
-    let rows = match reader {
-        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
-        None => node.store.rows_of(id),
-    };
-    let first = |is_it: &dyn Fn(&polder_store::RowView) -> bool| rows.iter().filter(|r| is_it(r)).map(|r| r.row).min();
+    let rows = known_rows(node, reader, id)?;
+    let first = |is_it: &dyn Fn(&RowView) -> bool| rows.iter().filter(|r| is_it(r)).map(|r| r.row).min();
     let (own, others) = (first(&|r| r.origin == Origin::Own), first(&|r| *r.source != *source && r.origin != Origin::Own));
     Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
 }
@@ -49,7 +43,7 @@ fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Res
 /// Recipients that would get more of an object by what is tried than they get by those copies that count, now or when a window opens or closes.
 fn gains(
     node: &Node,
-    trial: &polder_store::Rehearsal<'_>,
+    trial: &Rehearsal<'_>,
     (source, reader): (&str, Option<&str>),
     id: &Id,
     counts: &dyn Fn(&Explained) -> bool,
@@ -57,7 +51,7 @@ fn gains(
     let (directory, now_us) = (node.directory(), node.store.now_us());
     let (own, policy) = (directory.owner(), directory.policy()?);
     let tried = trial.explain(id, own)?;
-    let latest = tried.iter().filter(|e| *e.row.source == *source).max_by_key(|e| (e.row.version.map(polder_stix::time::Version::ns), e.row.row));
+    let latest = tried.iter().filter(|e| *e.row.source == *source).max_by_key(|e| (e.row.version.map(Version::ns), e.row.row));
     let text = latest.and_then(|e| trial.bytes_of(e.row.row)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let gives_more = |before: &[Explained], after: &[Explained]| {
         after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a, &text)))
@@ -87,8 +81,7 @@ fn gains(
         }
     }
     let before: Vec<Explained> = node.store.explain_known(id, own, reader)?.into_iter().filter(counts).collect();
-    let after = trial.explain(id, own)?;
-    let after: Vec<&Explained> = after.iter().filter(|e| *e.row.source == *source).collect();
+    let after: Vec<&Explained> = tried.iter().filter(|e| *e.row.source == *source).collect();
     if rows.is_empty()
         && let Some(to) = marked_wider(&policy, now_us, &before, &after)
     {
@@ -153,8 +146,8 @@ fn whoever<'e>(policy: &Policy, marked: impl Iterator<Item = &'e Explained>) -> 
 }
 
 /// Is a part that is marked for itself no longer so, or does its mark point at something else by now?
-fn shows_a_part(node: &Node, trial: &polder_store::Rehearsal<'_>, before: &[Explained], after: &[&Explained]) -> Result<bool, Failure> {
-    let latest = |e: &&Explained| (e.row.version.map(polder_stix::time::Version::ns), e.row.row);
+fn shows_a_part(node: &Node, trial: &Rehearsal<'_>, before: &[Explained], after: &[&Explained]) -> Result<bool, Failure> {
+    let latest = |e: &&Explained| (e.row.version.map(Version::ns), e.row.row);
     let Some(next) = after.iter().copied().max_by_key(latest) else { return Ok(false) };
     let Some(last) = before.iter().filter(|e| e.row.source == next.row.source).max_by_key(latest) else { return Ok(false) };
     let parts = |e: &Explained| {
@@ -185,12 +178,7 @@ fn selected<'v>(object: &'v Value, selector: &str) -> Option<&'v Value> {
 }
 
 /// What definitions that are tried would open: of the objects that carry them, whom that would give more.
-pub(super) fn opened(
-    node: &Node,
-    trial: &polder_store::Rehearsal<'_>,
-    (source, reader): (&str, Option<&str>),
-    definitions: &[Id],
-) -> Result<Vec<Value>, Failure> {
+pub(super) fn opened(node: &Node, trial: &Rehearsal<'_>, (source, reader): (&str, Option<&str>), definitions: &[Id]) -> Result<Vec<Value>, Failure> {
     const LOOKED_AT_MAX: usize = 2000;
     if definitions.is_empty() {
         return Ok(Vec::new());

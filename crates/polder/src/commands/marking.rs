@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Caller;
 use super::guard::downgraded;
-use super::sharing::{copy_name, missing, moved_with, tried};
+use super::sharing::{copy_name, known_rows, missing, moved_with, tried};
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -24,7 +24,10 @@ pub(super) fn mark(node: &Node, caller: Caller<'_>, id: &Id, (level, source): (&
     let (by, reader) = (caller.by, caller.reader);
     let (latest, own) = to_be_marked(node, reader, id, level, source)?;
     let change = Change::of(node, reader, (&latest, own), Tightening::Level(level))?;
-    if let Some(to) = change.gives(node, reader)? {
+    // A version was looked at when it was made.
+    if change.objects.is_empty()
+        && let Some(to) = change.gives(node, reader)?
+    {
         let why = format!("marking it so would give it to `{to}`, by a standing release or a default label");
         return Err(Failure::new(exit::NO, why, "recall it, or change the standing release"));
     }
@@ -112,12 +115,9 @@ impl Change {
 /// The copy that is marked, and whether it is an own one; refused where the level would not raise anything.
 fn to_be_marked(node: &Node, reader: Option<&str>, id: &Id, level: Level, source: Option<&str>) -> Result<(RowView, bool), Failure> {
     // What somebody may not hold is not what they raise.
-    let mut rows = match reader {
-        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
-        None => node.store.rows_of(id),
-    };
+    let mut rows = known_rows(node, reader, id)?;
     rows.retain(|r| source.is_none_or(|s| *r.source == *s));
-    let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
+    let own_source = own_source(node);
     let own = rows.iter().filter(|r| Some(&*r.source) == own_source.as_deref()).max_by_key(|r| (r.version.map(time::Version::ns), r.row)).cloned();
     let Some(latest) = own.or_else(|| rows.last().cloned()) else { return Err(missing(id)) };
     let now = latest.label.terms().and_then(|t| t.tlp.values().map(|b| b.level).max());
@@ -136,6 +136,11 @@ fn to_be_marked(node: &Node, reader: Option<&str>, id: &Id, level: Level, source
     }
     let is_own = Some(&*latest.source) == own_source.as_deref();
     Ok((latest, is_own))
+}
+
+/// The source of what this organisation introduces.
+fn own_source(node: &Node) -> Option<String> {
+    node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone())
 }
 
 fn predefined_level(reference: &str) -> Option<Level> {
@@ -183,12 +188,8 @@ fn references(object: &Map<String, Value>) -> Result<Vec<String>, Failure> {
 
 /// The latest copy of each source, as far as the reader may know.
 fn latest_of_each(node: &Node, reader: Option<&str>, id: &Id) -> Result<Vec<RowView>, Failure> {
-    let rows = match reader {
-        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
-        None => node.store.rows_of(id),
-    };
     let mut latest: BTreeMap<Box<str>, RowView> = BTreeMap::new();
-    for row in rows {
+    for row in known_rows(node, reader, id)? {
         let key = |r: &RowView| (r.version.map(time::Version::ns), r.row);
         match latest.get(&row.source) {
             Some(known) if key(known) > key(&row) => {}
@@ -208,7 +209,7 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
         return Err(Failure::new(exit::NO, "a definition of a marking is not recalled: others need it to read what they hold".to_owned(), help));
     }
     let rows = latest_of_each(node, caller.reader, id)?;
-    let own_source = node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone());
+    let own_source = own_source(node);
     let of = |row: &RowView| Change::of(node, caller.reader, (row, Some(&*row.source) == own_source.as_deref()), Tightening::House);
     let changes: Vec<Change> = rows.iter().map(of).collect::<Result<_, _>>()?;
     let home = rows.iter().all(|row| is_at_home(node, row));

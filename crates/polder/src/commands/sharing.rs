@@ -3,7 +3,7 @@
 use polder_misp::{in_words, unexplained_in_words};
 use polder_release::{Mark, Reason, Verdict};
 use polder_stix::{Id, time};
-use polder_store::{Act, Explained, Sharing, prepare};
+use polder_store::{Act, Explained, RowView, Sharing, prepare};
 use serde_json::{Value, json};
 
 use super::{Caller, effect};
@@ -11,6 +11,14 @@ use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
 use crate::words;
+
+/// The copies of an object that a reader knows of; without one, all that are here.
+pub(super) fn known_rows(node: &Node, reader: Option<&str>, id: &Id) -> Result<Vec<RowView>, Failure> {
+    Ok(match reader {
+        Some(reader) => node.store.explain_known(id, reader, Some(reader))?.into_iter().map(|e| e.row).collect(),
+        None => node.store.rows_of(id),
+    })
+}
 
 pub(super) fn missing(id: &Id) -> Failure {
     Failure::not_found("object", &id.to_string(), "`polder object find WORDS` searches names and values")
