@@ -3,6 +3,7 @@
 Rule: the recorded server answers only what was recorded, and says what it was asked beyond that.
 """
 
+import contextlib
 import gzip
 import http.server
 import json
@@ -45,8 +46,10 @@ class Answering:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(answer)
+                # Whoever asked may have been killed.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    if self.command != "HEAD":
+                        self.wfile.write(answer)
 
             do_GET = do_POST = do_HEAD = _serve
 

@@ -29,6 +29,7 @@ import cases_misp
 import cases_misp_beside
 import cases_misp_feed
 import cases_misp_leaks
+import cases_misp_lost
 import cases_misp_sync
 import cases_misp_trip
 import cases_misp_worlds
@@ -108,6 +109,7 @@ def groups():
     found.append(("misp clusters", cases_misp_beside.clusters, (), False))
     found.append(("misp beside", cases_misp_beside.beside, (), False))
     found.append(("misp withdrawn", cases_misp_beside.withdrawn, (), False))
+    found.append(("misp lost", cases_misp_lost.lost, (), False))
     found.append(("misp unsaid", cases_misp_beside.unsaid, (), False))
     found.append(("misp left", cases_misp_beside.left, (), False))
     found.append(("misp rules", cases_misp_beside.rules, (), False))

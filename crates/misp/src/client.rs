@@ -348,12 +348,19 @@ impl Remote {
         Ok(list.iter().filter_map(|u| uuid(u.as_str()?)).collect())
     }
 
-    /// Sends an event, and reads back what became of it: a sharing group that a MISP does not know is refused without a word.
+    /// Does it show us an event?
     ///
     /// # Errors
     /// [`Error`].
-    pub fn send(&self, uuid: &str, event: &Value) -> Result<Sent, Error> {
-        let there = self.ask("HEAD", &format!("/events/view/{uuid}"), None, &[], &[403, 404])?.status == 200;
+    pub fn has(&self, uuid: &str) -> Result<bool, Error> {
+        Ok(self.ask("HEAD", &format!("/events/view/{uuid}"), None, &[], &[403, 404])?.status == 200)
+    }
+
+    /// Sends an event that is there or not, and reads back what became of it: a sharing group that a MISP does not know is refused without a word.
+    ///
+    /// # Errors
+    /// [`Error`]; it may have been taken all the same.
+    pub fn send(&self, uuid: &str, there: bool, event: &Value) -> Result<Sent, Error> {
         let path = if there { format!("/events/edit/{uuid}/metadata:1") } else { "/events/add/metadata:1".to_owned() };
         let answer = self.ask("POST", &path, Some(event), &[], &[400, 403, 404, 405])?;
         if answer.status != 200 {

@@ -19,7 +19,7 @@ use crate::map::ids::uuid;
 pub struct Beside {
     /// How many the other side took.
     pub sent: usize,
-    /// The UUIDs of those that were sent and not refused.
+    /// The UUIDs of those that were sent and not refused; if the answer was lost, those too.
     pub named: Vec<String>,
     /// What it said where it took none.
     pub refused: Vec<String>,
@@ -93,8 +93,7 @@ impl Remote {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn send_clusters(&self, ours: &[Said]) -> Result<Beside, Error> {
-        let mut beside = Beside::default();
+    pub fn send_clusters(&self, ours: &[Said], beside: &mut Beside) -> Result<(), Error> {
         let names: Vec<String> = ours.iter().map(|s| text(&s.fields, "uuid").to_owned()).collect();
         let there = if names.is_empty() { BTreeMap::new() } else { self.clusters_there(&names)? };
         for said in ours {
@@ -104,9 +103,9 @@ impl Remote {
             }
             let mut fields = leaving(said);
             fields.insert("published".to_owned(), true.into());
-            self.offer("/galaxies/pushCluster", &json!([{"GalaxyCluster": fields}]), 1, &mut beside)?;
+            self.offer("/galaxies/pushCluster", &json!([{"GalaxyCluster": fields}]), 1, beside)?;
         }
-        Ok(beside)
+        Ok(())
     }
 
     /// Sends sightings of one event that are not there.
@@ -149,8 +148,7 @@ impl Remote {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn send_analyst_data(&self, ours: &[Said]) -> Result<Beside, Error> {
-        let mut beside = Beside::default();
+    pub fn send_analyst_data(&self, ours: &[Said], beside: &mut Beside) -> Result<(), Error> {
         let path = "/analyst_data/filterAnalystDataForPush";
         let of = |kind: &str| {
             ours.iter()
@@ -160,22 +158,24 @@ impl Remote {
         };
         let offered: Map<String, Value> = ANALYST_DATA.into_iter().map(|kind| (kind.to_owned(), of(kind).into())).collect();
         if ours.is_empty() {
-            return Ok(beside);
+            return Ok(());
         }
         let answer = self.ask("POST", path, Some(&offered.into()), &[], &[200, 403, 404])?;
         if answer.status != 200 {
-            return Ok(beside);
+            return Ok(());
         }
         let wanted: Value = serde_json::from_slice(&answer.body).map_err(|e| odd(path, e))?;
         for said in ours {
             if wanted.get(&said.name).and_then(|w| w.get(text(&said.fields, "uuid"))).is_some() {
-                self.offer("/analyst_data/pushAnalystData", &json!({said.name.clone(): leaving(said)}), 1, &mut beside)?;
+                self.offer("/analyst_data/pushAnalystData", &json!({said.name.clone(): leaving(said)}), 1, beside)?;
             }
         }
-        Ok(beside)
+        Ok(())
     }
 
     pub(super) fn offer(&self, path: &str, body: &Value, count: usize, beside: &mut Beside) -> Result<(), Error> {
+        let before = beside.named.len();
+        beside.named.extend(named(body));
         let answer = self.ask("POST", path, Some(body), &[], &[200, 400, 403, 404, 405])?;
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status == 200 {
@@ -183,10 +183,11 @@ impl Remote {
             let none = said.get("success") == Some(&Value::Bool(false)) || said.get("saved") == Some(&Value::Bool(false));
             let taken = if none { 0 } else { taken.unwrap_or(count).min(count) };
             beside.sent += taken;
-            if taken > 0 {
-                beside.named.extend(named(body));
+            if taken == 0 {
+                beside.named.truncate(before);
             }
         } else {
+            beside.named.truncate(before);
             let why = said.get("message").and_then(Value::as_str).unwrap_or_default();
             beside.refused.push(clip(&format!("{} {why}", answer.status)));
         }

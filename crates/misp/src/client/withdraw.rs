@@ -32,6 +32,40 @@ pub struct Pushed {
 }
 
 impl Pushed {
+    /// An event that is about to be sent for the first time.
+    #[must_use]
+    pub fn unseen(own_s: i64) -> Self {
+        Self { sent_s: own_s, ..Self::default() }
+    }
+
+    /// Is it known what was sent? Only then can it be taken back.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        *self != Self::unseen(self.sent_s)
+    }
+
+    /// What may be there when it is not known whether what was sent next was taken: the one or the other, so it is sent again.
+    #[must_use]
+    pub fn or(&self, next: &Self) -> Self {
+        let mut both = Self { own_s: 0, ..next.clone() };
+        for (uuid, part) in &self.parts {
+            if *part != Part::Withdrawn || !both.parts.contains_key(uuid) {
+                both.parts.insert(uuid.clone(), part.clone());
+            }
+        }
+        both.tags.extend(self.tags.iter().cloned());
+        both
+    }
+
+    /// The same, if what is there was read.
+    #[must_use]
+    pub fn or_there(&self, next: &Self, back: &Value) -> Self {
+        let there = back.get("Event").and_then(Value::as_object).map(parts).unwrap_or_default();
+        let mut both = self.or(next);
+        both.parts.retain(|uuid, _| self.parts.contains_key(uuid) || there.contains_key(uuid));
+        both
+    }
+
     /// Does the event, or a part of it, stand there by this UUID? An event stands as long as it was not withdrawn whole.
     #[must_use]
     pub fn stands(&self, uuid: &str) -> bool {
@@ -225,5 +259,18 @@ mod tests {
         let (_, gone) = state.next(all["Event"].as_object_mut().unwrap(), 9);
         assert_eq!(gone.len(), 5);
         assert!(!all.to_string().contains("secret") && !all.to_string().contains("kept"), "{all}");
+    }
+
+    #[test]
+    fn what_may_have_been_taken_is_remembered() {
+        let of = |text: &str| Pushed::default().next(json!({"date": "2026-01-01", "Attribute": [{"uuid": text}]}).as_object_mut().unwrap(), 7).0;
+        let (old, new) = (of("a"), of("b"));
+        let both = old.or(&new);
+        assert_eq!(both.parts.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(both.offered_s(7), 8, "it is sent again, as newer");
+        let back = |uuid: &str| json!({"Event": {"Attribute": [{"uuid": uuid}]}});
+        assert_eq!(old.or_there(&new, &back("b")).parts.len(), 2);
+        assert_eq!(old.or_there(&new, &back("c")).parts.keys().collect::<Vec<_>>(), ["a"]);
+        assert!(!Pushed::unseen(7).is_named() && old.is_named());
     }
 }

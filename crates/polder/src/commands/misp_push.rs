@@ -103,14 +103,14 @@ pub(super) fn push(node: &Node, by: &str, (name, only): (&str, Option<&str>), pr
     let (mut said, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = server.said.clone().into_iter().partition(|(uuid, _)| is_meant(uuid));
     let went = beside((node, &remote), &all, &mut said, &mut course);
     said.extend(rest);
-    note(node, name, |s| s.said = said)?;
-    let beside = went?;
-    let Course { kept, withdrawn, problems, standing, receipts } = course;
     note(node, name, |s| {
-        s.standing = standing.clone();
-        s.withdrawn.extend(receipts);
-        s.last.insert("push".to_owned(), format!("{}, {kept} of {wanted} events", now(node)));
+        s.said = said;
+        s.standing.clone_from(&course.standing);
+        s.withdrawn.extend(course.receipts.clone());
     })?;
+    let beside = went?;
+    let Course { kept, withdrawn, problems, .. } = course;
+    note(node, name, |s| drop(s.last.insert("push".to_owned(), format!("{}, {kept} of {wanted} events", now(node)))))?;
     let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
     let exit = if problems.is_empty() { exit::OK } else { exit::PARTIAL };
     let value =
@@ -145,6 +145,13 @@ fn events(
     wanted.retain(is_meant);
     let gone: Vec<String> = gone.into_iter().filter(is_meant).collect();
     let total = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+    // A push that is killed does not forget what it may have sent.
+    for uuid in &wanted {
+        pushed.entry(uuid.clone()).or_insert_with(|| Pushed::unseen(own.get(uuid).copied().unwrap_or_default()));
+    }
+    if pushed.len() > before.len() {
+        note(node, name, |s| s.pushed.clone_from(&pushed))?;
+    }
     let mut noted = Instant::now();
     let went = (|| {
         for (n, uuid) in wanted.iter().enumerate() {
@@ -159,7 +166,7 @@ fn events(
                 Some(out) if there => one((node, remote), (uuid, own.get(uuid).copied().unwrap_or_default()), out, &mut pushed, course)?,
                 None if there => {
                     let why = format!("the event is longer than {} bytes; that MISP can pull it from here", limits::PUSHED_BYTES_MAX);
-                    if pushed.contains_key(uuid) {
+                    if before.contains_key(uuid) {
                         cannot(course, uuid, why);
                     } else {
                         course.problems.push(json!({"event": uuid, "what": "not pushed", "why": why}));
@@ -175,9 +182,11 @@ fn events(
         }
         gone.iter().try_for_each(|uuid| withdraw(node, remote, uuid, &mut pushed, course))
     })();
-    // Whatever became of the rest, what is there by our hand is not forgotten.
+    // Whatever became of the rest, what is there by our hand is not forgotten; what was never sent is.
+    pushed.retain(|uuid, p| p.is_named() || before.contains_key(uuid));
     note(node, name, |s| {
         s.pushed = pushed;
+        s.standing.clone_from(&course.standing);
         s.withdrawn.extend(course.receipts.clone());
     })?;
     went.map(|()| (ours.len(), wanted.len()))
@@ -205,7 +214,10 @@ fn one(
     let (mut state, gone) = before.next(fields, at_s);
     state.own_s = own_s;
     fields.insert("timestamp".to_owned(), at_s.to_string().into());
-    match remote.send(uuid, &event)? {
+    let there = remote.has(uuid)?;
+    // If the answer is lost, all of it may be there.
+    all.insert(uuid.to_owned(), before.or(&state));
+    match remote.send(uuid, there, &event)? {
         Sent::Kept => course.kept += 1,
         Sent::Narrowed(why) => course.problems.push(json!({"event": uuid, "what": "narrowed", "why": why})),
         Sent::Refused(why) => {
@@ -214,6 +226,10 @@ fn one(
             if !gone.is_empty() {
                 course.standing.insert(uuid.to_owned(), why);
             }
+            // A try whose answer was lost may have been taken, and this is what another got.
+            let is_theirs = there && !before.is_named();
+            let back = if is_theirs { None } else { remote.event(uuid, Local::Left)? };
+            all.insert(uuid.to_owned(), back.map_or_else(|| before.clone(), |back| before.or_there(&state, &back)));
             return Ok(());
         }
     }
@@ -258,11 +274,19 @@ fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String,
     let Some(known) = all.get_mut(uuid) else { return Ok(()) };
     course.standing.remove(uuid);
     let before = known.clone();
+    if !before.is_named() {
+        if remote.has(uuid)? {
+            cannot(course, uuid, "a push was cut off, and what it sent of the event is not known".to_owned());
+        } else {
+            all.remove(uuid);
+        }
+        return Ok(());
+    }
     let at_s = before.sent_s.saturating_add(1).max(node.store.now_us() / 1_000_000);
     let mut event = before.nothing(uuid, at_s);
     let Some(fields) = event.get_mut("Event").and_then(Value::as_object_mut) else { return Ok(()) };
     let (mut state, gone) = before.next(fields, at_s);
-    match remote.send(uuid, &event)? {
+    match remote.send(uuid, remote.has(uuid)?, &event)? {
         Sent::Kept | Sent::Narrowed(_) => {
             let back = remote.event(uuid, Local::Left)?;
             verify((node, back.as_ref()), uuid, &gone, &before, &mut state, course);
@@ -297,9 +321,11 @@ fn beside((node, remote): (&Node, &Remote), all: &[Said], said: &mut BTreeMap<St
     }
     let mut told = serde_json::Map::new();
     for (kind, ours) in by_kind {
-        let went = send(remote, kind, &ours)?;
+        let mut went = Beside::default();
+        let sent = send(remote, kind, &ours, &mut went);
         let named: HashSet<&String> = went.named.iter().collect();
         said.extend(ours.iter().filter(|one| named.contains(&own(one))).map(|one| (own(one), There::of(one))));
+        sent?;
         told.insert(kind.to_owned(), went.sent.into());
         if let Some(why) = went.refused.first() {
             course.problems.push(json!({"event": null, "what": format!("{} {kind} refused", went.refused.len()), "why": why}));
@@ -325,23 +351,22 @@ fn beside((node, remote): (&Node, &Remote), all: &[Said], said: &mut BTreeMap<St
     Ok(told.into())
 }
 
-fn send(remote: &Remote, kind: &str, all: &[Said]) -> Result<Beside, Failure> {
+fn send(remote: &Remote, kind: &str, all: &[Said], went: &mut Beside) -> Result<(), Failure> {
     match kind {
-        "clusters" => return Ok(remote.send_clusters(all)?),
-        "analyst_data" => return Ok(remote.send_analyst_data(all)?),
+        "clusters" => return Ok(remote.send_clusters(all, went)?),
+        "analyst_data" => return Ok(remote.send_analyst_data(all, went)?),
         _ => {}
     }
-    let mut went = Beside::default();
     let mut events: BTreeMap<&str, Vec<&Said>> = BTreeMap::new();
     for one in all.iter().filter(|s| !s.event.is_empty()) {
         events.entry(&one.event).or_default().push(one);
     }
     for (event, ours) in events {
         if kind == "sightings" {
-            remote.send_sightings(event, &ours, &mut went)?;
+            remote.send_sightings(event, &ours, went)?;
         } else {
-            remote.send_proposals(event, &ours, &mut went)?;
+            remote.send_proposals(event, &ours, went)?;
         }
     }
-    Ok(went)
+    Ok(())
 }
