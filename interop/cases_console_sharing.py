@@ -13,8 +13,8 @@ import requests
 from stix2validator import ValidationOptions, validate_string
 
 from cases_console import CHARLIE, _house, _in, marking, words
-from cases_misp_beside import _event, _events, _pair, _Stubborn
-from cases_pymisp import BRAVO, same
+from cases_misp_beside import _event, _events, _note, _pair, _Stubborn
+from cases_pymisp import BRAVO, Counted, same
 from harness import require
 from node import PASSWORD, temporary
 from objects import TLP, V1, V2, an_id, bundle_file, text
@@ -112,7 +112,11 @@ def receipts(report):
         with alfa.serve() as far, bravo.serve() as served:
             for name, url in (("alfa", far.ready["misp"]), ("stubborn", stubborn.url)):
                 bravo("misp", "add", name, url, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+            writer = Counted(served.ready["misp"], bravo.token)
+            noted = [writer.add_note(_note(about, said, 3)) for about, said in ((event, "a note on the affair"), (part, "a note that stays"))]
+            for name in ("alfa", "stubborn"):
                 bravo("misp", "push", name)
+            require("a note on the affair" in json.dumps(_events(far, alfa.token)), "nor was this")
             require("affair.example" in json.dumps(_events(far, alfa.token)), "not there to begin with")
             owner = _in(served, {"owner": PASSWORD}, "owner")
             report_id = f"report--{event}"
@@ -124,10 +128,14 @@ def receipts(report):
                 same(_press(owner, owner.get(address), "/console/recall").status_code, 303, "recalled")
                 page = owner.get(address)
                 require("until the next push" in words(page), words(page)[:1200])
+                for note in noted:
+                    writer.delete_note(note)
                 same(owner.post("/recall/push", id=report_id, misp="alfa").status_code, 303, "taken back now")
                 said = words(owner.get(address))
                 require("seen gone at MISP alfa at 20" in said, said[:1200])
-                require("affair.example" not in json.dumps(_events(far, alfa.token, deleted=[0, 1])), "it stands there still")
+                there = json.dumps(_events(far, alfa.token, deleted=[0, 1]))
+                stands = [said for said in ("affair.example", "a note on the affair", "a note that stays") if said in there]
+                same(stands, ["a note that stays"], "what stands there")
                 require("stays.example" in json.dumps(_events(far, alfa.token)), "what was not recalled went too")
             with report.case("console receipts: a MISP that keeps it is named, with why"):
                 owner.post("/recall/push", id=report_id, misp="stubborn")

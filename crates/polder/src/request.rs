@@ -221,7 +221,7 @@ pub(crate) enum Request {
     },
     MispPush {
         name: String,
-        /// Only the event that has this UUID, or a part with it.
+        /// Only events that have this UUID or a part with it, and what is said about it.
         #[serde(default)]
         only: Option<String>,
     },

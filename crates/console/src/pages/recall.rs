@@ -193,8 +193,7 @@ fn at_misp<P>(asked: &Asked<'_, P>, id: &str, there: &There, in_view: bool) -> M
     }
 }
 
-/// Pushes to a MISP at which the object stands the event that it is, or is a part of, which takes it back there. What else lost its right with it goes with
-/// the next whole push.
+/// Pushes to a MISP at which the object stands the events that it is, or is a part of, and what is said about it, which takes it back there.
 pub(crate) fn push(asked: &Asked<'_, Tighten>) -> Answer {
     let (id, misp) = (asked.form("id"), asked.form("misp"));
     let told = asked.ask(json!({"do": "who-has", "id": id, "receipts": true}), &[])?;

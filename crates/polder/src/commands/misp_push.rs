@@ -90,7 +90,6 @@ pub(super) fn push(node: &Node, by: &str, (name, only): (&str, Option<&str>), pr
     let mut pages = |query: &polder_store::Query, form| page(node, &to, query, form);
     let mut view = reader.as_ref().map(|reader| View::new(reader, &mut pages));
     let mut course = Course { standing: server.standing.clone(), ..Course::default() };
-    let (offered, wanted) = events((node, &remote), (name, only), view.as_mut(), &server.pushed, &mut course, progress)?;
     if view.is_none() {
         let why = format!("recipient `{to}` is suspended or removed; nothing is sent to it");
         course.problems.push(json!({"event": null, "what": "not pushed", "why": why}));
@@ -98,17 +97,22 @@ pub(super) fn push(node: &Node, by: &str, (name, only): (&str, Option<&str>), pr
     let mut all = view.as_mut().map_or_else(|| Ok(Vec::new()), View::said_all).map_err(unwritten)?;
     // A proposal that was taken back stays, marked so; there it is to go.
     all.retain(|one| !one.is_deleted());
-    let is_meant = |uuid: &str| only.is_none_or(|only| only == uuid);
-    all.retain(|one| is_meant(one.fields.get("uuid").and_then(Value::as_str).unwrap_or_default()));
-    let (mut said, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = server.said.clone().into_iter().partition(|(uuid, _)| is_meant(uuid));
-    let went = beside((node, &remote), &all, &mut said, &mut course);
+    all.retain(|one| is_about(only, &one.event, &one.fields));
+    let (mut said, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        server.said.clone().into_iter().partition(|(_, there)| is_about(only, &there.event, &there.fields));
+    // Before the events: nobody takes back what is said about one that is no longer there for us.
+    let mut went = unsay((node, &remote), &all, &mut said, &mut course).map(|()| (0, 0));
+    if went.is_ok() {
+        went = events((node, &remote), (name, only), view.as_mut(), &server.pushed, &mut course, progress);
+    }
+    let went = went.and_then(|counts| Ok((counts, say(&remote, &all, &mut said, &mut course)?)));
     said.extend(rest);
     note(node, name, |s| {
         s.said = said;
         s.standing.clone_from(&course.standing);
         s.withdrawn.extend(course.receipts.clone());
     })?;
-    let beside = went?;
+    let ((offered, wanted), beside) = went?;
     let Course { kept, withdrawn, problems, .. } = course;
     note(node, name, |s| drop(s.last.insert("push".to_owned(), format!("{}, {kept} of {wanted} events", now(node)))))?;
     let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
@@ -116,6 +120,12 @@ pub(super) fn push(node: &Node, by: &str, (name, only): (&str, Option<&str>), pr
     let value =
         json!({"pushed": kept, "offered": offered, "wanted": wanted, "withdrawn": withdrawn, "beside": beside, "problems": problems, "seconds": seconds});
     Ok(Answer { value, bytes: None, exit })
+}
+
+/// Is what is said one that is meant, or said about it? Everything is, where none is named.
+fn is_about(only: Option<&str>, event: &str, fields: &serde_json::Map<String, Value>) -> bool {
+    let named = |key| fields.get(key).and_then(Value::as_str);
+    only.is_none_or(|only| only == event || [named("uuid"), named("object_uuid")].contains(&Some(only)))
 }
 
 /// Sends the events that the other side wants and takes back what may no longer be there; how many were offered, and how many wanted.
@@ -184,11 +194,7 @@ fn events(
     })();
     // Whatever became of the rest, what is there by our hand is not forgotten; what was never sent is.
     pushed.retain(|uuid, p| p.is_named() || before.contains_key(uuid));
-    note(node, name, |s| {
-        s.pushed = pushed;
-        s.standing.clone_from(&course.standing);
-        s.withdrawn.extend(course.receipts.clone());
-    })?;
+    note(node, name, |s| s.pushed = pushed)?;
     went.map(|()| (ours.len(), wanted.len()))
 }
 
@@ -306,32 +312,13 @@ fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String,
     Ok(())
 }
 
-/// Sends what is said besides: clusters, sightings, proposals, what analysts wrote; and takes back what may no longer be there.
-fn beside((node, remote): (&Node, &Remote), all: &[Said], said: &mut BTreeMap<String, There>, course: &mut Course) -> Result<Value, Failure> {
-    let own = |one: &Said| one.fields.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut by_kind: BTreeMap<&'static str, Vec<Said>> = BTreeMap::new();
-    for one in all {
-        let kind = match one.name.as_str() {
-            "Sighting" => "sightings",
-            "ShadowAttribute" => "proposals",
-            "GalaxyCluster" => "clusters",
-            _ => "analyst_data",
-        };
-        by_kind.entry(kind).or_default().push(one.clone());
-    }
-    let mut told = serde_json::Map::new();
-    for (kind, ours) in by_kind {
-        let mut went = Beside::default();
-        let sent = send(remote, kind, &ours, &mut went);
-        let named: HashSet<&String> = went.named.iter().collect();
-        said.extend(ours.iter().filter(|one| named.contains(&own(one))).map(|one| (own(one), There::of(one))));
-        sent?;
-        told.insert(kind.to_owned(), went.sent.into());
-        if let Some(why) = went.refused.first() {
-            course.problems.push(json!({"event": null, "what": format!("{} {kind} refused", went.refused.len()), "why": why}));
-        }
-    }
-    let seen: HashSet<String> = all.iter().map(own).collect();
+fn named(one: &Said) -> String {
+    one.fields.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Takes back what is said besides events and may no longer be there.
+fn unsay((node, remote): (&Node, &Remote), all: &[Said], said: &mut BTreeMap<String, There>, course: &mut Course) -> Result<(), Failure> {
+    let seen: HashSet<String> = all.iter().map(named).collect();
     let gone: Vec<(String, There)> = said.iter().filter(|(uuid, _)| !seen.contains(*uuid)).map(|(u, t)| (u.clone(), t.clone())).collect();
     course.standing.retain(|uuid, _| !said.contains_key(uuid));
     for (uuid, there) in gone {
@@ -346,6 +333,33 @@ fn beside((node, remote): (&Node, &Remote), all: &[Said], said: &mut BTreeMap<St
                 said.remove(&uuid);
                 course.receipts.insert(uuid, now(node));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is said besides events: clusters, sightings, proposals, what analysts wrote.
+fn say(remote: &Remote, all: &[Said], said: &mut BTreeMap<String, There>, course: &mut Course) -> Result<Value, Failure> {
+    let mut by_kind: BTreeMap<&'static str, Vec<Said>> = BTreeMap::new();
+    for one in all {
+        let kind = match one.name.as_str() {
+            "Sighting" => "sightings",
+            "ShadowAttribute" => "proposals",
+            "GalaxyCluster" => "clusters",
+            _ => "analyst_data",
+        };
+        by_kind.entry(kind).or_default().push(one.clone());
+    }
+    let mut told = serde_json::Map::new();
+    for (kind, ours) in by_kind {
+        let mut went = Beside::default();
+        let sent = send(remote, kind, &ours, &mut went);
+        let arrived: HashSet<&String> = went.named.iter().collect();
+        said.extend(ours.iter().map(|one| (named(one), There::of(one))).filter(|(uuid, _)| arrived.contains(uuid)));
+        sent?;
+        told.insert(kind.to_owned(), went.sent.into());
+        if let Some(why) = went.refused.first() {
+            course.problems.push(json!({"event": null, "what": format!("{} {kind} refused", went.refused.len()), "why": why}));
         }
     }
     Ok(told.into())
