@@ -17,6 +17,7 @@ import cases_bad
 import cases_clock
 import cases_console
 import cases_console_breaks
+import cases_console_edges
 import cases_console_guard
 import cases_console_sharing
 import cases_demo
@@ -93,6 +94,8 @@ def groups():
         found.append((f"console guard {part}", getattr(cases_console_guard, part), (), False))
     for part in ("guards", "tightening", "persons", "forms", "acts"):
         found.append((f"console breaks {part}", getattr(cases_console_breaks, part), (), False))
+    for part in ("not_now", "raising", "kept", "parts", "batches"):
+        found.append((f"console edges {part}", getattr(cases_console_edges, part), (), False))
     for part in ("recall", "receipts", "wider", "forms", "lists", "beside", "live"):
         found.append((f"console sharing {part}", getattr(cases_console_sharing, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))

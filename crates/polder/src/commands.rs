@@ -13,6 +13,7 @@ mod misp;
 mod misp_feed;
 mod misp_push;
 pub(crate) mod misp_sync;
+mod parts;
 pub(crate) mod people;
 mod rules;
 mod sharing;

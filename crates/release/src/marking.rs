@@ -448,4 +448,19 @@ mod tests {
             assert_eq!(of_text(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn an_audience_alone_is_an_audience() {
+        let plain = audience_definition("alfa", &BTreeSet::from([Principal::Member("bravo".into())]));
+        assert_eq!(audience_of(&plain), Some(BTreeSet::from([Principal::Member("bravo".into())])));
+        let with = |key: &str, value: Value| {
+            let mut more = plain.clone();
+            more[key] = value;
+            more
+        };
+        for name in ["TLP:RED", "tlp red", "\u{ff34}\u{ff2c}\u{ff30}\u{ff1a}\u{ff32}\u{ff25}\u{ff24}", "PAP:RED"] {
+            assert_eq!(audience_of(&with("name", name.into())), None, "{name} says a level, too");
+        }
+        assert_eq!(audience_of(&with("definition", serde_json::json!({"statement": "said"}))), None);
+    }
 }

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use polder_release::{Alliance, Kind, LabelVerdict, Member, Origin, Policy, Principal, Recipient, Verdict, test_label};
+use polder_release::{Alliance, Kind, LabelVerdict, Level, Member, Origin, Policy, Principal, Recipient, Verdict, predefined, test_label};
 use polder_stix::Id;
 use polder_stix::time::Version;
 use polder_store::{Explained, Prepared, Rehearsal, RowView};
 use serde_json::{Value, json};
 
+use super::parts::{self, Kept};
 use super::sharing::known_rows;
 use crate::failure::Failure;
 use crate::node::Node;
@@ -52,9 +53,19 @@ fn gains(
     let (own, policy) = (directory.owner(), directory.policy()?);
     let tried = trial.explain(id, own)?;
     let latest = tried.iter().filter(|e| *e.row.source == *source).max_by_key(|e| (e.row.version.map(Version::ns), e.row.row));
-    let text = latest.and_then(|e| trial.bytes_of(e.row.row)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let is = Text::of(&latest.and_then(|e| trial.bytes_of(e.row.row)).unwrap_or_default());
+    let was = |row: u32| Ok::<Value, Failure>(Text::of(&node.store.row_bytes(row, false)?).object);
     let gives_more = |before: &[Explained], after: &[Explained]| {
-        after.iter().filter(|e| *e.row.source == *source).any(|a| !before.iter().any(|b| gives_as_much(b, a, &text)))
+        for a in after.iter().filter(|e| *e.row.source == *source) {
+            let mut has = false;
+            for b in before {
+                has = has || gives_as_much(b, a, &is, &was)?;
+            }
+            if !has {
+                return Ok::<bool, Failure>(true);
+            }
+        }
+        Ok(false)
     };
     // When what a part is marked with begins or ends, the part does.
     let mut parts_move = Vec::new();
@@ -69,12 +80,12 @@ fn gains(
         if before.is_empty() {
             continue;
         }
-        let mut gains = gives_more(&before, &after);
+        let mut gains = gives_more(&before, &after)?;
         let opens = after.iter().filter_map(|e| e.row.label.terms()?.not_before_us);
         let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
         let times: BTreeSet<i64> = opens.chain(closes).chain(parts_move.iter().copied()).filter(|t| *t > now_us).collect();
         for at_us in times {
-            gains = gains || gives_more(&known(at_us)?, &trial.explain_at(id, recipient, at_us)?);
+            gains = gains || gives_more(&known(at_us)?, &trial.explain_at(id, recipient, at_us)?)?;
         }
         if gains {
             rows.push(json!({"id": id.to_string(), "recipient": recipient}));
@@ -93,16 +104,41 @@ fn gains(
     Ok(rows)
 }
 
+/// The text of a version, and what it says.
+struct Text {
+    text: String,
+    object: Value,
+}
+
+impl Text {
+    fn of(bytes: &[u8]) -> Self {
+        Self { object: serde_json::from_slice(bytes).unwrap_or_default(), text: String::from_utf8_lossy(bytes).into_owned() }
+    }
+}
+
 /// Does the one give a recipient at least what the other, with this text, gives? What is taken out for a marking, or because it leads to an object, is taken
 /// out of both, or no longer there to be taken out.
-fn gives_as_much(one: &Explained, other: &Explained, text: &str) -> bool {
-    let removes_no_more = || {
-        let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
-        one.removed_for.iter().all(|m| other.removed_for.contains(m))
-            && one.removed_references.iter().all(|id| other.removed_references.contains(id) || !text.contains(&id.to_string()))
-            && (!mine.author || theirs.author || !text.contains("created_by_ref"))
-    };
-    !other.judgement.permits() || (one.judgement.permits() && (one.judgement.verdict == Verdict::Release || removes_no_more()))
+fn gives_as_much(one: &Explained, other: &Explained, is: &Text, was: &dyn Fn(u32) -> Result<Value, Failure>) -> Result<bool, Failure> {
+    if !other.judgement.permits() {
+        return Ok(true);
+    }
+    if !one.judgement.permits() || one.judgement.verdict == Verdict::Release {
+        return Ok(one.judgement.permits());
+    }
+    let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
+    let leads_no_further = one.removed_references.iter().all(|id| other.removed_references.contains(id) || !is.text.contains(&id.to_string()))
+        && (!mine.author || theirs.author || !is.text.contains("created_by_ref"));
+    if !leads_no_further || mine.granular.is_empty() || one.row.row == other.row.row {
+        return Ok(leads_no_further && (one.row.row != other.row.row || mine.granular.iter().all(|n| theirs.granular.contains(n))));
+    }
+    let kept = cut(other);
+    Ok(!parts::shows(&was(one.row.row)?, &is.object, &cut(one), &|place| kept.covers(place)))
+}
+
+/// What is cut out of a copy for its marking.
+fn cut(e: &Explained) -> Kept {
+    let marks = e.judgement.removal.granular.iter().filter_map(|n| e.row.granular.get(usize::try_from(*n).ok()?));
+    Kept::of(marks.flat_map(|(_, selectors)| selectors.iter()).map(|s| &**s))
 }
 
 /// Whom the marking that is tried permits, or would permit with a part of it, and no marking that is known here does; whatever else keeps it from them now,
@@ -145,36 +181,34 @@ fn whoever<'e>(policy: &Policy, marked: impl Iterator<Item = &'e Explained>) -> 
     (alliance, all)
 }
 
-/// Is a part that is marked for itself no longer so, or does its mark point at something else by now?
+/// Is a part that is marked for itself no longer so, or less so?
 fn shows_a_part(node: &Node, trial: &Rehearsal<'_>, before: &[Explained], after: &[&Explained]) -> Result<bool, Failure> {
     let latest = |e: &&Explained| (e.row.version.map(Version::ns), e.row.row);
     let Some(next) = after.iter().copied().max_by_key(latest) else { return Ok(false) };
     let Some(last) = before.iter().filter(|e| e.row.source == next.row.source).max_by_key(latest) else { return Ok(false) };
-    let parts = |e: &Explained| {
-        let pairs = e.row.granular.iter().flat_map(|(marking, selectors)| selectors.iter().map(move |s| (marking.clone(), s.clone())));
-        pairs.collect::<BTreeSet<_>>()
-    };
-    if last.row.row == next.row.row || parts(last).is_empty() {
+    if last.row.row == next.row.row || last.row.granular.is_empty() {
         return Ok(false);
     }
-    let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
-    let (was, is) = (read(node.store.row_bytes(last.row.row, false)?), trial.bytes_of(next.row.row).map(read).unwrap_or_default());
-    // A part that is gone needs no mark.
-    let unmarked = |pair: &(Id, Box<str>)| !parts(next).contains(pair) && selected(&is, &pair.1).is_some();
-    if parts(last).iter().any(unmarked) {
-        return Ok(true);
-    }
-    // The same place of a list may hold something else in another version.
-    let moved = |(_, selector): &(Id, Box<str>)| selector.contains(".[") && selected(&was, selector) != selected(&is, selector);
-    Ok(parts(last).iter().any(moved))
+    let (was, is) = (Text::of(&node.store.row_bytes(last.row.row, false)?).object, Text::of(&trial.bytes_of(next.row.row).unwrap_or_default()).object);
+    let marks = |e: &Explained, is_meant: &dyn Fn(&Id) -> bool| {
+        Kept::of(e.row.granular.iter().filter(|(marking, _)| is_meant(marking)).flat_map(|(_, selectors)| selectors.iter()).map(|s| &**s))
+    };
+    let markings: BTreeSet<&Id> = last.row.granular.iter().map(|(marking, _)| marking).collect();
+    Ok(markings.into_iter().any(|marking| {
+        let kept = marks(next, &|m| keeps_as_much(m, marking));
+        let whole = predefined(marking).is_some_and(|level| reaches_no_further(next, level));
+        !whole && parts::shows(&was, &is, &marks(last, &|m| m == marking), &|place| kept.covers(place))
+    }))
 }
 
-/// What a selector selects (STIX 2.1 section 7.2.3.1).
-fn selected<'v>(object: &'v Value, selector: &str) -> Option<&'v Value> {
-    selector.split('.').try_fold(object, |value, step| match step.strip_prefix('[').and_then(|s| s.strip_suffix(']')) {
-        Some(index) => value.get(index.parse::<usize>().ok()?),
-        None => value.get(step),
-    })
+/// Does the one marking keep a part from everybody from whom the other keeps it?
+fn keeps_as_much(one: &Id, other: &Id) -> bool {
+    one == other || predefined(one).zip(predefined(other)).is_some_and(|(one, other)| one >= other)
+}
+
+/// Is all of a copy marked with a level or a stricter one?
+fn reaches_no_further(e: &Explained, level: Level) -> bool {
+    e.row.label.terms().is_some_and(|t| !t.tlp.is_empty() && t.tlp.values().all(|binding| binding.reach.is_some_and(|reach| reach >= level)))
 }
 
 /// What definitions that are tried would open: of the objects that carry them, whom that would give more.
