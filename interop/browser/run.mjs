@@ -276,12 +276,12 @@ await test("browser: one press suspends", async () => {
   const page = await as("analyst");
   await page.at("/board");
   await page.click("button[aria-label='Suspend zulu']");
-  expect((await page.locator("tr", { hasText: "zulu" }).innerText()).includes("suspended"), "the board");
+  expect((await page.locator("#board tr", { hasText: "zulu" }).innerText()).includes("suspended"), "the board");
   expect((await page.locator("button[aria-label='Resume zulu']").count()) === 0, "an analyst may resume");
   const owner = await as("owner");
   await owner.at("/board");
   await owner.click("button[aria-label='Resume zulu']");
-  expect((await owner.locator("tr", { hasText: "zulu" }).innerText()).includes("receives"), "resumed");
+  expect((await owner.locator("#board tr", { hasText: "zulu" }).innerText()).includes("receives"), "resumed");
 });
 
 await test("browser: graph and matrix, with their files", async () => {
@@ -316,6 +316,7 @@ await test("browser: a page stays current, and tells nothing but that something 
   // Somebody asks, and the board says so.
   await page.at("/board");
   await page.waitForSelector("html[data-watching]", { state: "attached" });
+  await page.waitForFunction(() => [...document.querySelectorAll("#withheld-from td")].every((td) => /\d+ of \d+ withheld/.test(td.innerText)));
   const before = await page.locator("#board tr", { hasText: "charlie" }).first().innerText();
   const who = node("alfa").users.find((u) => u.user === "charlie");
   await fetch(`${node("alfa").api_root}collections/`, { headers: { accept: "application/taxii+json;version=2.1", authorization: `Bearer ${who.token}` } });
