@@ -65,16 +65,16 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
 fn withheld_all<P>(asked: &Asked<'_, P>, all: &[Recipient]) -> Markup {
     html! {
         h2 { "Withheld" }
-        p.quiet { "Of what you may have yourself, counted when this page was opened." }
+        p.quiet { "Of what you may have yourself, counted when this page was opened, with the reason that keeps most of it." }
         div.wide tabindex="0" role="region" aria-label="withheld" id="withheld-from" {
             table {
-                thead { tr { th scope="col" { "Recipient" } th scope="col" { "Withheld, and most often why" } } }
+                thead { tr { th scope="col" { "Recipient" } th scope="col" { "Withheld" } } }
                 tbody {
                     @for one in all.iter().filter(|one| *one.id != *asked.person.recipient) {
                         @let place = format!("/console/board/{}", one.id);
                         tr {
                             th scope="row" { (cut(&one.id)) }
-                            td hx-get=(place) hx-select="#withheld" hx-trigger="revealed" hx-sync="closest tbody:queue all" { a href=(place) { "count" } }
+                            td hx-get=(place) hx-select=".kept-back" hx-trigger="revealed" hx-sync="closest tbody:queue all" { a href=(place) { "count" } }
                         }
                     }
                 }
@@ -171,7 +171,7 @@ fn summary(verdicts: &serde_json::Map<String, Value>, because: &serde_json::Map<
     html! {
         h2 { "Of what you may have yourself" }
         p.quiet { "Counted over your own view: what you may not have is not counted." }
-        (withheld(verdicts, because))
+        p { (withheld(verdicts, because)) }
         (bars(verdicts))
         @if !because.is_empty() {
             h2 { "Why the rest stays" }
@@ -183,13 +183,13 @@ fn summary(verdicts: &serde_json::Map<String, Value>, because: &serde_json::Map<
     }
 }
 
-/// How many are withheld, and the reason that keeps most of them.
+/// How many are withheld, those that wait for a person too, and the reason that keeps most of them.
 fn withheld(verdicts: &serde_json::Map<String, Value>, because: &serde_json::Map<String, Value>) -> Markup {
     let number = |value: &Value| value.as_u64().unwrap_or_default();
-    let kept = verdicts.get("withhold").map(number).unwrap_or_default();
+    let kept: u64 = ["withhold", "hold"].iter().filter_map(|verdict| verdicts.get(*verdict)).map(number).sum();
     let most = because.iter().max_by_key(|(_, count)| number(count));
     html! {
-        p id="withheld" { (kept) " of " (verdicts.values().map(number).sum::<u64>()) " withheld" @if let (Some((reason, count)), true) = (most, kept > 0) { ": " (shown(reason)) " (" (count) ")" } }
+        span.kept-back { (kept) " of " (verdicts.values().map(number).sum::<u64>()) " withheld" @if let (Some((reason, count)), true) = (most, kept > 0) { ": " (shown(reason)) " (" (count) ")" } }
     }
 }
 

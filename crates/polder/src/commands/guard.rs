@@ -2,7 +2,9 @@
 //!
 //! The rule: a version gives more if anybody would get more of the object by it, or would as soon as nothing else keeps it back.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use polder_release::{Alliance, Kind, LabelVerdict, Level, Member, Origin, Policy, Principal, Recipient, Verdict, predefined, test_label};
 use polder_stix::Id;
@@ -54,7 +56,7 @@ fn gains(
     let tried = trial.explain(id, own)?;
     let latest = tried.iter().filter(|e| *e.row.source == *source).max_by_key(|e| (e.row.version.map(Version::ns), e.row.row));
     let is = Text::of(&latest.and_then(|e| trial.bytes_of(e.row.row)).unwrap_or_default());
-    let was = |row: u32| Ok::<Value, Failure>(Text::of(&node.store.row_bytes(row, false)?).object);
+    let was = Texts { node, read: RefCell::default() };
     let gives_more = |before: &[Explained], after: &[Explained]| {
         for a in after.iter().filter(|e| *e.row.source == *source) {
             let mut has = false;
@@ -116,9 +118,26 @@ impl Text {
     }
 }
 
+/// What rows say, each read once: recipients by the hundred ask about the same few.
+struct Texts<'n> {
+    node: &'n Node,
+    read: RefCell<HashMap<u32, Rc<Value>>>,
+}
+
+impl Texts<'_> {
+    fn of(&self, row: u32) -> Result<Rc<Value>, Failure> {
+        if let Some(object) = self.read.borrow().get(&row) {
+            return Ok(Rc::clone(object));
+        }
+        let object = Rc::new(Text::of(&self.node.store.row_bytes(row, false)?).object);
+        self.read.borrow_mut().insert(row, Rc::clone(&object));
+        Ok(object)
+    }
+}
+
 /// Does the one give a recipient at least what the other, with this text, gives? What is taken out for a marking, or because it leads to an object, is taken
 /// out of both, or no longer there to be taken out.
-fn gives_as_much(one: &Explained, other: &Explained, is: &Text, was: &dyn Fn(u32) -> Result<Value, Failure>) -> Result<bool, Failure> {
+fn gives_as_much(one: &Explained, other: &Explained, is: &Text, was: &Texts<'_>) -> Result<bool, Failure> {
     if !other.judgement.permits() {
         return Ok(true);
     }
@@ -132,7 +151,7 @@ fn gives_as_much(one: &Explained, other: &Explained, is: &Text, was: &dyn Fn(u32
         return Ok(leads_no_further && (one.row.row != other.row.row || mine.granular.iter().all(|n| theirs.granular.contains(n))));
     }
     let kept = cut(other);
-    Ok(!parts::shows(&was(one.row.row)?, &is.object, &cut(one), &|place| kept.covers(place)))
+    Ok(!parts::shows(was.of(one.row.row)?.as_ref(), &is.object, &cut(one), &|place| kept.covers(place)))
 }
 
 /// What is cut out of a copy for its marking.
