@@ -3,6 +3,7 @@
 Rule: a proxy hands everything on to a real node and loses only the answers; what is there is read from that node.
 """
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -47,6 +48,22 @@ class _Losing(Answering):
         return reply.status_code, passed, reply.content
 
 
+@contextlib.contextmanager
+def _way(home, served, bravo):
+    """Bravo's way to the node that is served."""
+    way = _Losing(served.ready["misp"])
+    bravo("misp", "add", "alfa", way.misp, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+    try:
+        yield way
+    finally:
+        way.close()
+
+
+def _brought(home, node, *documents):
+    (home / "brought.json").write_text(json.dumps(documents))
+    node.importing(home / "brought.json")
+
+
 def lost(report):
     """What was sent and not acknowledged is sent again, and withdrawn when it may no longer be there."""
     ways = [
@@ -59,28 +76,24 @@ def lost(report):
             alfa, bravo = _pair(home)
             uuid = f"5f0d0070-0000-4000-8000-00000000000{n}"
             document = _event(uuid, "secret affair", [("affair.example", 5)], **_MADE_BY)
-            (home / "a.json").write_text(json.dumps(document))
-            bravo.importing(home / "a.json")
-            with alfa.serve() as served:
-                way = _Losing(served.ready["misp"])
-                bravo("misp", "add", "alfa", way.misp, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+            _brought(home, bravo, document)
+            with alfa.serve() as served, _way(home, served, bravo) as way:
                 with report.case(f"misp lost: {what} is lost, and the event is taken back all the same"):
                     way.losing = [[place, times, status]]
                     done = bravo("misp", "push", "alfa", "--json", ok=None)
                     require(way.lost and done.code != 0, f"nothing was lost: {done.brief()}")
                     require("affair.example" in json.dumps(_events(served, alfa.token)), "it did not arrive")
                     document["Event"].update({"distribution": "0", "timestamp": "1780000500"})
-                    (home / "b.json").write_text(json.dumps(document))
-                    bravo.importing(home / "b.json")
+                    _brought(home, bravo, document)
                     told = bravo("misp", "push", "alfa", "--json", ok=None).json()
                     there = json.dumps(_events(served, alfa.token, deleted=[0, 1]))
                     require("affair" not in there and told["withdrawn"] == 1, f"{told} {there[:1000]}")
                 with report.case(f"misp lost: {what} is lost once, and there is nothing more to do after it"):
                     told = bravo("misp", "push", "alfa", "--json").json()
                     require(not told["problems"] and told["withdrawn"] == 0 and told["pushed"] == 0, f"{told}")
-                way.close()
     _part(report)
-    _killed(report)
+    for meanwhile in ("it is sent again", "it may no longer be there"):
+        _killed(report, meanwhile)
 
 
 def _part(report):
@@ -93,13 +106,10 @@ def _part(report):
             for one in document["Event"]["Attribute"]:
                 one.update({"distribution": levels.get(one["value"].split(".")[0], one["distribution"]), "timestamp": str(at_s)})
             document["Event"]["timestamp"] = str(at_s)
-            (home / "a.json").write_text(json.dumps(document))
-            bravo.importing(home / "a.json")
+            _brought(home, bravo, document)
 
         again(1780000000)
-        with alfa.serve() as served, bravo.serve() as own:
-            way = _Losing(served.ready["misp"])
-            bravo("misp", "add", "alfa", way.misp, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+        with alfa.serve() as served, bravo.serve() as own, _way(home, served, bravo) as way:
             bravo("misp", "push", "alfa")
             with report.case("misp lost: the answer to a change is lost, and both what it brought and what it took away go when they must"):
                 again(1780000500, first="0", second="5")
@@ -120,30 +130,20 @@ def _part(report):
                 told = bravo("misp", "push", "alfa", "--json").json()
                 there = json.dumps(_events(served, alfa.token, deleted=[0, 1]))
                 require("a secret note" not in there and told["withdrawn"] == 1, f"{told} {there[:1500]}")
-            way.close()
 
 
-def _killed(report):
-    for meanwhile in ("it is sent again", "it may no longer be there"):
-        _cut_off(report, meanwhile)
-
-
-def _cut_off(report, meanwhile):
+def _killed(report, meanwhile):
     with temporary() as home:
         alfa, bravo = _pair(home)
         uuid, told_of = "5f0d0072-0000-4000-8000-000000000001", "5f0d0072-0000-4000-8000-000000000002"
         documents = [_event(u, "secret affair", [(f"affair{u[-1]}.example", 5)], **_MADE_BY) for u in (uuid, told_of)]
-        (home / "a.json").write_text(json.dumps(documents))
-        bravo.importing(home / "a.json")
+        _brought(home, bravo, *documents)
 
         def narrow(one, at_s):
             one["Event"].update({"distribution": "0", "timestamp": str(at_s)})
-            (home / "b.json").write_text(json.dumps(one))
-            bravo.importing(home / "b.json")
+            _brought(home, bravo, one)
 
-        with alfa.serve() as served:
-            way = _Losing(served.ready["misp"])
-            bravo("misp", "add", "alfa", way.misp, "--key-file", home / "k", "--source", "from-alfa", "--to", "alfa-misp")
+        with alfa.serve() as served, _way(home, served, bravo) as way:
             with report.case(f"misp lost: a push is killed after an event arrived; before the next one, {meanwhile}"):
                 way.let, way.losing = threading.Event(), [["POST /misp/events/add", 1, "wait"]]
                 child = subprocess.Popen([binary(), "--dir", bravo.dir, "misp", "push", "alfa"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -168,4 +168,3 @@ def _cut_off(report, meanwhile):
                     narrow(arrived, 1780000600)
                     told = bravo("misp", "push", "alfa", "--json", ok=(5,)).json()
                     same([(p["event"], p["what"]) for p in told["problems"]], [(sent, "cannot be withdrawn")], "what nobody can know is told")
-            way.close()

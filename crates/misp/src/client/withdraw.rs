@@ -40,7 +40,7 @@ impl Pushed {
 
     /// Is it known what was sent? Only then can it be taken back.
     #[must_use]
-    pub fn is_named(&self) -> bool {
+    pub fn is_known(&self) -> bool {
         *self != Self::unseen(self.sent_s)
     }
 
@@ -271,6 +271,6 @@ mod tests {
         let back = |uuid: &str| json!({"Event": {"Attribute": [{"uuid": uuid}]}});
         assert_eq!(old.or_there(&new, &back("b")).parts.len(), 2);
         assert_eq!(old.or_there(&new, &back("c")).parts.keys().collect::<Vec<_>>(), ["a"]);
-        assert!(!Pushed::unseen(7).is_named() && old.is_named());
+        assert!(!Pushed::unseen(7).is_known() && old.is_known());
     }
 }

@@ -147,11 +147,11 @@ fn gives_as_much(one: &Explained, other: &Explained, is: &Text, was: &Texts<'_>)
     let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
     let leads_no_further = one.removed_references.iter().all(|id| other.removed_references.contains(id) || !is.text.contains(&id.to_string()))
         && (!mine.author || theirs.author || !is.text.contains("created_by_ref"));
-    if !leads_no_further || mine.granular.is_empty() || one.row.row == other.row.row {
-        return Ok(leads_no_further && (one.row.row != other.row.row || mine.granular.iter().all(|n| theirs.granular.contains(n))));
+    if !leads_no_further || one.row.row == other.row.row {
+        return Ok(leads_no_further && mine.granular.iter().all(|n| theirs.granular.contains(n)));
     }
     let kept = cut(other);
-    Ok(!parts::shows(was.of(one.row.row)?.as_ref(), &is.object, &cut(one), &|place| kept.covers(place)))
+    Ok(mine.granular.is_empty() || !parts::shows(was.of(one.row.row)?.as_ref(), &is.object, &cut(one), &|place| kept.covers(place)))
 }
 
 /// What is cut out of a copy for its marking.

@@ -101,11 +101,9 @@ pub(super) fn push(node: &Node, by: &str, (name, only): (&str, Option<&str>), pr
     let (mut said, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
         server.said.clone().into_iter().partition(|(_, there)| is_about(only, &there.event, &there.fields));
     // Before the events: nobody takes back what is said about one that is no longer there for us.
-    let mut went = unsay((node, &remote), &all, &mut said, &mut course).map(|()| (0, 0));
-    if went.is_ok() {
-        went = events((node, &remote), (name, only), view.as_mut(), &server.pushed, &mut course, progress);
-    }
-    let went = went.and_then(|counts| Ok((counts, say(&remote, &all, &mut said, &mut course)?)));
+    let went = unsay((node, &remote), &all, &mut said, &mut course)
+        .and_then(|()| events((node, &remote), (name, only), view.as_mut(), &server.pushed, &mut course, progress))
+        .and_then(|counts| Ok((counts, say(&remote, &all, &mut said, &mut course)?)));
     said.extend(rest);
     note(node, name, |s| {
         s.said = said;
@@ -193,7 +191,7 @@ fn events(
         gone.iter().try_for_each(|uuid| withdraw(node, remote, uuid, &mut pushed, course))
     })();
     // Whatever became of the rest, what is there by our hand is not forgotten; what was never sent is.
-    pushed.retain(|uuid, p| p.is_named() || before.contains_key(uuid));
+    pushed.retain(|uuid, p| p.is_known() || before.contains_key(uuid));
     note(node, name, |s| s.pushed = pushed)?;
     went.map(|()| (ours.len(), wanted.len()))
 }
@@ -233,7 +231,7 @@ fn one(
                 course.standing.insert(uuid.to_owned(), why);
             }
             // A try whose answer was lost may have been taken, and this is what another got.
-            let is_theirs = there && !before.is_named();
+            let is_theirs = there && !before.is_known();
             let back = if is_theirs { None } else { remote.event(uuid, Local::Left)? };
             all.insert(uuid.to_owned(), back.map_or_else(|| before.clone(), |back| before.or_there(&state, &back)));
             return Ok(());
@@ -280,7 +278,7 @@ fn withdraw(node: &Node, remote: &Remote, uuid: &str, all: &mut BTreeMap<String,
     let Some(known) = all.get_mut(uuid) else { return Ok(()) };
     course.standing.remove(uuid);
     let before = known.clone();
-    if !before.is_named() {
+    if !before.is_known() {
         if remote.has(uuid)? {
             cannot(course, uuid, "a push was cut off, and what it sent of the event is not known".to_owned());
         } else {
