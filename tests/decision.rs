@@ -207,6 +207,7 @@ fn steps(world: &[oracle::Event]) -> Vec<Step> {
         oracle::What::SetDefault { source: of, default } => Do::Default { source: source(&of), default },
         oracle::What::Pin(definition) => Do::Pin(definition),
         oracle::What::Overlay { source: of, object, level, .. } => Do::Overlay { source: source(&of), object, level },
+        oracle::What::Lift { source: of, object, left } => Do::Lift { source: source(&of), object, left },
         oracle::What::Grant { recipient, row: number } => Do::Grant { recipient, row: row(number) },
         oracle::What::Remove { rows } => Do::Remove(rows.into_iter().map(row).collect()),
     };

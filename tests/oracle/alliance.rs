@@ -73,6 +73,10 @@ pub(crate) fn overlay(source: &str, level: Level) -> What {
     What::Overlay { source: source.to_owned(), object: INDICATOR.to_owned(), level: Some(level), audience: None }
 }
 
+pub(crate) fn lift(source: &str, left: Option<Level>) -> What {
+    What::Lift { source: source.to_owned(), object: INDICATOR.to_owned(), left }
+}
+
 pub(crate) fn indicator(markings: &[&str]) -> Value {
     let object = json!({
         "type": "indicator", "spec_version": "2.1", "id": INDICATOR, "created": FIRST, "modified": FIRST,

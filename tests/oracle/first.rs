@@ -2,7 +2,7 @@
 //! The rule: the expected column is written by hand from the sentence, never from an answer.
 
 use super::alliance::*;
-use super::{Event, Verdict, What, rules};
+use super::{Event, Level, Verdict, What, rules};
 
 /// The moment at which every sentence is asked: 2026-01-01T00:00:00Z.
 pub(crate) const NOW_US: i64 = 1_767_225_600_000_000;
@@ -91,6 +91,15 @@ fn versions() -> Vec<Sentence> {
         "an overlay tightens": vec![own(vec![indicator(&[GREEN])]), overlay("own", STRICT_LEVEL)], "bravo" 0 => Withhold;
         "an overlay is for its source": vec![own(vec![indicator(&[GREEN])]), overlay("feed", STRICT_LEVEL)],
             "bravo" 0 => Release;
+        "an overlay that is lifted counts no more":
+            vec![own(vec![indicator(&[GREEN])]), overlay("own", STRICT_LEVEL), lift("own", None)], "bravo" 0 => Release;
+        "a level that a lift leaves still counts":
+            vec![own(vec![indicator(&[GREEN])]), overlay("own", STRICT_LEVEL), lift("own", Some(Level::Red))], "bravo" 0 => Withhold;
+        "a lift is for its source":
+            vec![own(vec![indicator(&[GREEN])]), overlay("own", STRICT_LEVEL), lift("feed", None)], "bravo" 0 => Withhold;
+        "a lift leaves what the versions say": vec![own(vec![indicator(&[RED])]), lift("own", None)], "bravo" 0 => Withhold;
+        "an overlay after a lift tightens again":
+            vec![own(vec![indicator(&[GREEN])]), lift("own", None), overlay("own", STRICT_LEVEL)], "bravo" 0 => Withhold;
     }
 }
 

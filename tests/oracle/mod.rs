@@ -135,6 +135,7 @@ pub(crate) enum What {
     SetDefault { source: String, default: Option<DefaultLabel> },
     Pin(Value),
     Overlay { source: String, object: String, level: Option<Level>, audience: Option<Audience> },
+    Lift { source: String, object: String, left: Option<Level> },
     Grant { recipient: String, row: usize },
     Remove { rows: Vec<usize> },
 }

@@ -119,6 +119,10 @@ impl World {
             What::Overlay { source, object, level, audience } => {
                 self.overlays.push(Overlay { source, object, level, audience });
             }
+            What::Lift { source, object, left } => {
+                self.overlays.retain(|overlay| overlay.source != source || overlay.object != object);
+                self.overlays.extend(left.map(|level| Overlay { source, object, level: Some(level), audience: None }));
+            }
             What::Grant { recipient, row } => {
                 if let Some(target) = self.rows.get(row).filter(|row| row.live) {
                     let covers = label::effective(self, target).opaque;

@@ -47,7 +47,7 @@ fn alter(random: &mut Random, what: &mut Do) {
             }
         }
         Do::Pin(definition_of) => *definition_of = definition(random),
-        Do::Overlay { object, .. } => *object = super::IDS[random.below(super::IDS.len())].to_owned(),
+        Do::Overlay { object, .. } | Do::Lift { object, .. } => *object = super::IDS[random.below(super::IDS.len())].to_owned(),
         Do::Grant { recipient, .. } | Do::Poll(recipient) => {
             *recipient = (*random.pick(&["bravo", "charlie", "echo", "p-charlie", "public"])).to_owned();
         }

@@ -121,6 +121,7 @@ impl Node {
                 assert!(level.is_some() != audience.is_some(), "the store's overlays raise a level or keep in the house");
                 Act::Overlay(id(&object), source.into(), level.map_or(Tightening::House, |level| Tightening::Level(to_level(level))))
             }
+            What::Lift { source, object, left } => Act::Lift(id(&object), source.into(), left.map(to_level)),
             What::Grant { recipient, row } => Act::Grant(u32::try_from(row).unwrap(), recipient.into()),
             What::Remove { rows } => Act::Remove(rows.into_iter().map(|row| u32::try_from(row).unwrap()).collect()),
         };

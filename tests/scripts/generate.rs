@@ -104,10 +104,11 @@ fn act(random: &mut Random, here: &mut Directory, brought: &[RowRef]) -> Do {
     match random.below(100) {
         0..52 => Do::Commit { source: source(random), objects: objects(random) },
         52..58 => Do::Pin(definition(random)),
-        58..64 => Do::Overlay { source: source(random), object: (*random.pick(&IDS)).to_owned(), level: (!random.percent(30)).then(|| *random.pick(&LEVELS)) },
-        64..70 => Do::Grant { recipient: recipient(random), row: random.pick(brought).clone() },
-        70..77 => Do::Remove(random.some(brought, 1, 2)),
-        77..83 => Do::Default { source: random.below(sources().len()), default: default(random) },
+        58..61 => Do::Lift { source: source(random), object: (*random.pick(&IDS)).to_owned(), left: random.percent(30).then(|| *random.pick(&LEVELS)) },
+        61..67 => Do::Overlay { source: source(random), object: (*random.pick(&IDS)).to_owned(), level: (!random.percent(30)).then(|| *random.pick(&LEVELS)) },
+        67..72 => Do::Grant { recipient: recipient(random), row: random.pick(brought).clone() },
+        72..78 => Do::Remove(random.some(brought, 1, 2)),
+        78..83 => Do::Default { source: random.below(sources().len()), default: default(random) },
         83..89 => {
             change(random, here);
             Do::Directory(here.clone())

@@ -44,6 +44,11 @@ pub(crate) enum Do {
         /// None: it stays in the house.
         level: Option<Level>,
     },
+    Lift {
+        source: usize,
+        object: String,
+        left: Option<Level>,
+    },
     Grant {
         recipient: String,
         row: RowRef,
@@ -128,6 +133,10 @@ fn lower(what: &Do, events: &[Event], commits: &[u32]) -> Option<What> {
             oracle::places(events).iter().find(|place| place.id == *object)?;
             let house = Audience { members: ["alpha".to_owned()].into(), ..Audience::default() };
             What::Overlay { source: name(*source)?, object: object.clone(), level: *level, audience: level.is_none().then_some(house) }
+        }
+        Do::Lift { source, object, left } => {
+            oracle::places(events).iter().find(|place| place.id == *object)?;
+            What::Lift { source: name(*source)?, object: object.clone(), left: *left }
         }
         Do::Grant { recipient, row } => {
             let known = |event: &Event| matches!(&event.what, What::SetDirectory(it) if it.recipients.iter().any(|r| r.id == *recipient));

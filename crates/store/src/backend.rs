@@ -81,13 +81,13 @@ pub enum Record {
         /// The opaque ids it covers, separated by spaces.
         ids: String,
     },
-    /// A person's tightening of one object of one source.
+    /// A person's tightening of one object of one source, or the lift of those before it.
     Overlay {
         /// The object.
         object: u32,
         /// The source.
         source: u16,
-        /// TLP level's name; none keeps it with the holder's organisation.
+        /// TLP level's name; none keeps it with the holder's organisation; `lifted`, alone or before a level's name, ends those before it.
         level: Option<Box<str>>,
     },
     /// A pinned definition.

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as TableEntry;
-use polder_release::{Alliance, Audience, DefaultLabel, Granular, Held, Judge, Label, Meaning, Origin, Principal, RawGranular, RowFacts, Verdict};
+use polder_release::{Alliance, Audience, DefaultLabel, Granular, Held, Judge, Label, Level, Meaning, Origin, Principal, RawGranular, RowFacts, Verdict};
 use polder_stix::time::Version;
 use polder_stix::{Id, IdRef, RefKind};
 use serde_json::Value;
@@ -395,6 +395,18 @@ impl Columns {
             Tightening::Level(level) => slot.level = slot.level.max(Some(level)),
             Tightening::House => slot.audience.0.extend(Audience::of([Principal::Member(self.alliance.holder.clone())]).0),
         }
+    }
+
+    pub(crate) fn lift(&mut self, object: u32, source: u16, left: Option<Level>) {
+        self.overlays.remove(&(object, source));
+        if let Some(level) = left {
+            self.tighten(object, source, Tightening::Level(level));
+        }
+    }
+
+    /// What people tightened an object to, by source.
+    pub(crate) fn tightened(&self, object: u32) -> impl Iterator<Item = (u16, &DefaultLabel)> {
+        (0..=u16::MAX).take(self.sources.len()).filter_map(move |source| Some((source, self.overlays.get(&(object, source))?)))
     }
 
     pub(crate) fn pin(&mut self, id: Id, meaning: Meaning) {

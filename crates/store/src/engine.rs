@@ -30,6 +30,8 @@ pub enum Act {
     Pin(Vec<u8>),
     /// One object of one source is tightened.
     Overlay(Id, Box<str>, Tightening),
+    /// What people tightened one object of one source to counts no more, besides a level if one is named.
+    Lift(Id, Box<str>, Option<Level>),
     /// A yes to a held row.
     Grant(u32, Box<str>),
     /// One of several yeses that a held row takes; the last of them is the grant.
@@ -69,6 +71,21 @@ impl Tightening {
             Self::Level(level) => Some(level.name().into()),
             Self::House => None,
         }
+    }
+}
+
+/// How the record of an overlay says that those before it were lifted. A program that does not know the word keeps the object in the house.
+const LIFTED: &str = "lifted";
+
+fn lift_record(left: Option<Level>) -> Box<str> {
+    left.map_or_else(|| LIFTED.into(), |level| format!("{LIFTED} {}", level.name()).into())
+}
+
+/// What a lift left, if the record is of one.
+pub(crate) fn lift_of_record(record: Option<&str>) -> Option<Option<Level>> {
+    match record?.strip_prefix(LIFTED)?.trim_start() {
+        "" => Some(None),
+        level => Level::parse(level).map(Some),
     }
 }
 
@@ -425,7 +442,7 @@ impl Engine {
     fn check(&self, act: &Act) -> Result<(), Error> {
         let unknown = |kind, name: String| Err(Error::Unknown { kind, name });
         match act {
-            Act::Overlay(id, source, _) => match (self.columns.find_object(id.as_ref()), self.source(source)) {
+            Act::Overlay(id, source, _) | Act::Lift(id, source, _) => match (self.columns.find_object(id.as_ref()), self.source(source)) {
                 (None, _) => unknown("object", id.to_string()),
                 (_, None) => unknown("source", source.to_string()),
                 _ => Ok(()),
@@ -467,6 +484,14 @@ impl Engine {
                 self.columns.relabel(object);
                 Ok(("overlay", format!("{id} of {source} to {}", to.words()), vec![object]))
             }
+            Act::Lift(id, source, left) => {
+                let number = self.source(&source).unwrap_or(u16::MAX);
+                let object = self.columns.find_object(id.as_ref()).unwrap_or(u32::MAX);
+                records.push(Record::Overlay { object, source: number, level: Some(lift_record(left)) });
+                self.columns.lift(object, number, left);
+                self.columns.relabel(object);
+                Ok(("lift", format!("{id} of {source} to {}", left.map_or("nothing", Level::label)), vec![object]))
+            }
             Act::Grant(row, recipient) => {
                 let ids = self.columns.opaque_of(row);
                 let text: Vec<String> = ids.iter().map(Id::to_string).collect();
@@ -487,31 +512,34 @@ impl Engine {
                 Ok(("refuse", format!("{} to {recipient} ({row})", self.columns.id(object)), vec![object]))
             }
             Act::Note(what) => Ok(("note", what, Vec::new())),
-            Act::Remove(rows) => {
-                let mut dirty: Vec<u32> = rows.iter().filter_map(|r| self.columns.row(*r).map(|x| x.object)).collect();
-                rows.iter().for_each(|r| self.columns.kill(*r));
-                dirty.sort_unstable();
-                dirty.dedup();
-                let mut marked = BTreeSet::new();
-                for object in &dirty {
-                    let id = self.columns.id(*object);
-                    if &*id.kind == "marking-definition" {
-                        marked.insert(id);
-                    }
-                }
-                let bodies = self.unneeded_bodies(&rows, &dirty);
-                self.columns.forget_compiled();
-                let mut touched: BTreeSet<u32> = dirty.iter().copied().collect();
-                if !marked.is_empty() {
-                    touched.extend(self.columns.marked_with(&marked, None));
-                }
-                touched.iter().for_each(|o| self.columns.relabel(*o));
-                let named = |r: &u32| Some(format!("{} ({r})", self.columns.id(self.columns.row(*r)?.object)));
-                let detail = rows.iter().filter_map(named).collect::<Vec<_>>().join(" ");
-                records.push(Record::Remove { rows, bodies });
-                Ok(("remove", detail, touched.into_iter().collect()))
+            Act::Remove(rows) => Ok(self.remove(rows, records)),
+        }
+    }
+
+    /// Rows leave; what to log of it, and the objects it touches.
+    fn remove(&mut self, rows: Vec<u32>, records: &mut Vec<Record>) -> (&'static str, String, Vec<u32>) {
+        let mut dirty: Vec<u32> = rows.iter().filter_map(|r| self.columns.row(*r).map(|x| x.object)).collect();
+        rows.iter().for_each(|r| self.columns.kill(*r));
+        dirty.sort_unstable();
+        dirty.dedup();
+        let mut marked = BTreeSet::new();
+        for object in &dirty {
+            let id = self.columns.id(*object);
+            if &*id.kind == "marking-definition" {
+                marked.insert(id);
             }
         }
+        let bodies = self.unneeded_bodies(&rows, &dirty);
+        self.columns.forget_compiled();
+        let mut touched: BTreeSet<u32> = dirty.iter().copied().collect();
+        if !marked.is_empty() {
+            touched.extend(self.columns.marked_with(&marked, None));
+        }
+        touched.iter().for_each(|o| self.columns.relabel(*o));
+        let named = |r: &u32| Some(format!("{} ({r})", self.columns.id(self.columns.row(*r)?.object)));
+        let detail = rows.iter().filter_map(named).collect::<Vec<_>>().join(" ");
+        records.push(Record::Remove { rows, bodies });
+        ("remove", detail, touched.into_iter().collect())
     }
 
     fn unneeded_bodies(&self, rows: &[u32], objects: &[u32]) -> Vec<u32> {

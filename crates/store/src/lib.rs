@@ -32,7 +32,7 @@ pub use columns::Source;
 pub use engine::{Act, Tightening};
 pub use error::Error;
 pub use ingest::{Outcome, Prepared, Refusal, prepare};
-pub use look::{Explained, RowView, Sharing};
+pub use look::{Explained, RowView, Sharing, Tightened};
 pub use moved::Left;
 pub use page::{Query, Versions};
 pub use rehearse::{Effect, Moved, Rehearsal};

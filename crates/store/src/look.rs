@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use polder_release::{Judge, Judgement, Label, Mark, Origin, Realm, Verdict};
+use polder_release::{Judge, Judgement, Label, Level, Mark, Origin, Realm, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
@@ -50,6 +50,17 @@ pub struct Explained {
     pub removed_for: Vec<Id>,
 }
 
+/// What people here tightened the copies of an object to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tightened {
+    /// Where the copies came from.
+    pub source: Box<str>,
+    /// A level.
+    pub level: Option<Level>,
+    /// They stay with the holder's organisation.
+    pub in_house: bool,
+}
+
 /// What went to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sharing {
@@ -76,6 +87,16 @@ impl<R: Realm> Store<R> {
         let engine = self.engine();
         let Some(object) = engine.columns.find_object(id.as_ref()) else { return Vec::new() };
         engine.columns.live_rows_of(object).filter_map(|row| view(&engine, row)).collect()
+    }
+
+    /// What people here tightened the copies of an object to, by source.
+    #[must_use]
+    pub fn tightened(&self, id: &Id) -> Vec<Tightened> {
+        let engine = self.engine();
+        let columns = &engine.columns;
+        let Some(object) = columns.find_object(id.as_ref()) else { return Vec::new() };
+        let source = |number: u16| columns.sources.get(usize::from(number)).map(|s| s.name.clone());
+        columns.tightened(object).filter_map(|(n, o)| Some(Tightened { source: source(n)?, level: o.level, in_house: !o.audience.is_any() })).collect()
     }
 
     /// The latest live row of an object from a source: of the highest version, and of those the last that came.

@@ -9,7 +9,7 @@ use polder_stix::Id;
 use polder_stix::time::Version;
 use serde_json::Value;
 
-use super::{Engine, Tightening};
+use super::{Engine, Tightening, lift_of_record};
 use crate::backend::{Backend, Reader, Record, RowRecord};
 use crate::columns::{Commit, NewRow, Source};
 use crate::ingest::unreadable;
@@ -127,9 +127,10 @@ impl Engine {
                         self.columns.grant(*row, recipient, ids.split(' ').filter_map(Id::parse).collect());
                     }
                 }
-                Record::Overlay { object, source, level } => {
-                    self.columns.tighten(*object, *source, Tightening::of_record(level.as_deref()));
-                }
+                Record::Overlay { object, source, level } => match lift_of_record(level.as_deref()) {
+                    Some(left) => self.columns.lift(*object, *source, left),
+                    None => self.columns.tighten(*object, *source, Tightening::of_record(level.as_deref())),
+                },
                 Record::Pin { id, bytes } => {
                     if let (Some(id), Ok(value)) = (Id::parse(id), serde_json::from_slice(bytes)) {
                         self.columns.pin(id, meaning_of_content(&value));
