@@ -166,7 +166,7 @@ def _paths(seen, hidden):
         yield from (f"/objects/{one}/graph", f"/objects/{one}/graph?hops=3&most=2", f"/objects/{one}/graph?hops=2&as=svg", f"/matrix?of={one}", f"/mark?id={one}&level=red")
         yield f"/objects/{one}?version={V1}"
         yield from (f"/recall?id={one}", f"/objects/{one}/widen", f"/objects/{one}/widen?level=clear", f"/objects/{one}/widen?level=&for=members:charlie", f"/new?kind=note&about={one}")
-        yield f"/objects/{one}/edit?as=json"
+        yield from (f"/objects/{one}/edit?as=json", f"/objects/{one}/lift", f"/objects/{one}/lift?left=green")
     yield from ("/pick?q=hidden", "/pick?q=secret&types=malware", "/pick?q=seen", f"/recall?id={seen[0]}&id={hidden[0]}")
     yield f"/mark?id={seen[0]}&id={hidden[0]}&level=amber%2Bstrict"
     yield from ("/matrix", "/matrix?as=layer", "/matrix?as=svg", "/queue", "/board", "/policy", "/ledger", "/acts", "/acts?from=1", "/new", "/new?kind=report", "/import", "/styleguide")
@@ -199,6 +199,7 @@ def _forms(hidden):
         yield ("/recall/push", {"id": one, "misp": "none"})
         for answer in ("yes", "no"):
             yield (f"/objects/{one}/widen", {"level": "clear", "seen": "", "answer": answer})
+            yield (f"/objects/{one}/lift", {"left": "", "seen": "", "answer": answer})
         yield ("/draft/check", {"kind": "malware", "of": one, "version": V1, "name": "mine now", "level": "green"})
     yield ("/board/nobody/suspend", {})
     yield ("/export", {"id": hidden})

@@ -18,6 +18,7 @@ import cases_clock
 import cases_console
 import cases_console_breaks
 import cases_console_edges
+import cases_console_lift
 import cases_console_guard
 import cases_console_sharing
 import cases_demo
@@ -96,6 +97,8 @@ def groups():
         found.append((f"console breaks {part}", getattr(cases_console_breaks, part), (), False))
     for part in ("not_now", "raising", "kept", "parts", "batches"):
         found.append((f"console edges {part}", getattr(cases_console_edges, part), (), False))
+    for part in ("lifting", "by_two", "from_a_misp"):
+        found.append((f"console lift {part}", getattr(cases_console_lift, part), (), False))
     for part in ("recall", "receipts", "wider", "forms", "lists", "beside", "live"):
         found.append((f"console sharing {part}", getattr(cases_console_sharing, part), (), False))
     found.append(("pymisp", cases_pymisp.calls, (), False))

@@ -11,6 +11,7 @@ mod export;
 mod forms;
 mod graph;
 mod ledger;
+mod lift;
 pub(crate) mod login;
 mod mark;
 mod marked;
@@ -41,6 +42,8 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/console/mark", mark::carry_out),
         get("/console/objects/{id}/widen", widen::ask).rehearsing(),
         post("/console/objects/{id}/widen", widen::answer).rehearsing(),
+        get("/console/objects/{id}/lift", lift::ask).rehearsing(),
+        post("/console/objects/{id}/lift", lift::answer).rehearsing(),
         get("/console/recall", recall::ask).rehearsing(),
         post("/console/recall", recall::carry_out),
         post("/console/recall/push", recall::push).reaching_out(),

@@ -294,6 +294,17 @@ pub(crate) enum Object {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Give an object again that was raised or recalled here: the copies from elsewhere count as their senders marked them.
+    Lift {
+        /// Its STIX id.
+        id: String,
+        /// A level to which it stays raised here.
+        #[arg(long)]
+        to: Option<String>,
+        /// Only say who could have it then; nothing is changed.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Take an object back: from now on it stays with this organisation. Says who was sent it.
     Recall {
         /// Its STIX id.

@@ -18,9 +18,11 @@ pub(crate) mod people;
 mod rules;
 mod sharing;
 mod users;
+mod widening;
 
 pub(crate) use guard::objections;
 use polder_stix::Id;
+use widening::{Widening, Wider, Wish};
 
 use crate::failure::Failure;
 use crate::node::Node;
@@ -91,12 +93,11 @@ fn carry_out(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], pro
         Request::ObjectMark { id, level, source, dry_run } => marking::mark(node, caller, &parse_id(node, &id)?, (&level, source.as_deref()), dry_run),
         Request::ObjectRecall { id, dry_run } => marking::recall(node, caller, &parse_id(node, &id)?, dry_run),
         Request::ObjectWiden { id, level, audience, keep, seen, answer } => {
-            let asks = match answer.as_deref() {
-                Some("yes") => marking::Widening::Yes,
-                Some("no") => marking::Widening::No,
-                _ => marking::Widening::Try,
-            };
-            marking::widen(node, caller, &parse_id(node, &id)?, (&marking::Wider::of(node, &level, &audience, keep)?, seen.as_deref()), asks)
+            let wish = Wish::Version(Wider::of(node, &level, &audience, keep)?);
+            widening::widen(node, caller, &parse_id(node, &id)?, (&wish, seen.as_deref()), Widening::of(answer.as_deref()))
+        }
+        Request::ObjectLift { id, left, seen, answer } => {
+            widening::widen(node, caller, &parse_id(node, &id)?, (&Wish::lift(&left)?, seen.as_deref()), Widening::of(answer.as_deref()))
         }
         Request::MarkingPin => sharing::pin(node, by, body),
         Request::Explain { id, to } => sharing::explain(node, reader, &parse_id(node, &id)?, &to),

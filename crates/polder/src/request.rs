@@ -57,6 +57,17 @@ pub(crate) enum Request {
         seen: Option<String>,
         answer: Option<String>,
     },
+    /// An end of what people here tightened copies of an object to; without an answer it is only tried.
+    ObjectLift {
+        id: String,
+        /// A level that stays; empty for none.
+        #[serde(default)]
+        left: String,
+        /// The copies that whoever answers was shown.
+        #[serde(default)]
+        seen: Option<String>,
+        answer: Option<String>,
+    },
     MarkingPin,
     SourceAdd {
         name: String,

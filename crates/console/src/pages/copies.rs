@@ -11,7 +11,7 @@ use polder_store::RowView;
 use serde_json::Value;
 
 use super::objects::Seen;
-use super::preview;
+use super::{lift, preview};
 use crate::guard::{Asked, Trouble};
 use crate::parts;
 use crate::text::cut;
@@ -26,6 +26,7 @@ pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
     let versioned = seen.item.entry.version.is_some();
     let same: Vec<&RowView> = rows.iter().filter(|r| r.version == seen.item.entry.version).collect();
     let here = same.len();
+    let raised = lift::tightened(asked, &seen.item.entry.id, &rows);
     let sources: BTreeSet<&str> = same.iter().map(|r| &*r.source).collect();
     Ok(html! {
         section aria-labelledby="copies" {
@@ -40,7 +41,7 @@ pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
                             tr {
                                 th scope="row" { (cut(&row.source)) }
                                 td data-label="Version" { @if let Some(v) = row.version { (parts::moment_text(&v.to_string())) } }
-                                td data-label="Marking in force" { (parts::level(parts::Marking::of(&row.label).level)) }
+                                td data-label="Marking in force" { (parts::level(parts::Marking::of(&row.label).level)) @for to in raised.iter().filter(|to| to.source == row.source) { br; span.quiet { (lift::words(to)) } } }
                                 td data-label="Signature" { (signature(&row.origin)) @if row.lifted { br; span.quiet { "came as STIX 2.0" } } }
                             }
                         }

@@ -99,15 +99,19 @@ impl<P> Acts<'_, P> {
         let words: Vec<&str> = what.split(' ').collect();
         // The copy that was answered is named by a digest, which is of no use to a reader.
         if let ("note", ["wider", how, id, version, "from", source, _, _, to @ ..]) = (kind, words.as_slice()) {
-            let version = if *version == "-" { "" } else { version };
-            return self.holds(id, |c| *c.0 == **source && *c.1 == *version).then(|| format!("wider version {how} {id} {}", to.join(" ")));
+            let is_meant = |c: &(String, String)| match *version {
+                "all" => source.split(',').any(|s| s == c.0),
+                "-" => *c.0 == **source && c.1.is_empty(),
+                version => *c.0 == **source && *c.1 == *version,
+            };
+            return self.holds(id, is_meant).then(|| format!("wider version {how} {id} {}", to.join(" ")));
         }
         match (kind, words.as_slice()) {
             ("pin", _) => Some(what.to_owned()),
             ("note", [id, "of", source, "marked", level @ ..]) => self.holds(id, |c| *c.0 == **source).then(|| format!("{id} marked {}", level.join(" "))),
             ("note", ["recalled", id, "of", sources]) => self.holds(id, |c| sources.split(',').any(|s| s == c.0)).then(|| format!("recalled {id}")),
             // A copy that was tightened is told of to who holds that copy.
-            ("overlay", [id, "of", source, ..]) => self.holds(id, |c| c.0 == **source).then(|| what.to_owned()),
+            ("overlay" | "lift", [id, "of", source, ..]) => self.holds(id, |c| c.0 == **source).then(|| what.to_owned()),
             ("grant" | "approve" | "refuse", [id, "to", recipient, row]) => self.rows.contains(&row_of(row)?).then(|| format!("{id} to {recipient}")),
             ("remove", pairs) => {
                 let held = |pair: &&[&str]| matches!(pair, [_, row] if row_of(row).is_some_and(|row| self.rows.contains(&row)));
@@ -199,6 +203,7 @@ fn said(kind: &str) -> &str {
     match kind {
         "policy" => "policy in force",
         "overlay" => "marking raised here",
+        "lift" => "raised marking lifted here",
         "grant" => "released by a person",
         "approve" => "one yes of several",
         "refuse" => "refused by a person",

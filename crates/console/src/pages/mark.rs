@@ -121,6 +121,9 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[&Seen], level: Option<Level>) -> Res
             }
             @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) (preview::with_it(asked, &with)?) }
             @else if !tables.is_empty() { (losses(&tables)) }
+            @if tables.iter().any(|(now, then)| is_lost_to(&asked.person.recipient, now, then)) {
+                (parts::notice("warning", &html! { p { "You would not see it any more, and who cannot see it cannot give it again here: that takes " code { "polder object lift" } " at the node. To keep it in your organisation, recall it." } }))
+            }
             @if !tables.is_empty() { (confirm(asked, seen, level)) }
         }
     })
@@ -131,6 +134,11 @@ fn source_of<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Option<String>, Trou
     let copies = preview::copies_held(asked, &one.item.entry.id)?;
     let own = copies.iter().find(|c| c.origin == Origin::Own);
     Ok(own.or_else(|| copies.iter().rfind(|c| c.version == one.item.entry.version)).map(|c| c.source.to_string()))
+}
+
+fn is_lost_to(recipient: &str, now: &[preview::Told], then: &[preview::Told]) -> bool {
+    let permits = |all: &[preview::Told]| all.iter().any(|t| t.recipient == recipient && t.permits());
+    permits(now) && !permits(then)
 }
 
 pub(super) fn losses(tables: &[(Vec<preview::Told>, Vec<preview::Told>)]) -> Markup {

@@ -9,7 +9,7 @@ use polder_store::{Query, Versions};
 use serde_json::{Value, json};
 
 use super::objects::{Seen, form_for, name_of};
-use super::{copies, preview};
+use super::{copies, lift, preview};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Read, Trouble};
 use crate::markdown;
@@ -48,6 +48,9 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
     let marking = seen.marking();
     let (id, kind) = (seen.id(), seen.text("type").to_owned());
     let house = asked.may(Right::Preview);
+    let held = if house { preview::copies_held(asked, &seen.item.entry.id)? } else { Vec::new() };
+    let own = held.iter().any(|c| c.origin == Origin::Own);
+    let is_raised = !lift::tightened(asked, &seen.item.entry.id, &held).is_empty();
     let main = html! {
         (parts::banner(&marking))
         header.object {
@@ -58,7 +61,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         @if seen.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() {
             (parts::notice("info", &html! { p { "This is a redacted copy: parts that are not for you were taken out." } }))
         }
-        (actions(asked, &id, house && preview::copies_held(asked, &seen.item.entry.id)?.iter().any(|c| c.origin == Origin::Own)))
+        (actions(asked, &id, (own, is_raised)))
         div.columns-two id="object" data-live="view" {
             section aria-labelledby="says" {
                 h2 id="says" { "What it says" }
@@ -109,7 +112,7 @@ fn shown_plain(text: &str) -> Markup {
     html! { (escaped) }
 }
 
-fn actions<P>(asked: &Asked<'_, P>, id: &str, own: bool) -> Markup {
+fn actions<P>(asked: &Asked<'_, P>, id: &str, (own, is_raised): (bool, bool)) -> Markup {
     // What a definition says is raised and widened by its author alone.
     let is_definition = id.starts_with("marking-definition--");
     html! {
@@ -121,6 +124,7 @@ fn actions<P>(asked: &Asked<'_, P>, id: &str, own: bool) -> Markup {
                     li { a.button href=(format!("/console/recall?id={id}")) { "Recall…" } }
                 }
                 @if own && asked.may(Right::Downgrade) && !is_definition { li { a.button href=(format!("/console/objects/{id}/widen")) { "Widen…" } } }
+                @if is_raised && asked.may(Right::Downgrade) { li { a.button href=(format!("/console/objects/{id}/lift")) { "Lift what was raised here…" } } }
                 @if asked.may(Right::Write) { li { a.button href=(format!("/console/new?kind=note&about={id}")) { "Write a note…" } } }
                 li { a.button href=(format!("/console/objects/{id}/graph")) { "Graph" } }
                 li { a.button href=(format!("/console/objects/{id}/raw")) { "Save as JSON" } }

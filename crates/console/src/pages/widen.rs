@@ -8,8 +8,8 @@ use polder_stix::Id;
 use serde_json::{Value, json};
 
 use super::marked::{self, Marked, Others};
-use super::{object, preview};
-use crate::desk::Right;
+use super::{lift, object, preview};
+use crate::desk::{Right, Told};
 use crate::guard::{Answer, Asked, Downgrade, Preview, Trouble};
 use crate::parts;
 use crate::sink::Reply;
@@ -31,7 +31,10 @@ pub(crate) fn ask(asked: &Asked<'_, Downgrade>) -> Answer {
     let outcome = if now == was {
         html! { section id="outcome" aria-live="polite" { p.quiet { "Choose a level or an audience to see who would gain it." } } }
     } else {
-        outcome(asked, &seen, &now)?
+        let tried = asked.ask(request(&id, &now, (None, None)), &[]);
+        let had = preview::audience(asked, &id, &seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default())?;
+        let yes = Yes { address: &format!("/console/objects/{id}/widen"), fields: &fields(&now), button: "Save the new version" };
+        outcome(asked, &had, &tried, &yes)?
     };
     if asked.sent.partial {
         return Ok(Reply::page(outcome));
@@ -52,92 +55,103 @@ pub(crate) fn ask(asked: &Asked<'_, Downgrade>) -> Answer {
     Ok(asked.page("Widen", &main))
 }
 
-fn outcome<P>(asked: &Asked<'_, P>, seen: &super::objects::Seen, wanted: &Marked) -> Result<Markup, Trouble> {
-    let id = seen.id();
-    let tried = asked.ask(request(&id, wanted, (None, None)), &[]);
+/// Where a yes goes, what it carries, and what its button says if it takes no other person.
+pub(crate) struct Yes<'f> {
+    pub(crate) address: &'f str,
+    pub(crate) fields: &'f Markup,
+    pub(crate) button: &'static str,
+}
+
+/// Who would have it then, and the button, for what was tried.
+pub(crate) fn outcome<P>(asked: &Asked<'_, P>, now: &[preview::Told], tried: &Result<Value, Told>, yes: &Yes<'_>) -> Result<Markup, Trouble> {
     let ways = preview::ways(asked)?;
-    let now = preview::audience(asked, &id, &seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default())?;
     Ok(html! {
         section id="outcome" aria-live="polite" {
             h2 { "After the change" }
-            @match &tried {
+            @match tried {
                 Err(told) => { (parts::notice("error", &html! { p { (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } })) }
                 Ok(tried) => {
-                    (preview::table(&preview::best(preview::rows(tried, "audience")), Some(&now), &ways, &|_| html! {}))
+                    (preview::table(&preview::best(preview::rows(tried, "audience")), Some(now), &ways, &|_| html! {}))
                     (preview::with_it(asked, tried)?)
                     p.quiet { "What is given cannot be taken back from files, TAXII readers and MISP copies." }
-                    (confirm(asked, &id, wanted, tried))
+                    (confirm(asked, tried, yes))
                 }
             }
         }
     })
 }
 
-fn confirm<P>(asked: &Asked<'_, P>, id: &str, wanted: &Marked, tried: &Value) -> Markup {
+fn confirm<P>(asked: &Asked<'_, P>, tried: &Value, yes: &Yes<'_>) -> Markup {
     let persons = tried.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
     let copy = tried.get("copy").and_then(Value::as_str).unwrap_or_default();
     html! {
         @if persons > 1 { p { "It takes " (persons) " persons: yours is the first yes, the others answer in the queue." } }
-        form method="post" action=(format!("/console/objects/{id}/widen")) {
-            (hidden(asked, wanted, copy))
-            button.primary type="submit" name="answer" value="yes" { @if persons > 1 { "Propose it" } @else { "Save the new version" } }
+        form method="post" action=(yes.address) {
+            (hidden(asked, yes.fields, copy))
+            button.primary type="submit" name="answer" value="yes" { @if persons > 1 { "Propose it" } @else { (yes.button) } }
         }
     }
 }
 
-fn hidden<P>(asked: &Asked<'_, P>, wanted: &Marked, copy: &str) -> Markup {
+fn hidden<P>(asked: &Asked<'_, P>, fields: &Markup, copy: &str) -> Markup {
     html! {
         input type="hidden" name="form_token" value=(asked.form_token);
-        input type="hidden" name="level" value=(wanted.level.map_or("", Level::name));
-        @for word in wanted.words() { input type="hidden" name="for" value=(word); }
-        @for id in &wanted.others { input type="hidden" name="keep" value=(id); }
+        (fields)
         input type="hidden" name="seen" value=(copy);
     }
 }
 
+/// What shall hold, as an answer carries it.
+fn fields(wanted: &Marked) -> Markup {
+    html! {
+        input type="hidden" name="level" value=(wanted.level.map_or("", Level::name));
+        @for word in wanted.words() { input type="hidden" name="for" value=(word); }
+        @for id in &wanted.others { input type="hidden" name="keep" value=(id); }
+    }
+}
+
 pub(crate) fn answer(asked: &Asked<'_, Downgrade>) -> Answer {
-    let id = Id::parse(asked.named("id")).ok_or(Trouble::NotFound)?;
-    if object::latest(asked, &id)?.is_none() {
+    let id = Id::parse(asked.named("id")).ok_or(Trouble::NotFound)?.to_string();
+    let keep = asked.form_all("keep").into_iter().map(str::to_owned).collect();
+    let wanted = Marked::entered(asked.form("level"), &asked.form_all("for"), keep)?;
+    carry_out(asked, &id, &|seen, answer| request(&id, &wanted, (seen, Some(answer))), "The wider version is saved.")
+}
+
+/// A person's yes or no, by the request that is made of the copy that was seen and the answer.
+pub(crate) fn carry_out(asked: &Asked<'_, Downgrade>, id: &str, request: &dyn Fn(Option<&str>, &str) -> Value, done: &'static str) -> Answer {
+    if Id::parse(id).map(|id| object::latest(asked, &id)).transpose()?.flatten().is_none() {
         return Err(Trouble::NotFound);
     }
     let answer @ ("yes" | "no") = asked.form("answer") else {
         return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons"));
     };
-    let keep = asked.form_all("keep").into_iter().map(str::to_owned).collect();
-    let wanted = Marked::entered(asked.form("level"), &asked.form_all("for"), keep)?;
-    let told = asked.ask(request(&id.to_string(), &wanted, (asked.form_all("seen").first().copied(), Some(answer))), &[])?;
+    let told = asked.ask(request(asked.form_all("seen").first().copied(), answer), &[])?;
     let saved = told.get("saved") == Some(&Value::Bool(true));
     asked.note(match (saved, answer) {
-        (true, _) => "The wider version is saved.",
+        (true, _) => done,
         (false, "yes") => "Proposed: another person has to agree.",
         (false, _) => "Refused: it stays as it is marked now.",
     });
     Ok(Reply::see(&if saved { format!("/console/objects/{id}#preview") } else { "/console/queue".to_owned() }))
 }
 
-/// Wider versions that wait for another person.
+/// What would give more and waits for another person.
 pub(crate) fn proposals(asked: &Asked<'_, Preview>, queue: &Value, needed: u64) -> Result<Markup, Trouble> {
     let mut cards = Vec::new();
     for row in queue.get("wider").and_then(Value::as_array).into_iter().flatten() {
         let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
-        let list = |key: &str| row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
         let Some(name) = object::name_in_view(asked, text("id"))? else { continue };
-        let wanted = Marked::entered(text("level"), &list("audience"), list("keep").into_iter().map(str::to_owned).collect())?;
-        let approved = list("approved_by");
-        let mut address = form_urlencoded::Serializer::new(String::new());
-        address.append_pair("level", text("level"));
-        for (key, value) in list("audience").iter().map(|w| ("for", *w)).chain(list("keep").iter().map(|k| ("keep", *k))) {
-            address.append_pair(key, value);
-        }
-        let address = format!("/console/objects/{}/widen?{}", text("id"), address.finish());
+        let (what, place, query, fields) = proposal(asked, row)?;
+        let address = format!("/console/objects/{}/{place}", text("id"));
+        let approved: Vec<&str> = row.get("approved_by").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         cards.push(html! {
             article.card {
                 h3 { (parts::object_link(text("id"), &name)) }
-                p { "To " (parts::level(wanted.level)) @if !wanted.audience.is_empty() { " for " @for (n, who) in wanted.audience.iter().enumerate() { @if n > 0 { ", " } (marked::called(asked, who)) } } ", approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) }
+                p { (what) ", approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) }
                 @if asked.may(Right::Downgrade) {
-                    p { a href=(address) { "See who would gain it" } }
-                    form.answers method="post" action=(format!("/console/objects/{}/widen", text("id"))) {
-                        (hidden(asked, &wanted, text("copy")))
+                    p { a href=(format!("{address}?{query}")) { "See who would gain it" } }
+                    form.answers method="post" action=(address) {
+                        (hidden(asked, &fields, text("copy")))
                         button.primary type="submit" name="answer" value="yes" aria-label=(format!("Approve: {}", crate::text::plain(&name, 60))) { "Approve" }
                         button type="submit" name="answer" value="no" aria-label=(format!("Refuse: {}", crate::text::plain(&name, 60))) { "Refuse" }
                     }
@@ -145,5 +159,24 @@ pub(crate) fn proposals(asked: &Asked<'_, Preview>, queue: &Value, needed: u64) 
             }
         });
     }
-    Ok(html! { @if !cards.is_empty() { h2 { "Wider versions that wait for another person" } @for card in &cards { (card) } } })
+    Ok(html! { @if !cards.is_empty() { h2 { "What would give more, and waits for another person" } @for card in &cards { (card) } } })
+}
+
+/// What is proposed in words, its page, what the address of that says, and the fields of an answer.
+fn proposal(asked: &Asked<'_, Preview>, row: &Value) -> Result<(Markup, &'static str, String, Markup), Trouble> {
+    let list = |key: &str| row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(left) = row.get("lift").and_then(Value::as_str) {
+        query.append_pair("left", left);
+        let what = html! { "What was raised here is lifted" @if let Some(level) = Level::parse(left) { ", to " (parts::level(Some(level))) } };
+        return Ok((what, "lift", query.finish(), lift::fields(left)));
+    }
+    let level = row.get("level").and_then(Value::as_str).unwrap_or_default();
+    let wanted = Marked::entered(level, &list("audience"), list("keep").into_iter().map(str::to_owned).collect())?;
+    query.append_pair("level", level);
+    for (key, value) in list("audience").iter().map(|w| ("for", *w)).chain(list("keep").iter().map(|k| ("keep", *k))) {
+        query.append_pair(key, value);
+    }
+    let what = html! { "To " (parts::level(wanted.level)) @if !wanted.audience.is_empty() { " for " @for (n, who) in wanted.audience.iter().enumerate() { @if n > 0 { ", " } (marked::called(asked, who)) } } };
+    Ok((what, "widen", query.finish(), fields(&wanted)))
 }

@@ -19,6 +19,9 @@ pub(crate) fn request(command: &Command) -> Option<Request> {
         Command::Object(Object::Mark { id, tlp, source, dry_run }) => {
             Request::ObjectMark { id: id.clone(), level: tlp.clone(), source: source.clone(), dry_run: *dry_run }
         }
+        Command::Object(Object::Lift { id, to, dry_run }) => {
+            Request::ObjectLift { id: id.clone(), left: to.clone().unwrap_or_default(), seen: None, answer: (!dry_run).then(|| "yes".to_owned()) }
+        }
         Command::Object(Object::Recall { id, dry_run }) => Request::ObjectRecall { id: id.clone(), dry_run: *dry_run },
         Command::Marking(Marking::Pin { .. }) => Request::MarkingPin,
         Command::Source(Source::Add { name, kind, member, default_tlp, default_members }) => Request::SourceAdd {

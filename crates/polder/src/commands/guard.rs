@@ -9,7 +9,7 @@ use std::rc::Rc;
 use polder_release::{Alliance, Kind, LabelVerdict, Level, Member, Origin, Policy, Principal, Recipient, Verdict, predefined, test_label};
 use polder_stix::Id;
 use polder_stix::time::Version;
-use polder_store::{Explained, Prepared, Rehearsal, RowView};
+use polder_store::{Act, Explained, Prepared, Rehearsal, RowView};
 use serde_json::{Value, json};
 
 use super::parts::{self, Kept};
@@ -25,10 +25,17 @@ pub(super) fn downgraded(node: &Node, trial: &Rehearsal<'_>, (source, reader): (
         let own = |e: &Explained| *e.row.source == *source;
         let held = node.store.explain_known(id, node.directory().owner(), reader)?.iter().any(own);
         // What others sent is no measure of what this source gave, except where it gave nothing yet.
-        let mine = gains(node, trial, (source, reader), id, &|e| !held || own(e))?;
+        let here = |recipient: &str, at_us| Ok(node.store.explain_at(id, recipient, reader, at_us)?.into_iter().filter(|e| !held || own(e)).collect());
+        let mine = gains(node, trial, source, id, &here)?;
         // Who has it of this source already is given nothing that others keep.
         if !mine.is_empty() && is_bound(node, (source, reader), id)? {
-            widened.extend(gains(node, trial, (source, reader), id, &|e| !own(e))?.into_iter().filter(|row| !held || mine.contains(row)));
+            // What people here tightened others' copies to is no word of those others.
+            let mut bare = node.store.rehearse(source, reader)?;
+            for to in node.store.tightened(id).into_iter().filter(|to| *to.source != *source) {
+                bare.act(Act::Lift(id.clone(), to.source, None))?;
+            }
+            let theirs = |recipient: &str, at_us| Ok(bare.explain_at(id, recipient, at_us)?.into_iter().filter(|e| !own(e)).collect());
+            widened.extend(gains(node, trial, source, id, &theirs)?.into_iter().filter(|row| !held || mine.contains(row)));
         }
         all.extend(mine);
     }
@@ -43,14 +50,11 @@ fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Res
     Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
 }
 
+/// What the copies that count say for a recipient at a moment.
+type Counted<'c> = &'c dyn Fn(&str, i64) -> Result<Vec<Explained>, Failure>;
+
 /// Recipients that would get more of an object by what is tried than they get by those copies that count, now or when a window opens or closes.
-fn gains(
-    node: &Node,
-    trial: &Rehearsal<'_>,
-    (source, reader): (&str, Option<&str>),
-    id: &Id,
-    counts: &dyn Fn(&Explained) -> bool,
-) -> Result<Vec<Value>, Failure> {
+fn gains(node: &Node, trial: &Rehearsal<'_>, source: &str, id: &Id, counted: Counted<'_>) -> Result<Vec<Value>, Failure> {
     let (directory, now_us) = (node.directory(), node.store.now_us());
     let (own, policy) = (directory.owner(), directory.policy()?);
     let tried = trial.explain(id, own)?;
@@ -77,8 +81,7 @@ fn gains(
     }
     let mut rows = Vec::new();
     for recipient in directory.recipients.recipients.iter().map(|r| r.id.as_str()).filter(|r| *r != own) {
-        let known = |at_us| Ok::<Vec<Explained>, Failure>(node.store.explain_at(id, recipient, reader, at_us)?.into_iter().filter(counts).collect());
-        let (before, after) = (known(now_us)?, trial.explain(id, recipient)?);
+        let (before, after) = (counted(recipient, now_us)?, trial.explain(id, recipient)?);
         if before.is_empty() {
             continue;
         }
@@ -87,13 +90,13 @@ fn gains(
         let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
         let times: BTreeSet<i64> = opens.chain(closes).chain(parts_move.iter().copied()).filter(|t| *t > now_us).collect();
         for at_us in times {
-            gains = gains || gives_more(&known(at_us)?, &trial.explain_at(id, recipient, at_us)?)?;
+            gains = gains || gives_more(&counted(recipient, at_us)?, &trial.explain_at(id, recipient, at_us)?)?;
         }
         if gains {
             rows.push(json!({"id": id.to_string(), "recipient": recipient}));
         }
     }
-    let before: Vec<Explained> = node.store.explain_known(id, own, reader)?.into_iter().filter(counts).collect();
+    let before = counted(own, now_us)?;
     let after: Vec<&Explained> = tried.iter().filter(|e| *e.row.source == *source).collect();
     if rows.is_empty()
         && let Some(to) = marked_wider(&policy, now_us, &before, &after)

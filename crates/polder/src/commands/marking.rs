@@ -1,17 +1,17 @@
-//! Markings that people set: raised, recalled to this organisation, or, of what it introduced itself, made wider by a new version.
+//! Markings that people raise, and objects that they recall to this organisation.
 //!
-//! The rule: tightening is one person, now; widening is of own objects alone, by as many persons as the policy says.
+//! The rule: tightening is one person, now, and gives nobody more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polder_release::{Kind, Level, Origin, Policy, Principal, Reason, Verdict, audience_definition, predefined};
+use polder_release::{Level, Principal, Reason, audience_definition, predefined};
 use polder_stix::{Id, time};
-use polder_store::{Act, Explained, Outcome, Prepared, Rehearsal, RowView, Tightening, prepare};
+use polder_store::{Act, Prepared, Rehearsal, RowView, Tightening, prepare};
 use serde_json::{Map, Value, json};
 
 use super::Caller;
 use super::guard::downgraded;
-use super::sharing::{copy_name, known_rows, missing, moved_with, tried};
+use super::sharing::{known_rows, missing, moved_with, tried};
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::request::Answer;
@@ -68,6 +68,8 @@ impl Change {
         let holder = node.directory().holder.clone();
         let made = match to {
             _ if !own => Ok(Vec::new()),
+            // Nobody outside is sent a recalled copy, and its MISP goes by what it wrote itself.
+            Tightening::House if is_element => Ok(Vec::new()),
             Tightening::Level(level) => new_version(node, row.row, |refs| {
                 refs.retain(|r| predefined_level(r).is_none());
                 // The level's definition is not written beside it: everyone may have that, so everyone would learn that something was raised.
@@ -139,16 +141,16 @@ fn to_be_marked(node: &Node, reader: Option<&str>, id: &Id, level: Level, source
 }
 
 /// The source of what this organisation introduces.
-fn own_source(node: &Node) -> Option<String> {
+pub(super) fn own_source(node: &Node) -> Option<String> {
     node.directory().sources.sources.iter().find(|s| s.kind == "own").map(|s| s.name.clone())
 }
 
-fn predefined_level(reference: &str) -> Option<Level> {
+pub(super) fn predefined_level(reference: &str) -> Option<Level> {
     Id::parse(reference).and_then(|id| predefined(&id))
 }
 
 /// The definition of an audience, and its id.
-fn audience(node: &Node, named: &BTreeSet<Principal>) -> Result<(Prepared, String), Failure> {
+pub(super) fn audience(node: &Node, named: &BTreeSet<Principal>) -> Result<(Prepared, String), Failure> {
     let definition = audience_definition(&node.directory().holder, named);
     let name = definition.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok((prepare(&definition.to_string(), node.store.now_us()).map_err(|r| defect(&r.reason))?, name))
@@ -159,7 +161,7 @@ fn defect(what: &str) -> Failure {
 }
 
 /// The next version of a row, with other markings.
-fn new_version(node: &Node, row: u32, change: impl FnOnce(&mut Vec<String>)) -> Result<Prepared, Failure> {
+pub(super) fn new_version(node: &Node, row: u32, change: impl FnOnce(&mut Vec<String>)) -> Result<Prepared, Failure> {
     let bytes = node.store.row_bytes(row, false)?;
     let mut object: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|e| defect(&e.to_string()))?;
     let mut refs = references(&object)?;
@@ -279,228 +281,4 @@ pub(super) fn recalled_us(node: &Node, id: &Id) -> Result<Option<i64>, Failure> 
     let is_it =
         |detail: &str| serde_json::from_str::<Value>(detail).is_ok_and(|d| d.get("what").and_then(Value::as_str).is_some_and(|w| w.starts_with(&meant)));
     Ok(node.store.acts(usize::MAX)?.into_iter().find(|(_, kind, detail)| kind == "note" && is_it(detail)).map(|(us, _, _)| us))
-}
-
-/// What the marking of an own object shall be: a level, an audience, and what else it carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wider {
-    level: Option<Level>,
-    audience: BTreeSet<Principal>,
-    keep: BTreeSet<String>,
-}
-
-impl Wider {
-    pub(super) fn of(node: &Node, level: &str, audience: &[String], keep: Vec<String>) -> Result<Self, Failure> {
-        let level = if level.is_empty() { None } else { Some(crate::directory::level(level).map_err(Failure::into_usage)?) };
-        let unread =
-            |word: &String| Failure::usage(format!("`{word}` names nobody"), "write it like members:bravo, groups:NAME, persons:NAME or nodes:RECIPIENT");
-        let audience = audience.iter().map(|word| Principal::of_word(word).ok_or_else(|| unread(word))).collect::<Result<BTreeSet<_>, _>>()?;
-        if let Some(odd) = audience.iter().find(|p| p.name().contains([',', ' '])) {
-            return Err(Failure::usage(format!("`{}` cannot be named here", odd.word()), "name somebody without commas and spaces"));
-        }
-        let policy = node.directory().policy()?;
-        if let Some(stranger) = audience.iter().find(|p| !is_known(&policy, p)) {
-            let help = "`polder member list` and `polder recipient list` say who is known";
-            return Err(Failure::new(exit::NO, format!("nobody is known here as `{}`", stranger.word()), help));
-        }
-        Ok(Self { level, audience, keep: keep.into_iter().collect() })
-    }
-
-    /// As the log of acts says it.
-    fn words(&self) -> String {
-        let mut words = self.level.map_or("unmarked", Level::name).to_owned();
-        let audience: Vec<String> = self.audience.iter().map(Principal::word).collect();
-        let keep: Vec<&str> = self.keep.iter().map(String::as_str).collect();
-        for (what, list) in [(" for ", audience.join(",")), (" keep ", keep.join(","))] {
-            if !list.is_empty() {
-                words.push_str(what);
-                words.push_str(&list);
-            }
-        }
-        words
-    }
-
-    /// Level, audience and what is kept, of such words.
-    fn of_words(words: &str) -> Value {
-        let (rest, keep) = words.split_once(" keep ").unwrap_or((words, ""));
-        let (level, audience) = rest.split_once(" for ").unwrap_or((rest, ""));
-        let list = |text: &str| text.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-        json!({"level": Level::parse(level).map(Level::name).unwrap_or_default(), "audience": list(audience), "keep": list(keep)})
-    }
-}
-
-fn is_known(policy: &Policy, who: &Principal) -> bool {
-    match who {
-        Principal::Member(name) => policy.alliance.members.contains_key(name),
-        Principal::Group(name) => policy.alliance.groups.contains_key(name),
-        Principal::Node(name) => policy.recipients.iter().any(|r| r.kind == Kind::Node && r.id == *name),
-        Principal::Person(name) => {
-            policy.recipients.iter().any(|r| r.person.as_ref() == Some(name)) || policy.alliance.groups.values().any(|g| g.persons.contains(name))
-        }
-    }
-}
-
-/// What is asked about a wider marking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Widening {
-    /// Who would gain by it.
-    Try,
-    /// A person's yes.
-    Yes,
-    /// A person's no to what another one proposed.
-    No,
-}
-
-/// The own copy that is made wider, with how it is named.
-fn widened_copy(node: &Node, reader: Option<&str>, id: &Id) -> Result<(RowView, String), Failure> {
-    let refused = |message: &str, help: &str| Failure::new(exit::NO, message.to_owned(), help);
-    let owner = node.owner();
-    let all: Vec<Explained> = node.store.explain_known(id, reader.unwrap_or(&owner), reader)?;
-    if all.is_empty() {
-        return Err(missing(id));
-    }
-    let own = all.into_iter().filter(|e| e.row.origin == Origin::Own).max_by_key(|e| (e.row.version.map(time::Version::ns), e.row.row));
-    let own = own.ok_or_else(|| refused("this organisation did not introduce it, so it does not widen it", "ask its originator for a wider version"))?;
-    if own.judgement.verdict != Verdict::Release {
-        return Err(refused("you hold a part of it, and only who holds all of it widens it", "ask an owner"));
-    }
-    if &*id.kind == "marking-definition" {
-        return Err(refused("a definition of a marking is not widened", "mark the objects that carry it otherwise"));
-    }
-    if polder_misp::is_element(&node.store.row_bytes(own.row.row, false)?) {
-        return Err(refused("it came out of a MISP, which says who may have it", "change its distribution in that MISP"));
-    }
-    let name = copy_name(node, reader, &own);
-    Ok((own.row, name))
-}
-
-/// Gives an own object another level and audience by a new version. Where that gives somebody more and the policy wants several persons, the last yes saves it.
-pub(super) fn widen(node: &Node, caller: Caller<'_>, id: &Id, (wider, seen): (&Wider, Option<&str>), asks: Widening) -> Result<Answer, Failure> {
-    let (row, name) = widened_copy(node, caller.reader, id)?;
-    if asks == Widening::No {
-        let what = format!("{id} {} {}", seen.unwrap_or_default(), wider.words());
-        if proposals(node)?.contains_key(&what) {
-            node.store.act(Act::Note(format!("{KEPT} {what}")), caller.by)?;
-        }
-        return Ok(Answer::ok(json!({"id": id.to_string(), "saved": false})));
-    }
-    let objects = wider_version(node, &row, wider)?;
-    let mut trial = node.store.rehearse(&row.source, caller.reader)?;
-    trial.ingest(objects.clone())?;
-    let audience = tried(node, &trial, (&row.source, caller.reader), std::slice::from_ref(id))?;
-    let (gains, bound) = downgraded(node, &trial, (&row.source, caller.reader), std::slice::from_ref(id))?;
-    if let Some(first) = bound.first() {
-        let to = first.get("recipient").and_then(Value::as_str).unwrap_or_default();
-        let why = format!("copies of it from others keep it from `{to}`, and what others marked binds whoever received it");
-        return Err(Failure::new(exit::NO, why, "ask them for a wider version"));
-    }
-    let persons_min = if gains.is_empty() { 1 } else { node.config.widen_persons_min };
-    let copy = format!("{name} {}", receivers(&audience));
-    if asks == Widening::Try {
-        return Ok(Answer::ok(json!({"audience": audience, "with": moved_with(&trial, id)?, "copy": copy, "gains": gains, "persons_min": persons_min})));
-    }
-    if seen.is_some_and(|seen| seen != copy) {
-        let why = format!("another version of `{id}` is here by now, or others would receive it");
-        return Err(Failure::new(exit::NO, why, "look at it again; nothing was changed"));
-    }
-    if persons_min > 1 && !may_downgrade(node, caller.by) {
-        let why = format!("it takes {persons_min} persons to widen this, and `{}` is no login that may downgrade", caller.by);
-        return Err(Failure::new(exit::NO, why, "answer in the console, where everybody has a login"));
-    }
-    let what = format!("{id} {copy} {}", wider.words());
-    let mut said = proposals(node)?.remove(&what).unwrap_or_default();
-    if said.iter().any(|who| who == caller.by) {
-        let why = format!("`{}` has said yes to this already, and it takes {persons_min} persons", caller.by);
-        return Err(Failure::new(exit::NO, why, "somebody else has to say yes, or anybody no"));
-    }
-    said.push(caller.by.to_owned());
-    if said.len() < persons_min {
-        node.store.act(Act::Note(format!("{PROPOSED} {what}")), caller.by)?;
-        return Ok(Answer::ok(json!({"id": id.to_string(), "saved": false, "approved_by": said, "persons_min": persons_min})));
-    }
-    if let Some(Outcome::Refused(refusal)) = node.store.ingest(&row.source, None, objects)?.into_iter().next_back() {
-        return Err(Failure::new(exit::NO, format!("the wider version was not kept: {}", refusal.reason), refusal.help));
-    }
-    node.store.act(Act::Note(format!("{WIDENED} {what}")), caller.by)?;
-    Ok(Answer::ok(json!({"id": id.to_string(), "saved": true, "approved_by": said, "persons_min": persons_min})))
-}
-
-/// A name for who would receive it, so that a yes is not one to those who come later.
-fn receivers(audience: &[Value]) -> String {
-    use sha2::Digest as _;
-    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let may = audience.iter().filter(|row| matches!(text(row, "verdict").as_str(), "release" | "redact")).map(|row| text(row, "recipient"));
-    let all: BTreeSet<String> = may.collect();
-    sha2::Sha256::digest(all.into_iter().collect::<Vec<_>>().join("\n")).iter().take(8).map(|b| format!("{b:02x}")).collect()
-}
-
-/// The objects of a wider version: the audience's definition, where one is named, and the object. Of its other markings those stay that are named.
-fn wider_version(node: &Node, row: &RowView, wider: &Wider) -> Result<Vec<Prepared>, Failure> {
-    let mut objects = Vec::new();
-    let mut named = None;
-    if !wider.audience.is_empty() {
-        let (definition, name) = audience(node, &wider.audience)?;
-        objects.push(definition);
-        named = Some(name);
-    }
-    if let Some(strange) = wider.keep.iter().find(|id| Id::parse(id).is_none_or(|id| !row.markings.contains(&id))) {
-        return Err(Failure::usage(format!("`{strange}` is no marking of this object"), "keep those that it has"));
-    }
-    objects.push(new_version(node, row.row, |refs| {
-        refs.retain(|r| predefined_level(r).is_none() && wider.keep.contains(r));
-        refs.extend(wider.level.map(|level| level.tlp_2_id().to_string()));
-        refs.extend(named.filter(|name| !refs.contains(name)));
-    })?);
-    Ok(objects)
-}
-
-/// How the log of acts tells of widening: a first yes, the last one, a no.
-const PROPOSED: &str = "wider proposed:";
-const WIDENED: &str = "wider saved:";
-const KEPT: &str = "wider refused:";
-
-/// Who said yes to which wider version, where the last of the yeses has not come yet; what a removed login said is void.
-fn proposals(node: &Node) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (_, _, detail) in node.store.acts(usize::MAX)?.into_iter().rev().filter(|(_, kind, _)| kind == "note") {
-        let detail: Value = serde_json::from_str(&detail).unwrap_or_default();
-        let text = |key: &str| detail.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let what = text("what");
-        if let Some(proposed) = what.strip_prefix(PROPOSED) {
-            let said = all.entry(proposed.trim().to_owned()).or_default();
-            if may_downgrade(node, &text("by")) && !said.contains(&text("by")) {
-                said.push(text("by"));
-            }
-        } else if let Some(ended) = what.strip_prefix(WIDENED).or_else(|| what.strip_prefix(KEPT)) {
-            all.remove(ended.trim());
-        } else if let Some(gone) = what.strip_prefix(crate::node::REMOVED) {
-            all.values_mut().for_each(|said| said.retain(|who| *who != gone.trim()));
-        }
-    }
-    all.retain(|_, said| !said.is_empty());
-    Ok(all)
-}
-
-fn may_downgrade(node: &Node, by: &str) -> bool {
-    use polder_console::desk::{Desk, Right};
-    node.person(by).is_some_and(|person| person.may(Right::Downgrade))
-}
-
-/// Wider versions that wait for another person, of what the reader may hold as it is now.
-pub(super) fn proposed(node: &Node, reader: Option<&str>) -> Result<Vec<Value>, Failure> {
-    let mut rows = Vec::new();
-    for (what, said) in proposals(node)? {
-        let Some((id, rest)) = what.split_once(' ') else { continue };
-        let Some(parsed) = Id::parse(id) else { continue };
-        let Ok((_, name)) = widened_copy(node, reader, &parsed) else { continue };
-        let Some((receivers, to)) = rest.strip_prefix(&name).map(str::trim).and_then(|rest| rest.split_once(' ')) else { continue };
-        let mut told = Wider::of_words(to);
-        if let Some(map) = told.as_object_mut() {
-            map.insert("id".to_owned(), id.into());
-            map.insert("copy".to_owned(), format!("{name} {receivers}").into());
-            map.insert("approved_by".to_owned(), json!(said));
-        }
-        rows.push(told);
-    }
-    Ok(rows)
 }

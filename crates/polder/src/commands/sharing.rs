@@ -177,7 +177,7 @@ pub(super) fn queue(node: &Node, reader: Option<&str>) -> Result<Answer, Failure
         row
     };
     let rows: Vec<Value> = waiting.iter().map(row).collect();
-    let wider = super::marking::proposed(node, reader)?;
+    let wider = super::widening::proposed(node, reader)?;
     Ok(Answer::ok(json!({"queue": rows, "wider": wider, "persons_min": node.config.widen_persons_min})))
 }
 
