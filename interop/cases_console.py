@@ -183,6 +183,7 @@ def _forms(hidden):
     yield ("/queue", {"id": hidden[0], "to": "nobody", "answer": "perhaps"})
     yield ("/draft/check", {"kind": "indicator", "name": "", "pattern": "[domain-name:value = 'hidden.example']", "level": "green"})
     for one in hidden:
+        yield ("/new", {"kind": "report", "name": "about it", "object_refs": one, "level": "green"})
         yield ("/draft/check", {"kind": "note", "content": "about it", "object_refs": one, "level": "green"})
         yield ("/draft/check", {"kind": "relationship", "source_ref": one, "relationship_type": "uses", "target_ref": one, "level": "green"})
     # The hidden object itself, another of its id and version, an older and a newer one, in its source and in others.

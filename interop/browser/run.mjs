@@ -180,10 +180,19 @@ await test("browser: an object is made, checked as somebody types, and saved", a
 
 await test("browser: an object is found by name for a form, and edited by its own", async () => {
   const page = await as("analyst");
-  await page.at("/new?kind=report");
+  await page.at("/new");
   await page.fill("#name", "About the gang");
+  await page.locator("label", { hasText: "Bravo CSIRT" }).locator("input").check();
+  await page.selectOption("#kind", "report");
+  await page.waitForSelector("#object_refs");
+  const kept = [await page.inputValue("#name"), await page.locator("label", { hasText: "Bravo CSIRT" }).locator("input").isChecked()];
+  expect(kept[0] === "About the gang" && kept[1], `another type keeps what was entered: ${kept}`);
+  await page.locator("label", { hasText: "Bravo CSIRT" }).locator("input").uncheck();
   await page.fill("[data-pick=object_refs] input", "tidewrack");
-  await page.locator("[data-pick=object_refs] .found button", { hasText: "Tidewrack" }).first().click();
+  await page.locator("[data-pick=object_refs] .found button", { hasText: "Tidewrack" }).first().waitFor();
+  for (const key of ["ArrowDown", "ArrowDown", "ArrowUp"]) await page.keyboard.press(key);
+  expect((await page.evaluate(() => document.activeElement.innerText)).includes("Tidewrack"), "arrow keys lead through what was found");
+  await page.keyboard.press("Enter");
   expect(/^[a-z-]+--[0-9a-f-]{36} .*Tidewrack/.test(await page.inputValue("#object_refs")), await page.inputValue("#object_refs"));
   await page.selectOption("#level", "green");
   await page.waitForFunction(() => document.querySelectorAll("#outcome .verdict-release").length >= 3);
@@ -231,6 +240,40 @@ await test("browser: an object is recalled, and the page says what is known of e
   await card.locator("button", { hasText: "Approve" }).click();
   await owner.waitForURL(/preview/);
   expect((await owner.locator(".preview tr", { hasText: "bravo" }).first().innerText()).includes("released"), await text(owner, ".preview"));
+});
+
+await test("browser: what was raised here over another's copy is lifted by two", async () => {
+  const [id, file] = ["tool--5f0d0009-0000-4000-8000-0000000000a1", join(home, "lift.json")];
+  const green = "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb";
+  const theirs = { type: "tool", spec_version: "2.1", id, created: "2026-01-01T00:00:00.000Z", modified: "2026-01-01T00:00:00.000Z", name: "Sounding line", object_marking_refs: [green] };
+  writeFileSync(file, JSON.stringify(theirs));
+  polder("source", "add", "from-bravo", "--kind", "member", "--member", "bravo");
+  polder("import", file, "--source", "from-bravo");
+  PAGES.lift = `/objects/${id}/lift`;
+  const analyst = await as("analyst");
+  await analyst.at(`/recall?id=${id}`);
+  await analyst.click("button.danger");
+  await analyst.waitForURL(/recall/);
+  const officer = await as("release-officer");
+  await officer.at(`/objects/${id}`);
+  await officer.click("text=Lift what was raised here");
+  expect((await text(officer)).includes("recalled here") && (await text(officer, "#outcome")).includes("gains it"), await text(officer));
+  await officer.selectOption("#left", "amber+strict");
+  await officer.waitForFunction(() => !document.querySelector("#outcome").innerText.includes("gains it"));
+  await officer.selectOption("#left", "");
+  await officer.waitForFunction(() => document.querySelector("#outcome").innerText.includes("gains it"));
+  await officer.click("text=Propose it");
+  await officer.waitForURL(/queue/);
+  const owner = await as("owner");
+  await owner.at("/queue");
+  const card = owner.locator("article", { hasText: "Sounding line" });
+  expect((await card.innerText()).includes("What was raised here is lifted"), await card.innerText());
+  await card.locator("button", { hasText: "Approve" }).click();
+  await owner.waitForURL(/preview/);
+  expect(!(await text(owner)).includes("recalled here"), await text(owner));
+  await analyst.at(`/recall?id=${id}`);
+  await analyst.click("button.danger");
+  await analyst.waitForURL(/recall/);
 });
 
 await test("browser: a file is imported, previewed first, by choosing and by dropping", async () => {

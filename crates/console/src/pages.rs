@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/console/recall", recall::carry_out),
         post("/console/recall/push", recall::push).reaching_out(),
         get("/console/new", entry::new),
+        post("/console/new", entry::changed),
         get("/console/pick", entry::pick),
         post("/console/draft", draft::preview).rehearsing(),
         post("/console/draft/check", draft::check).rehearsing(),

@@ -19,22 +19,38 @@ use crate::{limits, parts, text};
 pub(crate) fn new(asked: &Asked<'_, Write>) -> Answer {
     let named = asked.query("kind");
     let kind = forms::kind(if named.is_empty() { "indicator" } else { named }).ok_or_else(|| no_form(named))?;
-    let kinds: Vec<(&str, &str)> = forms::KINDS.iter().map(|k| (k.name, k.name)).collect();
     // From the page of another object, which the new one is to be about.
-    let about = Id::parse(asked.query("about"));
-    let names = object::named(asked, about.iter().cloned().collect())?;
+    let about = Id::parse(asked.query("about")).map(|id| id.to_string());
     let first: Option<&str> = kind.fields().map(|f| f.name).find(|f| ["object_refs", "sighting_of_ref", "source_ref"].contains(f));
-    let shown = |name: &str| about.iter().filter(|_| Some(name) == first).map(Id::to_string).collect::<Vec<_>>();
+    let shown = |f: &'static forms::Field| about.iter().filter(|_| Some(f.name) == first).cloned().collect();
+    new_page(asked, kind, &kind.fields().map(|f| (f, Some(shown(f)))).collect::<Vec<_>>(), &Marked::default())
+}
+
+/// The form of another type, with what was entered in the fields that both have.
+pub(crate) fn changed(asked: &Asked<'_, Write>) -> Answer {
+    let kind = forms::kind(asked.form("kind")).ok_or_else(|| no_form(asked.form("kind")))?;
+    let marked = Marked::entered(asked.form("level"), &asked.form_all("for"), Vec::new()).unwrap_or_default();
+    new_page(asked, kind, &kind.fields().map(|f| (f, Some(filled(asked, f)))).collect::<Vec<_>>(), &marked)
+}
+
+fn new_page(asked: &Asked<'_, Write>, kind: &'static forms::Kind, fields: &[Shown], marked: &Marked) -> Answer {
+    let kinds: Vec<(&str, &str)> = forms::KINDS.iter().map(|k| (k.name, k.name)).collect();
+    let names = object::named(asked, fields.iter().filter_map(|(_, s)| s.as_ref()).flatten().filter_map(|text| Id::parse(text)).collect())?;
     let main = html! {
         h1 { "New object" }
-        form.filters method="get" action="/console/new" data-at-once {
-            @if let Some(about) = &about { input type="hidden" name="about" value=(about.to_string()); }
+        form.filters method="post" action="/console/new" data-at-once data-with="draft" {
+            input type="hidden" name="form_token" value=(asked.form_token);
             (parts::field("kind", "Type", "", &parts::choice("kind", &kinds, kind.name)))
             button type="submit" { "Change" }
         }
-        (entered(asked, kind, &html! {}, &kind.fields().map(|f| (f, Some(shown(f.name)))).collect::<Vec<_>>(), (&names, &Marked::default()))?)
+        (entered(asked, kind, &html! {}, fields, (&names, marked))?)
     };
     Ok(asked.page("New object", &main))
+}
+
+/// What was entered in a field, line by line where it is a list.
+fn filled(asked: &Asked<'_, Write>, f: &'static forms::Field) -> Vec<String> {
+    asked.form_all(f.name).iter().flat_map(|v| if f.how.is_list() { v.lines().map(str::to_owned).collect() } else { vec![(*v).to_owned()] }).collect()
 }
 
 fn no_form(kind: &str) -> Trouble {
@@ -238,10 +254,7 @@ pub(crate) fn again(asked: &Asked<'_, Write>) -> Result<Option<Markup>, Trouble>
     }
     let Some(kind) = forms::kind(asked.form("kind")) else { return Ok(None) };
     let map = of.as_ref().and_then(|seen| seen.object.as_object()).cloned().unwrap_or_default();
-    let filled = |f: &'static forms::Field| {
-        asked.form_all(f.name).iter().flat_map(|v| if f.how.is_list() { v.lines().map(str::to_owned).collect() } else { vec![(*v).to_owned()] }).collect()
-    };
-    let shown: Vec<Shown> = kind.fields().map(|f| (f, forms::shown(f, &map).map(|_| filled(f)))).collect();
+    let shown: Vec<Shown> = kind.fields().map(|f| (f, forms::shown(f, &map).map(|_| filled(asked, f)))).collect();
     let was = of.as_ref().map_or_else(|| Ok(Marked::default()), |seen| Marked::of(asked, seen))?;
     let marked = Marked::entered(asked.form("level"), &asked.form_all("for"), was.others).unwrap_or_default();
     let hidden = html! {

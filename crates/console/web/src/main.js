@@ -64,6 +64,17 @@ function picks(root) {
         if (fresh) box.querySelector(".found").replaceWith(document.importNode(fresh, true));
       }, 250);
     });
+    box.addEventListener("keydown", (event) => {
+      const stops = [search, ...box.querySelectorAll("[data-add]")];
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") {
+        box.querySelector(".found").replaceChildren();
+        search.focus();
+      }
+      if (!step) return;
+      event.preventDefault();
+      stops[Math.min(Math.max(stops.indexOf(document.activeElement) + step, 0), stops.length - 1)].focus();
+    });
     box.addEventListener("click", (event) => {
       const chosen = event.target.closest("[data-add]");
       if (!chosen) return;
@@ -154,6 +165,13 @@ function dress(root) {
 // What was searched as it was typed is not searched again when the field is left: that would replace the row somebody has just gone to.
 document.addEventListener("change", (event) => event.target.matches?.("input[type=search]") && event.stopPropagation(), true);
 document.addEventListener("change", (event) => event.target.closest?.("form[data-at-once]")?.requestSubmit());
+// A form that is sent for another one takes along what was entered there.
+document.addEventListener("formdata", (event) => {
+  const other = document.getElementById(event.target.dataset.with ?? "");
+  if (!other) return;
+  const own = new Set(event.formData.keys());
+  for (const [name, value] of new FormData(other)) if (!own.has(name)) event.formData.append(name, value);
+});
 document.addEventListener("keydown", keys);
 document.addEventListener("htmx:after:swap", () => dress(document));
 const start = () => {

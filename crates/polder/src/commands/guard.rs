@@ -153,8 +153,8 @@ fn gives_as_much(one: &Explained, other: &Explained, is: &Text, was: &Texts<'_>)
     if !leads_no_further || one.row.row == other.row.row {
         return Ok(leads_no_further && mine.granular.iter().all(|n| theirs.granular.contains(n)));
     }
-    let kept = cut(other);
-    Ok(mine.granular.is_empty() || !parts::shows(was.of(one.row.row)?.as_ref(), &is.object, &cut(one), &|place| kept.covers(place)))
+    let (had, kept) = (cut(one), cut(other));
+    Ok(mine.granular.is_empty() || !parts::shows(was.of(one.row.row)?.as_ref(), &is.object, (&had, &had), &|place| kept.covers(place)))
 }
 
 /// What is cut out of a copy for its marking.
@@ -215,11 +215,12 @@ fn shows_a_part(node: &Node, trial: &Rehearsal<'_>, before: &[Explained], after:
     let marks = |e: &Explained, is_meant: &dyn Fn(&Id) -> bool| {
         Kept::of(e.row.granular.iter().filter(|(marking, _)| is_meant(marking)).flat_map(|(_, selectors)| selectors.iter()).map(|s| &**s))
     };
+    let marked = marks(last, &|_| true);
     let markings: BTreeSet<&Id> = last.row.granular.iter().map(|(marking, _)| marking).collect();
     Ok(markings.into_iter().any(|marking| {
         let kept = marks(next, &|m| keeps_as_much(m, marking));
         let whole = predefined(marking).is_some_and(|level| reaches_no_further(next, level));
-        !whole && parts::shows(&was, &is, &marks(last, &|m| m == marking), &|place| kept.covers(place))
+        !whole && parts::shows(&was, &is, (&marks(last, &|m| m == marking), &marked), &|place| kept.covers(place))
     }))
 }
 

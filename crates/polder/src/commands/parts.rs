@@ -23,12 +23,14 @@ impl Kept {
     }
 }
 
-/// Does a version show what was kept in the one before it, if by now that is kept which `kept` says?
-pub(super) fn shows(was: &Value, is: &Value, before: &Kept, kept: &dyn Fn(&str) -> bool) -> bool {
+/// Does a version show what was kept in the one before it, if by now that is kept which `kept` says? What stands elsewhere counts as known only where no
+/// mark kept it.
+pub(super) fn shows(was: &Value, is: &Value, (before, marked): (&Kept, &Kept), kept: &dyn Fn(&str) -> bool) -> bool {
     let parse = |text: &String| selector::parse(text);
     let places: BTreeSet<Vec<Option<Step>>> = before.0.iter().filter_map(parse).map(|steps| steps.into_iter().map(any_index).collect()).collect();
     places.iter().any(|place| {
-        let (secret, plain): (Vec<_>, Vec<_>) = at(was, place).into_iter().partition(|(place, _)| before.covers(place));
+        let (secret, rest): (Vec<_>, Vec<_>) = at(was, place).into_iter().partition(|(place, _)| before.covers(place));
+        let plain: Vec<_> = rest.into_iter().filter(|(place, _)| !marked.covers(place)).collect();
         let plain_whole: HashSet<String> = plain.iter().map(|(_, value)| value.to_string()).collect();
         let plain_words: HashSet<&str> = plain.iter().flat_map(|(_, value)| words(value)).collect();
         let words_kept: HashSet<&str> = secret.iter().flat_map(|(_, value)| words(value)).filter(|word| !plain_words.contains(word)).collect();
@@ -87,8 +89,16 @@ mod tests {
     use serde_json::json;
 
     fn check(what: &str, was: &Value, is: &Value, (before, now): (&[&str], &[&str]), want: bool) {
-        let now = Kept::of(now.iter().copied());
-        assert_eq!(shows(was, is, &Kept::of(before.iter().copied()), &|place| now.covers(place)), want, "{what}");
+        let (before, now) = (Kept::of(before.iter().copied()), Kept::of(now.iter().copied()));
+        assert_eq!(shows(was, is, (&before, &before), &|place| now.covers(place)), want, "{what}");
+    }
+
+    #[test]
+    fn what_another_mark_keeps_is_not_known_to_all() {
+        let (value, marks) = (json!({"l": ["s", "s", "p"]}), Kept::of(["l.[0]", "l.[1]"]));
+        let (one, other) = (Kept::of(["l.[0]"]), Kept::of(["l.[1]"]));
+        assert!(shows(&value, &value, (&one, &marks), &|place| other.covers(place)), "the other mark is no reason to drop this one");
+        assert!(!shows(&value, &value, (&one, &one), &|place| other.covers(place)), "where nothing keeps the other one it is known");
     }
 
     #[test]
