@@ -35,6 +35,16 @@ def not_now(report):
             node("recipient", "suspend", who)
         with node.serve() as served:
             analyst, owner = _in(served, logins, "analyst"), _in(served, logins, "owner")
+            with report.case("console edges: who recalls is told what names the object and is still given"):
+                for who in ("bravo", "charlie"):
+                    node("recipient", "resume", who)
+                told, kept = (text("report", label, level, published=V1, object_refs=[plain, an_id("tool", "other")]) for label, level in (("told", "green"), ("kept", "amber+strict")))
+                node.importing(bundle_file(home, "about", [told, kept, text("tool", "other", "green")]))
+                said = words(analyst.get(f"/recall?id={plain}"))
+                require("These name it and may still be given" in said and "report told" in said and "report kept" not in said, said[:900])
+                require("These name it" not in words(analyst.get(f"/recall?id={window}")), "nothing names that")
+                for who in ("bravo", "charlie"):
+                    node("recipient", "suspend", who)
             with report.case("console edges: what nobody may have just now is recalled all the same"):
                 for one in (plain, window, held):
                     page = analyst.get(f"/recall?id={one}")

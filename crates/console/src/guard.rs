@@ -136,6 +136,12 @@ impl<P> Asked<'_, P> {
         sink::referrers(&self.app.store, &self.person.recipient, id, most)
     }
 
+    /// Is that recipient one of the holder's own?
+    pub(crate) fn is_of_house(&self, recipient: &str) -> bool {
+        let is_it = |r: &polder_release::Recipient, holder: &str| *r.id == *recipient && r.organisation.as_deref() == Some(holder);
+        self.app.desk.policy().is_some_and(|p| p.recipients.iter().any(|r| is_it(r, &p.alliance.holder)))
+    }
+
     /// A request of the command line's, by this person.
     pub(crate) fn ask(&self, request: Value, body: &[u8]) -> Result<Value, Told> {
         self.app.desk.ask(self.person, request, body)

@@ -49,6 +49,8 @@ pub struct Moved {
     pub gains: Vec<Id>,
     /// Objects that it may hold now and could not then.
     pub loses: Vec<Id>,
+    /// Objects that name it themselves, and that it may hold now and then.
+    pub keeps: Vec<Id>,
 }
 
 impl<R: Realm> Store<R> {
@@ -128,17 +130,19 @@ impl<R: Realm> Rehearsal<'_, R> {
     pub fn moved_with(&self, id: &Id, most: usize) -> Result<(Vec<Moved>, bool), Error> {
         let (now, now_us) = self.store.moment();
         knowing(&now, self.reader.as_deref(), now_us, |known| {
-            let (objects, cut) = self.leading_to(id, most, known);
+            let (objects, near, cut) = self.leading_to(id, most, known);
             let mut out = Vec::new();
             for (number, recipient) in self.trial.policy.recipients.iter().enumerate().filter(|(_, r)| r.active) {
                 let number = u32::try_from(number).unwrap_or(u32::MAX);
                 let (before, after) = (may_hold(&now, number, now_us, known, &objects), may_hold(&self.trial, number, now_us, known, &objects));
-                let named = |is_it: &dyn Fn(bool, bool) -> bool| -> Vec<Id> {
-                    let pairs = objects.iter().zip(before.iter().zip(&after));
+                let named = |of: usize, is_it: &dyn Fn(bool, bool) -> bool| -> Vec<Id> {
+                    let pairs = objects.iter().zip(before.iter().zip(&after)).take(of);
                     pairs.filter(|(_, (b, a))| is_it(**b, **a)).map(|(object, _)| self.trial.columns.id(*object)).collect()
                 };
-                let moved = Moved { recipient: recipient.id.clone(), gains: named(&|b, a| !b && a), loses: named(&|b, a| b && !a) };
-                if !moved.gains.is_empty() || !moved.loses.is_empty() {
+                let all = objects.len();
+                let (gains, loses, keeps) = (named(all, &|b, a| !b && a), named(all, &|b, a| b && !a), named(near, &|b, a| b && a));
+                let moved = Moved { recipient: recipient.id.clone(), gains, loses, keeps };
+                if !moved.gains.is_empty() || !moved.loses.is_empty() || !moved.keeps.is_empty() {
                     out.push(moved);
                 }
             }
@@ -146,24 +150,25 @@ impl<R: Realm> Rehearsal<'_, R> {
         })
     }
 
-    /// Objects that lead to one by references, the nearest first, as far as they are known.
-    fn leading_to(&self, id: &Id, most: usize, known: Option<&Known<'_>>) -> (Vec<u32>, bool) {
+    /// Objects that lead to one by references, the nearest first, as far as they are known; how many of them name it themselves; whether there are more.
+    fn leading_to(&self, id: &Id, most: usize, known: Option<&Known<'_>>) -> (Vec<u32>, usize, bool) {
         let columns = &self.trial.columns;
-        let Some(start) = columns.find_object(id.as_ref()) else { return (Vec::new(), false) };
-        let (mut seen, mut order) = (HashSet::from([start]), Vec::new());
+        let Some(start) = columns.find_object(id.as_ref()) else { return (Vec::new(), 0, false) };
+        let (mut seen, mut order, mut near) = (HashSet::from([start]), Vec::new(), 0);
         let mut next = VecDeque::from([start]);
         while let Some(object) = next.pop_front() {
             // What is cut out of the reader's copy of a referrer may be this very reference.
             for row in columns.referrers(object).filter(|r| columns.row(*r).is_some_and(Row::is_live) && known.is_none_or(|k| k.holds_whole(*r))) {
                 let Some(referrer) = columns.row(row).map(|r| r.object).filter(|o| seen.insert(*o)) else { continue };
                 if order.len() >= most {
-                    return (order, true);
+                    return (order, near, true);
                 }
+                near += usize::from(object == start);
                 order.push(referrer);
                 next.push_back(referrer);
             }
         }
-        (order, false)
+        (order, near, false)
     }
 
     /// What all of it would mean, recipient by recipient.

@@ -2,7 +2,7 @@
 //!
 //! The rule: it says what the decision says, in the words of `release explain`, and only about copies that the person may hold.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use maud::{Markup, html};
 use polder_stix::Id;
@@ -168,12 +168,32 @@ pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String,
 }
 
 /// What else would come and go with it, recipient by recipient.
+fn ids(row: &Value, key: &str) -> Vec<Id> {
+    row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).filter_map(Id::parse).collect()
+}
+
+/// What names it and is given to somebody outside all the same: its own marking says who may have that.
+pub(crate) fn stays<P>(asked: &Asked<'_, P>, tried: &Value) -> Result<Markup, Trouble> {
+    const NAMED_MAX: usize = 10;
+    let rows = tried.pointer("/with/rows").and_then(Value::as_array).into_iter().flatten();
+    let outside = rows.filter(|row| row.get("recipient").and_then(Value::as_str).is_some_and(|r| !asked.is_of_house(r)));
+    let all: BTreeSet<Id> = outside.flat_map(|row| ids(row, "keeps")).collect();
+    let names = super::object::named(asked, all.iter().take(NAMED_MAX).cloned().collect())?;
+    Ok(html! {
+        @if !all.is_empty() {
+            (parts::notice("info", &html! {
+                p { "These name it and may still be given, without that reference: their own markings say so. Recall them too, if they tell of it." }
+                ul { @for id in all.iter().take(NAMED_MAX) { li { span.kind { (cut(&id.kind)) } " " (parts::object_link(&id.to_string(), names.get(id).map_or("", String::as_str))) } } }
+                @if all.len() > NAMED_MAX { p { "and " (all.len() - NAMED_MAX) " more" } }
+            }))
+        }
+    })
+}
+
 pub(crate) fn with_it<P>(asked: &Asked<'_, P>, tried: &Value) -> Result<Markup, Trouble> {
     const NAMED_MAX: usize = 10;
-    let rows: Vec<&Value> = tried.pointer("/with/rows").and_then(Value::as_array).into_iter().flatten().collect();
-    let ids = |row: &Value, key: &str| {
-        row.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).filter_map(Id::parse).collect::<Vec<Id>>()
-    };
+    let is_moved = |row: &&Value| ["gains", "loses"].iter().any(|key| !ids(row, key).is_empty());
+    let rows: Vec<&Value> = tried.pointer("/with/rows").and_then(Value::as_array).into_iter().flatten().filter(is_moved).collect();
     let first = rows.iter().flat_map(|r| ["gains", "loses"].map(|k| ids(r, k).into_iter().take(NAMED_MAX))).flatten().collect();
     let names = super::object::named(asked, first)?;
     let list = |word: &str, all: &[Id]| {

@@ -60,7 +60,7 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
             @for (name, told) in &problems { (parts::notice("error", &html! { p { strong { (cut(name)) } ": " (shown(&told.message)) } p { strong { "help: " } (shown(&told.help)) } })) }
             @if out {
                 @if tables.iter().any(loses) { h2 { "Who would lose it" } } @else { h2 { "Nobody outside may have it now" } p { "Its marking may still let somebody have it later: when a window opens, when somebody is let in or released to." } }
-                @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) (preview::with_it(asked, &with)?) } @else { (mark::losses(&tables)) }
+                @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) (preview::with_it(asked, &with)?) (preview::stays(asked, &with)?) } @else { (mark::losses(&tables)) }
                 form method="post" action="/console/recall" {
                     input type="hidden" name="form_token" value=(asked.form_token);
                     @for one in seen { input type="hidden" name="id" value=(one.id()); }
@@ -124,9 +124,7 @@ fn receipts<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Markup, Trouble> {
     for row in told.get("who_has").and_then(Value::as_array).into_iter().flatten() {
         by.entry(row.get("recipient").and_then(Value::as_str).unwrap_or_default().to_owned()).or_default().push(row);
     }
-    let house =
-        |id: &str| asked.app.desk.policy().is_some_and(|p| p.recipients.iter().any(|r| *r.id == *id && r.organisation.as_ref() == Some(&p.alliance.holder)));
-    by.retain(|recipient, _| !house(recipient));
+    by.retain(|recipient, _| !asked.is_of_house(recipient));
     let theres = theres(&told);
     Ok(html! {
         section aria-labelledby="receipts" {

@@ -161,7 +161,8 @@ pub(super) fn moved_with(trial: &polder_store::Rehearsal<'_>, id: &Id) -> Result
     const LOOKED_AT_MAX: usize = 500;
     let (moved, cut) = trial.moved_with(id, LOOKED_AT_MAX)?;
     let ids = |all: &[Id]| all.iter().map(Id::to_string).collect::<Vec<_>>();
-    let rows: Vec<Value> = moved.iter().map(|m| json!({"recipient": m.recipient, "gains": ids(&m.gains), "loses": ids(&m.loses)})).collect();
+    let rows: Vec<Value> =
+        moved.iter().map(|m| json!({"recipient": m.recipient, "gains": ids(&m.gains), "loses": ids(&m.loses), "keeps": ids(&m.keeps)})).collect();
     Ok(json!({"rows": rows, "cut": cut}))
 }
 
