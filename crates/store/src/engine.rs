@@ -3,6 +3,7 @@
 //! The rule: what a request changes is recorded by the same code that changes it, so that a reload gives the same state.
 
 mod restore;
+mod tightening;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -20,6 +21,9 @@ use crate::ingest::{Outcome, Prepared, Refusal, sorted};
 use crate::limits;
 use crate::logs;
 use crate::viewlog::{Ground, ViewLog};
+
+pub use tightening::Tightening;
+use tightening::lift_record;
 
 /// What one person or program does to the node besides bringing objects in.
 #[derive(Debug, Clone)]
@@ -42,51 +46,6 @@ pub enum Act {
     Note(String),
     /// Rows leave.
     Remove(Vec<u32>),
-}
-
-/// What a person tightens an object of a source to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tightening {
-    /// A TLP level that is at least this.
-    Level(Level),
-    /// It stays with the holder's organisation: a recall.
-    House,
-}
-
-impl Tightening {
-    /// As the record says it; a level that cannot be read keeps the object in the house.
-    pub(crate) fn of_record(level: Option<&str>) -> Self {
-        level.and_then(Level::parse).map_or(Self::House, Self::Level)
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::Level(level) => level.label(),
-            Self::House => "this organisation",
-        }
-    }
-
-    fn record(self) -> Option<Box<str>> {
-        match self {
-            Self::Level(level) => Some(level.name().into()),
-            Self::House => None,
-        }
-    }
-}
-
-/// How the record of an overlay says that those before it were lifted. A program that does not know the word keeps the object in the house.
-const LIFTED: &str = "lifted";
-
-fn lift_record(left: Option<Level>) -> Box<str> {
-    left.map_or_else(|| LIFTED.into(), |level| format!("{LIFTED} {}", level.name()).into())
-}
-
-/// What a lift left, if the record is of one.
-pub(crate) fn lift_of_record(record: Option<&str>) -> Option<Option<Level>> {
-    match record?.strip_prefix(LIFTED)?.trim_start() {
-        "" => Some(None),
-        level => Level::parse(level).map(Some),
-    }
 }
 
 /// The state.

@@ -9,7 +9,8 @@ use polder_stix::Id;
 use polder_stix::time::Version;
 use serde_json::Value;
 
-use super::{Engine, Tightening, lift_of_record};
+use super::tightening::lift_of_record;
+use super::{Engine, Tightening};
 use crate::backend::{Backend, Reader, Record, RowRecord};
 use crate::columns::{Commit, NewRow, Source};
 use crate::ingest::unreadable;
