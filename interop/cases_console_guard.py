@@ -55,6 +55,33 @@ def downgrades(report):
                 means = json.loads(marking("alliance", members=["bravo", "alfa"]))
                 _barred(analyst.post("/draft", json=json.dumps(means)))
                 require('name="draft"' in _in(served, logins, "owner").post("/draft", json=json.dumps(means)).text, "an owner may")
+            with report.case("console guard: nor by a lower level, or a looser PAP, beside an audience that stays"):
+                for_bravo = marking("for bravo", members=["bravo"])
+                named = an_id("marking-definition", "for bravo")
+                for n, (was, then) in enumerate([("amber+strict", "clear"), ("red", "green"), ("green", None)]):
+                    one = text("tool", f"named {n}", None, object_marking_refs=[TLP[was], named])
+                    node.importing(bundle_file(home, f"named-{n}", [for_bravo, one]))
+                    value = json.loads(_later(one))
+                    value["object_marking_refs"] = [named] + ([TLP[then]] if then else [])
+                    page = analyst.post("/draft", json=json.dumps(value))
+                    level = f"TLP:{then.upper()}" if then else "no level"
+                    # Red goes to no organisation, so bravo gains the object itself.
+                    why = "would go to bravo" if was == "red" else f"would say {level} to whoever receives it, instead of TLP:{was.upper()}"
+                    require("right to downgrade" in words(page) and why in words(page), words(page)[:900])
+                    require('name="draft"' not in page.text and "1 new" not in words(page), words(page)[:900])
+                    changes = words(page).split("What changes")[1].split("Who would receive it")[0]
+                    require(f"TLP:{was.upper()}" in changes and named not in changes, changes)
+                    require('name="draft"' in _in(served, logins, "owner").post("/draft", json=json.dumps(value)).text, "an owner may")
+                    value["object_marking_refs"] = [named, TLP["red"]]
+                    require('name="draft"' in analyst.post("/draft", json=json.dumps(value)).text, "a higher one")
+                pap = lambda name: {"type": "marking-definition", "spec_version": "2.1", "id": an_id("marking-definition", f"pap {name}"), "created": V1,
+                                    "definition_type": "pap", "definition": {"pap": name}}
+                node.importing(bundle_file(home, "paps", [json.dumps(pap("red")), json.dumps(pap("green"))]))
+                careful = text("tool", "careful", None, object_marking_refs=[named, TLP["amber"], pap("red")["id"]])
+                node.importing(bundle_file(home, "careful", [careful]))
+                page = analyst.post("/draft", json=_later(careful).replace(pap("red")["id"], pap("green")["id"]))
+                require("do more with it, by its PAP" in words(page) and 'name="draft"' not in page.text, words(page)[:900])
+                require('name="draft"' in analyst.post("/draft", json=_later(careful)).text, "as it is")
             with report.case("console guard: what may not be saved is not kept, nor what was shown before"):
                 page = analyst.post("/draft", json=_later(tight))
                 draft = re.search(r'name="draft" value="([0-9a-f]+)"', page.text).group(1)

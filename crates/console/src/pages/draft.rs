@@ -105,7 +105,7 @@ pub(crate) fn check(asked: &Asked<'_, Write>) -> Answer {
     let inner = match tried {
         Ok((bytes, told)) => {
             let barred = barred(asked, &told);
-            html! { (changes(asked, &bytes)?) (outcome(asked, &told)?) @if let Some(why) = barred { (parts::notice("error", &why)) } }
+            html! { @if let Some(why) = &barred { (parts::notice("error", why)) } (changes(asked, &bytes)?) (outcome(asked, &told, barred.is_some())?) }
         }
         Err(Trouble::Bad { message, help }) => wrong(&message, &help),
         Err(other) => return Err(other),
@@ -134,9 +134,9 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
         }
         (tried, _) => tried?,
     };
-    let inner = html! { (changes(asked, &bytes)?) (outcome(asked, &told)?) };
     let takes = ["new", "variant", "conflict"].iter().any(|k| told.get(*k).and_then(Value::as_u64).unwrap_or(0) > 0);
     let barred = barred(asked, &told);
+    let inner = html! { (changes(asked, &bytes)?) (outcome(asked, &told, barred.is_some())?) };
     let full = || Trouble::bad("too many drafts wait on this node", "try again later; nothing was kept");
     // What may not be saved is not kept, nor what was shown before it.
     asked.app.drafts.drop_of(&asked.person.user);
@@ -146,10 +146,10 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
     };
     let main = html! {
         h1 { "Preview: " (cut(&place)) }
+        @if let Some(why) = &barred { (parts::notice("error", why)) }
         (contents(&bytes))
         (inner)
-        @if let Some(why) = &barred { (parts::notice("error", why)) }
-        @else if let Some(draft) = &draft {
+        @if barred.is_some() {} @else if let Some(draft) = &draft {
             form method="post" action="/console/draft" {
                 input type="hidden" name="form_token" value=(asked.form_token);
                 input type="hidden" name="draft" value=(draft);
@@ -169,24 +169,23 @@ fn barred(asked: &Asked<'_, Write>, told: &Value) -> Option<Markup> {
         let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         return Some(html! {
             p { "This cannot be saved: copies of it from others keep it from some to whom this version would give it. What others marked binds whoever received it; only they widen it." }
-            ul { @for row in widened.iter().take(20) { li { (parts::object_link(&text(row, "id"), "")) " would go to " strong { (cut(&text(row, "recipient"))) } } } }
+            ul { @for row in widened.iter().take(20) { li { (parts::object_link(&text(row, "id"), "")) " " (gain(row)) } } }
             p { strong { "help: " } "mark it at least as they did, or ask them for a wider version" }
         });
     }
     let downgraded = list("downgraded");
     let persons = told.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
     if let (true, Some(first)) = (persons > 1 && asked.may(Right::Downgrade), downgraded.first()) {
-        let to = first.get("recipient").and_then(Value::as_str).unwrap_or_default();
         return Some(html! {
-            p { "This would give an object to " (cut(to)) ", who may not have it now, and that takes " (persons) " persons." }
+            p { "This would give more than now, and that takes " (persons) " persons: an object " (gain(first)) "." }
             p { strong { "help: " } "save it with the markings it has now; then \"Widen\" on its page lets another person agree" }
         });
     }
     if !downgraded.is_empty() && !asked.may(Right::Downgrade) {
         let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         return Some(html! {
-            p { "Your role does not save this: it would give an object to somebody who may not have it now, and that takes the right to downgrade." }
-            ul { @for row in downgraded.iter().take(20) { li { (parts::object_link(&text(row, "id"), "")) " would go to " strong { (cut(&text(row, "recipient"))) } } } }
+            p { "Your role does not save this: it would give more than now, and that takes the right to downgrade." }
+            ul { @for row in downgraded.iter().take(20) { li { (parts::object_link(&text(row, "id"), "")) " " (gain(row)) } } }
             p { strong { "help: " } "mark it as it is now; whoever may downgrade (a release officer, an owner) can widen it on its page" }
         });
     }
@@ -194,6 +193,12 @@ fn barred(asked: &Asked<'_, Write>, told: &Value) -> Option<Markup> {
     let by_form = !asked.form("kind").is_empty();
     (by_form && !list("warnings").is_empty())
         .then(|| html! { p { "This object is not what STIX says it has to be." } p { strong { "help: " } "go back and mend what is listed above" } })
+}
+
+/// What more it would give.
+fn gain(row: &Value) -> Markup {
+    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+    html! { @if text("why").is_empty() { "would go to " strong { (cut(text("recipient"))) } } @else { (shown(text("why"))) } }
 }
 
 fn save(asked: &Asked<'_, Write>) -> Answer {
@@ -263,8 +268,8 @@ fn refused(told: &Value) -> Markup {
     }
 }
 
-/// What would come of a draft.
-fn outcome<P>(asked: &Asked<'_, P>, told: &Value) -> Result<Markup, Trouble> {
+/// What would come of a draft; what may not be saved is counted nowhere.
+fn outcome<P>(asked: &Asked<'_, P>, told: &Value, is_barred: bool) -> Result<Markup, Trouble> {
     let list = |key: &str| told.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut objects: BTreeMap<String, Vec<preview::Told>> = BTreeMap::new();
@@ -273,7 +278,7 @@ fn outcome<P>(asked: &Asked<'_, P>, told: &Value) -> Result<Markup, Trouble> {
     }
     let ways = preview::ways(asked)?;
     Ok(html! {
-        (counts(told))
+        @if !is_barred { (counts(told)) }
         (refused(told))
         @let warnings = list("warnings");
         @if !warnings.is_empty() {
@@ -295,6 +300,7 @@ fn changes<P>(asked: &Asked<'_, P>, bytes: &[u8]) -> Result<Markup, Trouble> {
     let before = id.map(|id| object::latest(asked, &id)).transpose()?.flatten();
     let differing: Vec<_> = before.iter().flat_map(|seen| copies::differing(&[&seen.object, one])).filter(|(key, _)| key != "modified").collect();
     let about = higher(asked, one)?;
+    let marked = before.iter().map(|seen| &seen.object).chain([*one]).map(|object| markings(asked, object, &all)).collect::<Result<Vec<_>, _>>()?;
     Ok(html! {
         @if before.is_some() {
             h2 { "What changes" }
@@ -303,7 +309,9 @@ fn changes<P>(asked: &Asked<'_, P>, bytes: &[u8]) -> Result<Markup, Trouble> {
                     thead { tr { th scope="col" { "Property" } th scope="col" { "Now" } th scope="col" { "After" } } }
                     tbody { @for (key, texts) in &differing { tr {
                         th scope="row" { (cut(key)) }
-                        @for (text, label) in texts.iter().zip(["Now", "After"]) { td data-label=(label) { @match text { Some(text) => { (cut(text)) } None => { span.quiet { "not there" } } } } }
+                        @for (n, (text, label)) in texts.iter().zip(["Now", "After"]).enumerate() { td data-label=(label) {
+                            @if let Some(marks) = marked.get(n).filter(|_| key == "object_marking_refs") { (marks) } @else if let Some(text) = text { (cut(text)) } @else { span.quiet { "not there" } }
+                        } }
                     } } }
                 } }
             }
@@ -313,6 +321,22 @@ fn changes<P>(asked: &Asked<'_, P>, bytes: &[u8]) -> Result<Markup, Trouble> {
                 p { "It is about what is marked higher than it is. Who may not have that gets it without the reference, or not at all; its text may still tell of it." }
                 ul { @for seen in &about { li { (parts::level(seen.marking().level)) " " (parts::object_link(&seen.id(), &seen.name())) } } }
             }))
+        }
+    })
+}
+
+/// The markings of an object by level and name, some of which come with it.
+fn markings<P>(asked: &Asked<'_, P>, object: &Value, with: &[Value]) -> Result<Markup, Trouble> {
+    let text = |key: &str, of: &Value| of.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let ids: Vec<Id> =
+        object.get("object_marking_refs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).filter_map(Id::parse).collect();
+    let mut names = object::named(asked, ids.clone())?;
+    names.extend(with.iter().filter_map(|o| Some((Id::parse(&text("id", o))?, objects::name_of(o)))));
+    Ok(html! {
+        @if ids.is_empty() { span.quiet { "none" } }
+        @for (n, id) in ids.iter().enumerate() {
+            @if n > 0 { ", " }
+            @if let Some(level) = polder_release::predefined(id) { (parts::level(Some(level))) } @else { (cut(names.get(id).map_or(&id.to_string(), |name| name))) }
         }
     })
 }

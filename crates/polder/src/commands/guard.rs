@@ -1,6 +1,6 @@
 //! Who would be given more than now: what the guards of the console and of the TAXII door ask.
 //!
-//! The rule: a version gives more if anybody would get more of the object by it, or would as soon as nothing else keeps it back.
+//! The rule: a version gives more if anybody would get more of the object by it, or would as soon as nothing else keeps it back, or may do more with it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -35,7 +35,8 @@ pub(super) fn downgraded(node: &Node, trial: &Rehearsal<'_>, (source, reader): (
                 bare.act(Act::Lift(id.clone(), to.source, None))?;
             }
             let theirs = |recipient: &str, at_us| Ok(bare.explain_at(id, recipient, at_us)?.into_iter().filter(|e| !own(e)).collect());
-            widened.extend(gains(node, trial, source, id, &theirs)?.into_iter().filter(|row| !held || mine.contains(row)));
+            let is_mine = |row: &Value| mine.iter().any(|m| m.get("recipient") == row.get("recipient"));
+            widened.extend(gains(node, trial, source, id, &theirs)?.into_iter().filter(|row| !held || is_mine(row)));
         }
         all.extend(mine);
     }
@@ -105,6 +106,11 @@ fn gains(node: &Node, trial: &Rehearsal<'_>, source: &str, id: &Id, counted: Cou
     }
     if rows.is_empty() && shows_a_part(node, trial, &before, &after)? {
         rows.push(json!({"id": id.to_string(), "recipient": "whoever a part of it is kept from"}));
+    }
+    if rows.is_empty()
+        && let Some(why) = allows_more(&before, &after)
+    {
+        rows.push(json!({"id": id.to_string(), "recipient": "whoever has it", "why": why}));
     }
     Ok(rows)
 }
@@ -179,6 +185,20 @@ fn marked_wider(policy: &Policy, now_us: i64, before: &[Explained], after: &[&Ex
     };
     let gains = |to: &&Recipient| times.iter().any(|at| after.iter().any(|e| permits(e, to, *at)) && !before.iter().any(|e| permits(e, to, *at)));
     all.iter().filter(|r| !r.is_of(&policy.alliance.holder)).find(gains).map(|r| r.id.to_string())
+}
+
+/// What whoever receives it may do with it by the marking that is tried, and by no marking that is known here: a named audience says who receives it, the
+/// level and PAP beside it what they may do next.
+fn allows_more(before: &[Explained], after: &[&Explained]) -> Option<String> {
+    let level = |e: &Explained| e.row.label.terms().map(|t| t.tlp.values().map(|binding| binding.level).max());
+    let pap = |e: &Explained| e.row.label.terms().map(|t| t.pap);
+    let (was, is) = (before.iter().filter_map(level).min()?, after.iter().filter_map(|e| level(e)).min()?);
+    if is < was {
+        let (was, is) = (was.map_or("", Level::label), is.map_or("no level", Level::label));
+        return Some(format!("would say {is} to whoever receives it, instead of {was}"));
+    }
+    let (was, is) = (before.iter().filter_map(pap).min()?, after.iter().filter_map(|e| pap(e)).min()?);
+    (is < was).then(|| "would allow whoever receives it to do more with it, by its PAP, than now".to_owned())
 }
 
 /// Everybody whom a marking can mean: recipients, suspended ones too, every member, everybody whom these name; a member and a client that come later, everybody.
@@ -261,12 +281,15 @@ pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Pre
     if !objects.iter().any(|o| here(o) || is_definition(o)) {
         return Ok(vec![None; objects.len()]);
     }
-    let why = |to: &str| {
-        format!(
-            "it would go to `{to}`, who may not have it, or less of it, now; your role, or the number of persons this node wants, does not allow that here; a release officer or an owner can widen it in the console"
-        )
+    let first = |rows: Vec<Value>| {
+        let row = rows.into_iter().next()?;
+        let text = |key: &str| row.get(key).and_then(Value::as_str);
+        let what = text("why")
+            .map_or_else(|| format!("would go to `{}`, who may not have it, or less of it, now", text("recipient").unwrap_or_default()), str::to_owned);
+        Some(format!(
+            "it {what}; your role, or the number of persons this node wants, does not allow that here; a release officer or an owner can widen it in the console"
+        ))
     };
-    let first = |rows: Vec<Value>| rows.into_iter().find_map(|row| row.get("recipient").and_then(Value::as_str).map(str::to_owned));
     let mut out: Vec<Option<String>> = vec![None; objects.len()];
     // What is refused takes nothing from anybody, so the rest is looked at anew without it.
     loop {
@@ -277,7 +300,7 @@ pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Pre
         let mut refused = false;
         for (n, object) in rest.into_iter().zip(&kept) {
             let ids = std::slice::from_ref(&object.header().id);
-            let to = if is_definition(object) {
+            let why = if is_definition(object) {
                 first(opened(node, &trial, (source, Some(reader)), ids)?)
             } else if here(object) {
                 let (gains, bound) = downgraded(node, &trial, (source, Some(reader)), ids)?;
@@ -285,8 +308,8 @@ pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Pre
             } else {
                 None
             };
-            if let (Some(to), Some(slot)) = (to, out.get_mut(n)) {
-                *slot = Some(why(&to));
+            if let (Some(why), Some(slot)) = (why, out.get_mut(n)) {
+                *slot = Some(why);
                 refused = true;
             }
         }
