@@ -478,6 +478,18 @@ def people(report):
                 same(analyst.post("/board/bravo/resume").status_code, 403, "an analyst's resume")
                 same(owner.post("/board/bravo/resume").status_code, 303, "the owner's")
                 same(owner.post("/board/alfa/suspend").status_code, 422, "one's own organisation")
+            with report.case("console: who else of a suspended organisation still receives is said, and all of it is suspended with one press"):
+                node("recipient", "add", "duty@bravo", "--organisation", "bravo", "--kind", "person", "--person", "duty@bravo")
+                answer = analyst.post("/board/bravo/suspend")
+                require("these still receive: duty@bravo" in words(analyst.http.get(analyst.base.rsplit("/console", 1)[0] + answer.headers["Location"], timeout=30)), "the other one")
+                owner.post("/board/bravo/resume")
+                require("Suspend all 2 of bravo" in words(analyst.get("/board")), "the button")
+                analyst.post("/board/bravo/suspend", all="yes")
+                suspended = {r["id"] for r in node("recipient", "list", "--json").json()["recipients"] if r.get("suspended")}
+                same(suspended, {"bravo", "duty@bravo"}, "all of bravo, and nobody else")
+                for one in suspended:
+                    same(owner.post(f"/board/{one}/resume").status_code, 303, one)
+                node("recipient", "remove", "duty@bravo")
             with report.case("console: what is on the screen is saved for a recipient, as that one may have it"):
                 ids = [an_id("tool", "held"), an_id("tool", "shared")]
                 saved = owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "to": "bravo", "id": ids}, timeout=30).json()

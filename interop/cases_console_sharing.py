@@ -202,7 +202,14 @@ def wider(report):
                 same(_press(officer, page, address, answer="yes").status_code, 303, "proposed")
                 same(bravo.get(f"/objects/{two[0]}").status_code, 404, "not yet")
                 queue = words(officer.get("/queue"))
-                require("two 0" in queue and "approved by release-officer, 1 of 2" in queue, queue[:900])
+                require("two 0" in queue and "approved by release-officer, 1 of 2" in queue and "you have said yes" in queue, queue[:900])
+                require("TLP:AMBER tool two 0" in queue, queue[:900])
+            with report.case("console widen: the page of what is proposed says whose yes it has, and what another one does"):
+                asked = f"/objects/{two[0]}/widen?level=green"
+                mine, theirs = words(officer.get(asked)), words(second.get(asked))
+                require("waits for another person" in mine and "Propose it" not in mine, mine[-700:])
+                require("yours is the last yes, and it is given at once" in theirs and "Save the new version" in theirs and "Refuse" in theirs, theirs[-700:])
+                require("yours is the first yes" in words(second.get(f"/objects/{two[0]}/widen?level=clear")), "another wish is another proposal")
             with report.case("console widen: no one person says it twice"):
                 answer = _press(officer, officer.get("/queue"), address, answer="yes")
                 require("said yes to this already" in words(answer), words(answer)[:300])

@@ -237,7 +237,8 @@ await test("browser: an object is recalled, and the page says what is known of e
   const owner = await as("owner");
   await owner.at("/queue");
   const card = owner.locator("article", { hasText: "Shared modem pool" }).filter({ hasText: "1 of 2" });
-  await card.locator("button", { hasText: "Approve" }).click();
+  await card.locator("summary", { hasText: "Approve" }).click();
+  await card.locator("button", { hasText: "Yes, give it" }).click();
   await owner.waitForURL(/preview/);
   expect((await owner.locator(".preview tr", { hasText: "bravo" }).first().innerText()).includes("released"), await text(owner, ".preview"));
 });
@@ -268,7 +269,8 @@ await test("browser: what was raised here over another's copy is lifted by two",
   await owner.at("/queue");
   const card = owner.locator("article", { hasText: "Sounding line" });
   expect((await card.innerText()).includes("What was raised here is lifted"), await card.innerText());
-  await card.locator("button", { hasText: "Approve" }).click();
+  await card.locator("summary", { hasText: "Approve" }).click();
+  await card.locator("button", { hasText: "Yes, give it" }).click();
   await owner.waitForURL(/preview/);
   expect(!(await text(owner)).includes("recalled here"), await text(owner));
   await analyst.at(`/recall?id=${id}`);
@@ -301,7 +303,7 @@ await test("browser: a file is imported, previewed first, by choosing and by dro
 await test("browser: a held release takes two persons", async () => {
   const [officer, owner] = [await as("release-officer"), await as("owner")];
   await officer.at("/queue");
-  const name = await officer.locator("article h2 a").first().innerText();
+  const name = await officer.locator("article:has(table.waits) h2 a").first().innerText();
   const first = officer.locator("article", { has: officer.locator("h2", { hasText: name }) }).first().locator("tr").first();
   const to = await first.locator("th").innerText();
   await first.locator("summary").click();

@@ -10,7 +10,7 @@ use crate::desk::Right;
 use crate::guard::{Administer, Answer, Asked, Preview, Tighten, Trouble};
 use crate::parts;
 use crate::sink::Reply;
-use crate::text::{cut, shown};
+use crate::text::{self, cut, shown};
 
 struct Recipient {
     id: String,
@@ -49,7 +49,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
                             td data-label="Waits" { @if one.suspended { "nothing" } @else if *one.id != *asked.person.recipient { (waits(&one.id)) } }
                             td data-label="Asked" { (beats(&asked.app.desk.beats(&one.id))) }
                             td data-label="Way" { (shown(ways.get(&one.id).map_or("fetches it itself", String::as_str))) }
-                            td { (switch(asked, one)) }
+                            td { (switch(asked, one, &all)) }
                         }
                     }
                 }
@@ -135,19 +135,34 @@ fn state(suspended: bool) -> Markup {
     if suspended { parts::mark("off", "suspended") } else { parts::mark("on", "receives") }
 }
 
-fn switch<P>(asked: &Asked<'_, P>, one: &Recipient) -> Markup {
-    let press = |verb: &str, word: &str, class: &str| {
+/// Others of an organisation elsewhere that are still given something: who suspends one of them often means all.
+fn beside<'r>(all: &'r [Recipient], one: &Recipient, holder: &str) -> Vec<&'r str> {
+    let is_beside = |r: &&Recipient| !one.of.is_empty() && one.of != holder && r.of == one.of && r.id != one.id && !r.suspended;
+    all.iter().filter(is_beside).map(|r| r.id.as_str()).collect()
+}
+
+fn holder<P>(asked: &Asked<'_, P>) -> String {
+    asked.app.desk.policy().map(|p| p.alliance.holder.to_string()).unwrap_or_default()
+}
+
+fn switch<P>(asked: &Asked<'_, P>, one: &Recipient, all: &[Recipient]) -> Markup {
+    let press = |verb: &str, word: &str, class: &str, whole: bool| {
         html! {
             form method="post" action=(format!("/console/board/{}/{verb}", one.id)) {
                 input type="hidden" name="form_token" value=(asked.form_token);
-                button.(class) type="submit" aria-label=(format!("{word} {}", one.id)) { (word) }
+                @if whole { input type="hidden" name="all" value="yes"; }
+                button.(class) type="submit" aria-label=[(!whole).then(|| format!("{word} {}", one.id))] { (word) }
             }
         }
     };
+    let others = beside(all, one, &holder(asked)).len();
     html! {
         @if *one.id == *asked.person.recipient { span.quiet { "your own" } }
-        @else if one.suspended { @if asked.may(Right::Administer) { (press("resume", "Resume", "plain")) } }
-        @else if asked.may(Right::Tighten) { (press("suspend", "Suspend", "danger")) }
+        @else if one.suspended { @if asked.may(Right::Administer) { (press("resume", "Resume", "plain", false)) } }
+        @else if asked.may(Right::Tighten) {
+            (press("suspend", "Suspend", "danger", false))
+            @if others > 0 { (press("suspend", &format!("Suspend all {} of {}", others + 1, text::plain(&one.of, 40)), "danger", true)) }
+        }
     }
 }
 
@@ -161,7 +176,7 @@ pub(crate) fn show(asked: &Asked<'_, Preview>) -> Answer {
     let main = html! {
         h1 { (cut(id)) }
         p { (state(one.suspended)) " · " (one.kind) @if !one.of.is_empty() { " of " (cut(&one.of)) } }
-        (switch(asked, one))
+        (switch(asked, one, &all))
         div id="summary" data-live="view" { (summary(&verdicts, &because)) }
     };
     Ok(asked.page(id, &main))
@@ -217,7 +232,24 @@ fn bars(verdicts: &serde_json::Map<String, Value>) -> Markup {
 fn set<P>(asked: &Asked<'_, P>, suspend: bool) -> Answer {
     let id = asked.named("recipient");
     asked.ask(json!({"do": "recipient-suspend", "id": id, "suspend": suspend}), &[])?;
-    asked.note(if suspend { format!("Suspended: {id} is given nothing.") } else { format!("{id} receives again.") });
+    if !suspend {
+        asked.note(format!("{id} receives again."));
+        return Ok(Reply::see("/console/board"));
+    }
+    let all = recipients(asked)?;
+    let one = all.iter().find(|r| r.id == id).ok_or(Trouble::NotFound)?;
+    let others = beside(&all, one, &holder(asked));
+    if asked.form("all") == "yes" {
+        for other in &others {
+            asked.ask(json!({"do": "recipient-suspend", "id": other, "suspend": true}), &[])?;
+        }
+        let whole: Vec<&str> = std::iter::once(id).chain(others).collect();
+        asked.note(format!("Suspended: nobody of {} is given anything ({}).", one.of, whole.join(", ")));
+    } else if others.is_empty() {
+        asked.note(format!("Suspended: {id} is given nothing."));
+    } else {
+        asked.note(format!("Suspended: {id} is given nothing. Of {}, these still receive: {}.", one.of, others.join(", ")));
+    }
     Ok(Reply::see("/console/board"))
 }
 

@@ -51,6 +51,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
     let held = if house { preview::copies_held(asked, &seen.item.entry.id)? } else { Vec::new() };
     let own = held.iter().any(|c| c.origin == Origin::Own);
     let is_raised = !lift::tightened(asked, &seen.item.entry.id, &held).is_empty();
+    let sent = if house { preview::sent(asked, &seen)? } else { Default::default() };
     let main = html! {
         (parts::banner(&marking))
         header.object {
@@ -61,6 +62,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         @if seen.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() {
             (parts::notice("info", &html! { p { "This is a redacted copy: parts that are not for you were taken out." } }))
         }
+        @if house { (preview::taken_back(asked, &id, &sent)) }
         (actions(asked, &id, (own, is_raised)))
         div.columns-two id="object" data-live="view" {
             section aria-labelledby="says" {
@@ -72,7 +74,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
             div {
                 @if house { div.house { (preview::section(asked, &seen)?) } }
                 (history(asked, &seen)?)
-                @if house { div.house { (copies::section(asked, &seen)?) (preview::holders(asked, &seen)?) } }
+                @if house { div.house { (copies::section(asked, &seen)?) (preview::holders(asked, &id, &sent)) } }
             }
         }
         (as_json(&seen.object))

@@ -227,7 +227,7 @@ pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Tr
         if one.verdict == "redact" {
             difference(asked, seen, one)
         } else if one.verdict == "hold" && !one.answered.is_empty() && asked.may(Right::Release) {
-            html! { details { summary { "Answer again" } (super::queue::answers(asked, &id, one)) } }
+            html! { details { summary { "Answer again" } (super::queue::answers(asked, &id, one, false)) } }
         } else {
             html! {}
         }
@@ -299,28 +299,51 @@ pub(crate) fn sent_how(what: &str) -> &'static str {
     }
 }
 
-/// Who was sent it.
-pub(crate) fn holders<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
+/// What somebody was sent: how much, of which version, and whether the recipient may have it now.
+type Sent = (String, String, bool);
+
+/// Who was sent an object, each thing once.
+pub(crate) fn sent<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<BTreeMap<String, BTreeSet<Sent>>, Trouble> {
     let told = asked.ask(about("who-has", &seen.id()), &[])?;
-    let rows: Vec<&Value> = told.get("who_has").and_then(Value::as_array).into_iter().flatten().collect();
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut by: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    rows.iter().for_each(|row| by.entry(text(row, "recipient")).or_default().push(row));
-    Ok(html! {
+    let mut by: BTreeMap<String, BTreeSet<Sent>> = BTreeMap::new();
+    for row in told.get("who_has").and_then(Value::as_array).into_iter().flatten() {
+        let is_there = row.get("in_view") == Some(&Value::Bool(true));
+        by.entry(text(row, "recipient")).or_default().insert((text(row, "version"), text(row, "what"), is_there));
+    }
+    Ok(by)
+}
+
+/// Said where an object was sent to others, and none of them may have it any more.
+pub(crate) fn taken_back<P>(asked: &Asked<'_, P>, id: &str, sent: &BTreeMap<String, BTreeSet<Sent>>) -> Markup {
+    let outside: Vec<(&String, &BTreeSet<Sent>)> = sent.iter().filter(|(recipient, _)| !asked.is_of_house(recipient)).collect();
+    let is_there = outside.iter().any(|(_, what)| what.iter().any(|(_, _, in_view)| *in_view));
+    html! {
+        @if !outside.is_empty() && !is_there {
+            (parts::notice("warning", &html! { p {
+                strong { "Taken back: " } "it was sent to " (cut(&outside.iter().map(|(recipient, _)| recipient.as_str()).collect::<Vec<_>>().join(", "))) " before, and no longer goes to anybody who was sent it. "
+                @if asked.may(Right::Tighten) { a href=(format!("/console/recall?id={id}")) { "Receipts" } }
+            } }))
+        }
+    }
+}
+
+/// Who was sent it.
+pub(crate) fn holders<P>(asked: &Asked<'_, P>, id: &str, sent: &BTreeMap<String, BTreeSet<Sent>>) -> Markup {
+    html! {
         section aria-labelledby="holders" {
             h2 id="holders" { "Who was sent it" }
-            @if rows.is_empty() { p.quiet { "Nobody yet." } }
-            @if let Some(at) = told.get("recalled").and_then(Value::as_str) { p { "Recalled at " (parts::moment_text(at)) ": " a href=(format!("/console/recall?id={}", seen.id())) { "receipts" } } }
-            ul { @for (recipient, versions) in &by { li {
+            @if sent.is_empty() { p.quiet { "Nobody yet." } }
+            ul { @for (recipient, what) in sent { li {
                 strong { (cut(recipient)) }
-                @for row in versions {
-                    " · " (sent_how(&text(row, "what"))) @if !text(row, "version").is_empty() { " " (parts::moment_text(&text(row, "version"))) }
-                    @if !text(row, "at").is_empty() { ", first at " (parts::moment_text(&text(row, "at"))) }
-                    @if row.get("in_view") == Some(&Value::Bool(false)) { " " span.quiet { "(may no longer have it; what it took stays with it)" } }
+                @for (version, how, in_view) in what {
+                    " · " (sent_how(how)) @if !version.is_empty() { ", version of " (parts::moment_text(version)) }
+                    @if !in_view { " " span.quiet { "(may no longer have it; what it took stays with it)" } }
                 }
             } } }
+            @if !sent.is_empty() && asked.may(Right::Tighten) { p { a href=(format!("/console/recall?id={id}")) { "When it was sent, and receipts" } } }
         }
-    })
+    }
 }
 
 #[cfg(test)]

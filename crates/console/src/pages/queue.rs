@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use polder_stix::Id;
 use serde_json::{Value, json};
 
+use super::objects::Seen;
 use super::preview::Told;
 use super::{object, widen};
 use crate::desk::Right;
@@ -24,8 +25,8 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
             Some(known) => known.add(Told::of(row), approved),
             None => {
                 // What this person may not hold is not here to be answered.
-                if let Some(name) = object::name_in_view(asked, id)? {
-                    waiting.push(Waiting { id: id.to_owned(), name, recipients: vec![(Told::of(row), approved)] });
+                if let Some(seen) = Id::parse(id).map(|id| object::latest(asked, &id)).transpose()?.flatten() {
+                    waiting.push(Waiting { id: id.to_owned(), seen, recipients: vec![(Told::of(row), approved)] });
                 }
             }
         }
@@ -33,16 +34,16 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
     let unread = value.get("queue").and_then(Value::as_array).into_iter().flatten().filter_map(|r| r.get("unexplained")?.as_array()).flatten();
     let names = object::named(asked, unread.filter_map(Value::as_str).filter_map(Id::parse).collect())?;
     // The same place for the same thing, whatever was answered meanwhile.
-    waiting.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    waiting.sort_by(|a, b| (a.seen.name(), &a.id).cmp(&(b.seen.name(), &b.id)));
     waiting.iter_mut().for_each(|w| w.recipients.sort_by(|a, b| a.0.recipient.cmp(&b.0.recipient)));
     let needed = value.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
     let main = html! {
         h1 { "Waiting for a person" }
         p { "Own objects with a marking that nobody here has explained go to nobody else until somebody answers." @if needed > 1 { " It takes " (needed) " persons to release one." } }
         div data-live="view" id="waiting" {
+            (widen::proposals(asked, &value, needed)?)
             @if waiting.is_empty() { (parts::nothing("No object waits for its release.", "")) }
             @for one in &waiting { (card(asked, one, (needed, &names))) }
-            (widen::proposals(asked, &value, needed)?)
         }
     };
     Ok(asked.page("Queue", &main))
@@ -51,7 +52,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
 /// An object, and whom it waits for.
 struct Waiting {
     id: String,
-    name: String,
+    seen: Seen,
     recipients: Vec<(Told, Vec<String>)>,
 }
 
@@ -78,7 +79,7 @@ fn card(asked: &Asked<'_, Preview>, one: &Waiting, (needed, names): (u64, &objec
     let first = one.recipients.first().map(|(told, _)| told);
     html! {
         article.card {
-            h2 { (parts::object_link(&one.id, &one.name)) }
+            (head(&one.seen))
             @if let Some(told) = first { p { (shown(&called(&told.reason, names))) } @if !told.help.is_empty() { details { summary { "What can be done" } p { (shown(&told.help)) } } } }
             table.waits {
                 tbody {
@@ -86,7 +87,7 @@ fn card(asked: &Asked<'_, Preview>, one: &Waiting, (needed, names): (u64, &objec
                         tr {
                             th scope="row" { (cut(&told.recipient)) }
                             td { @if !approved.is_empty() { "approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) } }
-                            td { (answers(asked, &one.id, told)) }
+                            td { (answers(asked, &one.id, told, approved.iter().any(|who| **who == *asked.person.user))) }
                         }
                     }
                 }
@@ -95,7 +96,17 @@ fn card(asked: &Asked<'_, Preview>, one: &Waiting, (needed, names): (u64, &objec
     }
 }
 
-pub(crate) fn answers<P>(asked: &Asked<'_, P>, id: &str, told: &Told) -> Markup {
+/// What somebody answers about: its level, what it is, and the beginning of what it says.
+pub(crate) fn head(seen: &Seen) -> Markup {
+    let name = seen.name();
+    let says = ["description", "pattern", "content", "value"].map(|key| seen.text(key)).into_iter().find(|text| !text.is_empty() && *text != name);
+    html! {
+        h2 { (parts::level(seen.marking().level)) " " span.kind { (cut(seen.text("type"))) } " " (parts::object_link(&seen.id(), &name)) }
+        @if let Some(text) = says { p.quiet { (cut(text)) } }
+    }
+}
+
+pub(crate) fn answers<P>(asked: &Asked<'_, P>, id: &str, told: &Told, said_yes: bool) -> Markup {
     let to = &told.recipient;
     html! {
         @if asked.may(Right::Release) {
@@ -104,10 +115,12 @@ pub(crate) fn answers<P>(asked: &Asked<'_, P>, id: &str, told: &Told) -> Markup 
                 input type="hidden" name="id" value=(id);
                 input type="hidden" name="to" value=(to);
                 @for copy in &told.copies { input type="hidden" name="seen" value=(copy); }
-                details.sure {
-                    summary aria-label=(format!("Release to {to}…")) { "Release…" }
-                    p { "What is given cannot be taken back from whoever took it." }
-                    button.primary type="submit" name="answer" value="approve" { "Yes, release it to " (cut(to)) }
+                @if said_yes { span.quiet { "you have said yes" } } @else {
+                    details.sure {
+                        summary aria-label=(format!("Release to {to}…")) { "Release…" }
+                        p { "What is given cannot be taken back from whoever took it." }
+                        button.primary type="submit" name="answer" value="approve" { "Yes, release it to " (cut(to)) }
+                    }
                 }
                 button type="submit" name="answer" value="refuse" aria-label=(format!("Refuse to {to}")) { "Refuse" }
             }

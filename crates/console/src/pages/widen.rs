@@ -8,7 +8,7 @@ use polder_stix::Id;
 use serde_json::{Value, json};
 
 use super::marked::{self, Marked, Others};
-use super::{lift, object, preview};
+use super::{lift, object, preview, queue};
 use crate::desk::{Right, Told};
 use crate::guard::{Answer, Asked, Downgrade, Preview, Trouble};
 use crate::parts;
@@ -84,12 +84,28 @@ pub(crate) fn outcome<P>(asked: &Asked<'_, P>, now: &[preview::Told], tried: &Re
 fn confirm<P>(asked: &Asked<'_, P>, tried: &Value, yes: &Yes<'_>) -> Markup {
     let persons = tried.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
     let copy = tried.get("copy").and_then(Value::as_str).unwrap_or_default();
+    let said: Vec<&str> = tried.get("approved_by").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let (mine, is_last) = (said.contains(&&*asked.person.user), said.len() as u64 + 1 >= persons);
     html! {
-        @if persons > 1 { p { "It takes " (persons) " persons: yours is the first yes, the others answer in the queue." } }
-        form method="post" action=(yes.address) {
+        @if persons > 1 { p { strong { (before_yes(&said, persons, mine)) } } }
+        form.answers method="post" action=(yes.address) {
             (hidden(asked, yes.fields, copy))
-            button.primary type="submit" name="answer" value="yes" { @if persons > 1 { "Propose it" } @else { (yes.button) } }
+            @if !mine {
+                button.primary type="submit" name="answer" value="yes" { @if persons == 1 || is_last { (yes.button) } @else if said.is_empty() { "Propose it" } @else { "Approve" } }
+            }
+            @if !said.is_empty() { button type="submit" name="answer" value="no" { "Refuse" } }
         }
+    }
+}
+
+/// What a yes would be, where several persons are asked: the first, one more, or the last, by which it is given at once.
+fn before_yes(said: &[&str], persons: u64, mine: bool) -> String {
+    let others = format!("It takes {persons} persons, and {} said yes", said.join(", "));
+    match (said.len() as u64, mine) {
+        (0, _) => format!("It takes {persons} persons: yours is the first yes, the others answer in the queue."),
+        (_, true) => format!("{others}: it waits for another person."),
+        (n, false) if n + 1 >= persons => format!("{others}: yours is the last yes, and it is given at once."),
+        (_, false) => format!("{others}."),
     }
 }
 
@@ -140,20 +156,27 @@ pub(crate) fn proposals(asked: &Asked<'_, Preview>, queue: &Value, needed: u64) 
     let mut cards = Vec::new();
     for row in queue.get("wider").and_then(Value::as_array).into_iter().flatten() {
         let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
-        let Some(name) = object::name_in_view(asked, text("id"))? else { continue };
+        let Some(seen) = Id::parse(text("id")).map(|id| object::latest(asked, &id)).transpose()?.flatten() else { continue };
+        let name = crate::text::plain(&seen.name(), 60);
         let (what, place, query, fields) = proposal(asked, row)?;
         let address = format!("/console/objects/{}/{place}", text("id"));
         let approved: Vec<&str> = row.get("approved_by").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         cards.push(html! {
             article.card {
-                h3 { (parts::object_link(text("id"), &name)) }
+                (queue::head(&seen))
                 p { (what) ", approved by " (approved.join(", ")) ", " (approved.len()) " of " (needed) }
                 @if asked.may(Right::Downgrade) {
                     p { a href=(format!("{address}?{query}")) { "See who would gain it" } }
                     form.answers method="post" action=(address) {
                         (hidden(asked, &fields, text("copy")))
-                        button.primary type="submit" name="answer" value="yes" aria-label=(format!("Approve: {}", crate::text::plain(&name, 60))) { "Approve" }
-                        button type="submit" name="answer" value="no" aria-label=(format!("Refuse: {}", crate::text::plain(&name, 60))) { "Refuse" }
+                        @if approved.contains(&&*asked.person.user) { span.quiet { "you have said yes" } } @else {
+                            details.sure {
+                                summary aria-label=(format!("Approve: {name}…")) { "Approve…" }
+                                p { "What is given cannot be taken back from whoever took it." }
+                                button.primary type="submit" name="answer" value="yes" aria-label=(format!("Yes, give it: {name}")) { "Yes, give it" }
+                            }
+                        }
+                        button type="submit" name="answer" value="no" aria-label=(format!("Refuse: {name}")) { "Refuse" }
                     }
                 } @else { p.quiet { "your role does not answer this" } }
             }

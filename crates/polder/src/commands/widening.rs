@@ -234,8 +234,9 @@ fn outcome(node: &Node, trial: &Rehearsal<'_>, reader: Option<&str>, (id, rows):
         gains.extend(gained);
         // A copy from elsewhere is bound by what its own source said.
         if let Some(first) = bound.first().filter(|_| row.origin == Origin::Own) {
-            let to = first.get("recipient").and_then(Value::as_str).unwrap_or_default();
-            let why = format!("copies of it from others keep it from `{to}`, and what others marked binds whoever received it");
+            let text = |key: &str| first.get(key).and_then(Value::as_str);
+            let how = text("why").map_or_else(|| format!("keep it from `{}`", text("recipient").unwrap_or_default()), |_| "are marked stricter".to_owned());
+            let why = format!("copies of it from others {how}, and what others marked binds whoever received it");
             return Err(refused(why, "ask them for a wider version"));
         }
     }
@@ -258,16 +259,18 @@ pub(super) fn widen(node: &Node, caller: Caller<'_>, id: &Id, (wish, seen): (&Wi
     let (audience, gains) = outcome(node, &trial, caller.reader, (id, &rows))?;
     let persons_min = if gains.is_empty() { 1 } else { node.config.widen_persons_min };
     let copy = format!("{name} {}", receivers(&audience));
+    let what = format!("{id} {copy} {}", wish.words());
     if asks == Widening::Try {
-        let tightened = tightened(node, id, &rows);
-        let with = moved_with(&trial, id)?;
-        return Ok(Answer::ok(json!({"audience": audience, "with": with, "copy": copy, "gains": gains, "persons_min": persons_min, "tightened": tightened})));
+        let (tightened, with) = (tightened(node, id, &rows), moved_with(&trial, id)?);
+        let said = if persons_min > 1 { proposals(node)?.remove(&what).unwrap_or_default() } else { Vec::new() };
+        return Ok(Answer::ok(
+            json!({"audience": audience, "with": with, "copy": copy, "gains": gains, "persons_min": persons_min, "approved_by": said, "tightened": tightened}),
+        ));
     }
     if seen.is_some_and(|seen| seen != copy) {
         let why = format!("another version of `{id}` is here by now, or others would receive it");
         return Err(refused(why, "look at it again; nothing was changed"));
     }
-    let what = format!("{id} {copy} {}", wish.words());
     let said = said_with(node, caller.by, &what, persons_min)?;
     let saved = said.len() >= persons_min;
     if saved {
