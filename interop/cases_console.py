@@ -205,8 +205,9 @@ def _forms(hidden):
     yield ("/board/nobody/suspend", {})
     yield ("/export", {"id": hidden})
     yield ("/export", {"id": hidden, "to": "bravo"})
+    yield ("/export", {"id": hidden + [an_id("malware", "seen green"), an_id("report", "seen report")], "to": "bravo"})
     # What is seen, of which another has a copy and a version that are hidden.
-    yield ("/export", {"id": [an_id("malware", "seen green"), an_id("report", "seen report")], "to": "charlie"})
+    yield ("/export", {"id": [an_id("malware", "seen green"), an_id("report", "seen report")], "to": "charlie", "sure": "yes"})
     yield ("/export", {"id": [an_id("malware", "seen green"), an_id("report", "seen report")]})
     yield ("/draft/check", {"kind": "malware", "of": an_id("malware", "seen green"), "version": V1, "name": "mine now", "level": "clear"})
 
@@ -492,8 +493,13 @@ def people(report):
                 node("recipient", "remove", "duty@bravo")
             with report.case("console: what is on the screen is saved for a recipient, as that one may have it"):
                 ids = [an_id("tool", "held"), an_id("tool", "shared")]
-                saved = owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "to": "bravo", "id": ids}, timeout=30).json()
+                saved = owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "to": "bravo", "id": ids, "sure": "yes"}, timeout=30).json()
                 same([o["id"] for o in saved["objects"]], [held], "bravo's file")
+                page = owner.post("/export", to="bravo", id=ids)
+                require("1 of 2 objects go into it" in words(page) and "1 stays" in words(page) and "tool shared" in words(page), words(page)[:600])
+                require(f'name="id" value="{held}"' in page.text and f'name="id" value="{ids[1]}"' not in page.text, "its form carries what goes")
+                said = words(auditor.get("/acts"))
+                same(said.count("saved as a file for bravo"), 1, "who gave it is in the log of acts, who looked is not")
                 same(len(owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "id": ids}, timeout=30).json()["objects"]), 2, "one's own")
                 same(owner.http.post(owner.base + "/export", data={"form_token": owner.token(), "to": "charlie", "id": ids}, timeout=30).status_code, 422, "charlie's")
                 same(analyst.http.post(analyst.base + "/export", data={"form_token": analyst.token(), "to": "bravo", "id": ids}, timeout=30).status_code, 403, "by an analyst")

@@ -395,7 +395,7 @@ def lists(report):
                 same((rows[ids[0]]["name"], rows[ids[0]]["labels"], rows[ids[1]]["created_by_ref"], rows[ids[1]]["marking"]), ("'" + formula, "'+1; plain", author, "TLP:GREEN"), "cells")
             with report.case("console lists: a table for a recipient has what that one may have"):
                 officer = _in(served, logins, "release-officer")
-                answer = officer.post("/export", id=[an_id("tool", "amber one"), an_id("tool", "green one")], to="bravo", **{"as": "csv"})
+                answer = officer.post("/export", id=[an_id("tool", "amber one"), an_id("tool", "green one")], to="bravo", sure="yes", **{"as": "csv"})
                 require("green one" in answer.text and "amber one" not in answer.text, answer.text)
                 require("bravo" in node("ledger", "who-has", an_id("tool", "green one")).text, "the ledger")
 

@@ -1,7 +1,7 @@
 //! What is on the screen, as a file for a recipient.
 //!
 //! The rule: the file is that recipient's own page of these objects, as far as its maker holds them whole, entered in the ledger as given to it; for oneself
-//! it is one's own.
+//! it is one's own. What stays is said before there is a file.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use maud::{Markup, html};
 use polder_release::{Form, Level, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
-use polder_store::{Query, Versions};
+use polder_store::{Act, Query, Versions};
 use serde_json::Value;
 
 use super::objects::{Seen, name_as_written};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Read, Trouble};
 use crate::sink::{self, Reply};
-use crate::{limits, parts};
+use crate::{limits, parts, text};
 
 /// The form under a list: for oneself, or, of who releases, for anybody.
 pub(crate) fn form<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Markup {
@@ -30,11 +30,16 @@ pub(crate) fn form<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Markup {
         form.filters method="post" action="/console/export" {
             input type="hidden" name="form_token" value=(asked.form_token);
             @for one in seen { input type="hidden" name="id" value=(one.id()); }
-            (parts::field("to", "Save what is shown for", "", &parts::choice("to", &options, &own)))
+            (parts::field("to", &format!("Save {} for", counted(seen.len())), "", &parts::choice("to", &options, &own)))
             (parts::field("as", "as", "", &parts::choice("as", &[("stix", "a STIX bundle"), ("csv", "a table (CSV)")], "stix")))
             button type="submit" { "Save" }
         }
     }
+}
+
+/// How many, in words of a sentence.
+fn counted(n: usize) -> String {
+    if n == 1 { "this object".to_owned() } else { format!("these {n} objects") }
 }
 
 pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
@@ -56,15 +61,29 @@ pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
     }
     let mine = asked.view(&Query { ids: Some(ids), versions: Versions::last(), ..Query::default() }, Form::Listed)?;
     // What this person may not have is not in the file, whoever it is for.
-    let mut rows = Vec::new();
+    let (mut rows, mut go, mut cut, mut stay) = (Vec::new(), Vec::new(), 0, Vec::new());
     for item in mine.items {
-        rows.extend(if for_oneself { Some(item.entry.row) } else { row_for(asked, &item.entry.id, to)? });
+        match if for_oneself { Some((item.entry.row, Verdict::Release)) } else { row_for(asked, &item.entry.id, to)? } {
+            Some((row, verdict)) => {
+                rows.push(row);
+                go.push(item.entry.id);
+                cut += usize::from(verdict == Verdict::Redact);
+            }
+            None => stay.push(item.entry.id),
+        }
     }
-    let items = copies(asked, to, rows)?;
-    if items.is_empty() {
+    if rows.is_empty() {
         return Err(Trouble::bad(format!("`{to}` may have nothing of what is shown"), "choose somebody else, or other objects"));
     }
+    if !for_oneself && asked.form("sure") != "yes" {
+        return before(asked, to, (&go, cut), stay);
+    }
+    let items = copies(asked, to, rows)?;
     let beside = beside(asked, to, &items)?;
+    if !for_oneself {
+        let given: Vec<String> = items.iter().map(|seen| format!("{} ({})", seen.id(), seen.item.entry.row)).collect();
+        asked.app.store.act(Act::Note(format!("{SAVED} {to}: {}", given.join(" "))), &asked.person.user)?;
+    }
     let level = items.iter().chain(&beside).filter_map(|seen| seen.marking().level).max();
     let name = file_name(asked, to, level);
     if asked.form("as") == "csv" {
@@ -75,6 +94,39 @@ pub(crate) fn bundle(asked: &Asked<'_, Read>) -> Answer {
     bytes.extend(objects.join(&b",\n"[..]));
     bytes.extend_from_slice(b"\n]}\n");
     Ok(Reply::download(bytes, "application/stix+json; version=2.1", &format!("{name}.json")))
+}
+
+/// How the log of acts tells of a file for another.
+pub(crate) const SAVED: &str = "saved as a file for";
+
+/// What would go into a file for another, and what stays.
+fn before(asked: &Asked<'_, Read>, to: &str, (go, cut): (&[Id], usize), stay: Vec<Id>) -> Answer {
+    const NAMED_MAX: usize = 50;
+    let (all, left) = (go.len() + stay.len(), stay.len());
+    let first = stay.into_iter().take(NAMED_MAX).collect();
+    let query = Query { ids: Some(first), versions: Versions::last(), ..Query::default() };
+    let stays: Vec<Seen> =
+        if left == 0 { Vec::new() } else { asked.view(&query, super::objects::form_for(asked))?.items.into_iter().filter_map(Seen::of).collect() };
+    let main = html! {
+        h1 { "A file for " (text::cut(to)) }
+        p { strong { (go.len()) " of " (all) } @if all == 1 { " object goes" } @else { " objects go" } " into it" @if cut > 0 { ", " (cut) " of them in part" } ". What they need beside them to be read goes with them, as far as it may." }
+        p { "The ledger says then that it was sent to " (text::cut(to)) ", so it waits there no more; the log of acts says by whom." }
+        @if left > 0 {
+            h2 { (left) @if left == 1 { " stays" } @else { " stay" } }
+            p.quiet { "The page of each says why." }
+            ul { @for seen in &stays { li { (parts::level(seen.marking().level)) " " span.kind { (text::cut(seen.text("type"))) } " " (parts::object_link(&seen.id(), &seen.name())) } } }
+            @if left > NAMED_MAX { p.quiet { "and " (left - NAMED_MAX) " more" } }
+        }
+        form method="post" action="/console/export" {
+            input type="hidden" name="form_token" value=(asked.form_token);
+            input type="hidden" name="to" value=(to);
+            input type="hidden" name="as" value=(asked.form("as"));
+            // No more than what was said to go.
+            @for id in go { input type="hidden" name="id" value=(id); }
+            button.primary type="submit" name="sure" value="yes" { "Save the file for " (text::cut(to)) }
+        }
+    };
+    Ok(asked.page("A file for somebody else", &main))
 }
 
 /// These rows as a recipient is served them.
@@ -101,7 +153,7 @@ fn beside<P>(asked: &Asked<'_, P>, to: &str, items: &[Seen]) -> Result<Vec<Seen>
     let ids: BTreeSet<Id> = named.filter_map(|id| Id::parse(&id)).filter(|id| !here.contains(id) && polder_release::predefined(id).is_none()).collect();
     let mut rows = Vec::new();
     for id in ids {
-        rows.extend(row_for(asked, &id, to)?);
+        rows.extend(row_for(asked, &id, to)?.map(|(row, _)| row));
     }
     if rows.is_empty() { Ok(Vec::new()) } else { copies(asked, to, rows) }
 }
@@ -152,13 +204,13 @@ fn csv_cell(text: &str) -> String {
 
 /// Of the copies that the person holds whole, the latest that the other may have as far as the person may know. Of a copy that is cut for the person the
 /// other one's would show what was cut.
-fn row_for<P>(asked: &Asked<'_, P>, id: &Id, to: &str) -> Result<Option<u32>, Trouble> {
+fn row_for<P>(asked: &Asked<'_, P>, id: &Id, to: &str) -> Result<Option<(u32, Verdict)>, Trouble> {
     let me = &*asked.person.recipient;
     let mine = asked.app.store.explain_known(id, me, Some(me))?;
     let whole: BTreeSet<u32> = mine.into_iter().filter(|e| e.judgement.verdict == Verdict::Release).map(|e| e.row.row).collect();
     let known = asked.app.store.explain_known(id, to, Some(me))?;
     let may = known.into_iter().filter(|e| e.judgement.permits() && (*to == *me || whole.contains(&e.row.row)));
-    Ok(may.max_by_key(|e| (e.row.version.map(Version::ns), e.row.row)).map(|e| e.row.row))
+    Ok(may.max_by_key(|e| (e.row.version.map(Version::ns), e.row.row)).map(|e| (e.row.row, e.judgement.verdict)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use polder_stix::Id;
 use serde_json::{Value, json};
 
-use super::{object, preview};
+use super::{export, object, preview};
 use crate::guard::{Answer, Asked, Audit, Trouble};
 use crate::text::{cut, shown};
 use crate::{limits, parts};
@@ -87,6 +87,14 @@ impl<P> Acts<'_, P> {
         copies.iter().any(is_it)
     }
 
+    /// Of ids, each with its row behind it, those whose row the person holds.
+    fn ids_of(&self, pairs: &[&str]) -> Option<String> {
+        let held = |pair: &&[&str]| matches!(pair, [_, row] if row_of(row).is_some_and(|row| self.rows.contains(&row)));
+        let mut ids: Vec<&str> = pairs.chunks(2).filter(held).filter_map(|pair| pair.first().copied()).collect();
+        ids.dedup();
+        (!ids.is_empty()).then(|| ids.join(" "))
+    }
+
     /// What is told of an act; nothing of one that is only about what this person may not hold.
     fn told(&mut self, kind: &str, what: &str) -> Option<String> {
         if let Some((head, list)) = what.strip_prefix("import into ").and_then(|_| what.split_once(": ")) {
@@ -95,6 +103,9 @@ impl<P> Acts<'_, P> {
             let kept: Vec<String> =
                 list.split(' ').map(named).filter(|(id, version)| self.holds(id, |c| *c.0 == *source && c.1 == *version)).map(|(id, _)| id).collect();
             return (!kept.is_empty()).then(|| format!("{head}: {}", kept.join(" ")));
+        }
+        if let Some((head, pairs)) = what.split_once(": ").filter(|(head, _)| kind == "note" && head.starts_with(export::SAVED)) {
+            return self.ids_of(&pairs.split(' ').collect::<Vec<_>>()).map(|ids| format!("{head}: {ids}"));
         }
         let words: Vec<&str> = what.split(' ').collect();
         // The copy that was answered is named by a digest, which is of no use to a reader.
@@ -113,12 +124,7 @@ impl<P> Acts<'_, P> {
             // A copy that was tightened is told of to who holds that copy.
             ("overlay" | "lift", [id, "of", source, ..]) => self.holds(id, |c| c.0 == **source).then(|| what.to_owned()),
             ("grant" | "approve" | "refuse", [id, "to", recipient, row]) => self.rows.contains(&row_of(row)?).then(|| format!("{id} to {recipient}")),
-            ("remove", pairs) => {
-                let held = |pair: &&[&str]| matches!(pair, [_, row] if row_of(row).is_some_and(|row| self.rows.contains(&row)));
-                let mut ids: Vec<&str> = pairs.chunks(2).filter(held).filter_map(|pair| pair.first().copied()).collect();
-                ids.dedup();
-                (!ids.is_empty()).then(|| ids.join(" "))
-            }
+            ("remove", pairs) => self.ids_of(pairs),
             _ => {
                 let ids: Vec<&str> = words.into_iter().filter(|w| Id::parse(w).is_some()).collect();
                 ids.into_iter().all(|id| self.holds(id, |_| true)).then(|| what.to_owned())
