@@ -169,7 +169,7 @@ def _paths(seen, hidden):
         yield from (f"/objects/{one}/edit?as=json", f"/objects/{one}/lift", f"/objects/{one}/lift?left=green")
     yield from ("/pick?q=hidden", "/pick?q=secret&types=malware", "/pick?q=seen", f"/recall?id={seen[0]}&id={hidden[0]}")
     yield f"/mark?id={seen[0]}&id={hidden[0]}&level=amber%2Bstrict"
-    yield from ("/matrix", "/matrix?as=layer", "/matrix?as=svg", "/queue", "/board", "/policy", "/ledger", "/acts", "/acts?from=1", "/new", "/new?kind=report", "/import", "/styleguide")
+    yield from ("/matrix", "/matrix?as=layer", "/matrix?as=layer&domain=ics-attack", "/matrix?as=svg", "/queue", "/board", "/policy", "/ledger", "/acts", "/acts?from=1", "/new", "/new?kind=report", "/import", "/styleguide")
     for recipient in ("alfa", "bravo", "charlie", "nobody"):
         yield from (f"/board/{recipient}", f"/ledger?recipient={recipient}", f"/ledger?recipient={recipient}&from=1")
 

@@ -42,6 +42,7 @@ const TACTICS: [&str; 17] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Technique {
     id: Id,
+    domain: &'static str,
     /// As ATT&CK numbers it; empty if it does not say.
     number: String,
     name: String,
@@ -67,7 +68,27 @@ fn technique(seen: &Seen) -> Technique {
         list("external_references").iter().filter(|r| text(r, "source_name").starts_with("mitre")).map(|r| text(r, "external_id")).find(|n| is_number(n));
     let phases = list("kill_chain_phases");
     let tactics = phases.iter().filter(|p| text(p, "kill_chain_name").starts_with("mitre")).map(|p| text(p, "phase_name")).filter(|t| !t.is_empty()).collect();
-    Technique { id: seen.item.entry.id.clone(), number: number.unwrap_or_default(), name: seen.name(), tactics, count: 0, level: seen.marking().level }
+    let number = number.unwrap_or_default();
+    let chain = phases.iter().map(|p| text(p, "kill_chain_name")).find(|chain| chain.starts_with("mitre"));
+    Technique {
+        id: seen.item.entry.id.clone(),
+        domain: domain_of(chain.as_deref(), &number),
+        number,
+        name: seen.name(),
+        tactics,
+        count: 0,
+        level: seen.marking().level,
+    }
+}
+
+/// Which of ATT&CK's matrices a technique is of: as its kill chain says, else by its number. A layer is of one.
+fn domain_of(chain: Option<&str>, number: &str) -> &'static str {
+    match chain {
+        Some("mitre-mobile-attack") => "mobile-attack",
+        Some("mitre-ics-attack") => "ics-attack",
+        None if number.starts_with("T0") => "ics-attack",
+        _ => "enterprise-attack",
+    }
 }
 
 fn is_number(text: &str) -> bool {
@@ -153,7 +174,11 @@ fn actor(of: &str) -> Result<Option<Id>, Trouble> {
 pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
     let matrix = matrix(asked, actor(asked.query("of"))?.as_ref())?;
     match asked.query("as") {
-        "layer" => Ok(Reply::download(written(&matrix).to_string().into_bytes(), "application/json", "layer.json")),
+        "layer" => {
+            let all = domains(&matrix);
+            let domain = all.iter().find(|d| **d == asked.query("domain")).or(all.first()).copied().unwrap_or("enterprise-attack");
+            Ok(Reply::download(written(&matrix, domain).to_string().into_bytes(), "application/json", &format!("{domain}-layer.json")))
+        }
         "svg" => Ok(Reply::download(svg(&matrix).into_string().into_bytes(), "image/svg+xml", "matrix.svg")),
         _ => page(asked, asked.query("of"), &matrix, None),
     }
@@ -188,7 +213,8 @@ fn page(asked: &Asked<'_, Read>, of: &str, matrix: &Matrix, over: Option<&Layer>
             }
         }
         nav.actions aria-label="actions" { ul {
-            li { a.button href=(format!("/console/matrix?{query}&as=layer")) { "Save as Navigator layer" } }
+            @let domains = domains(matrix);
+            @for domain in &domains { li { a.button href=(format!("/console/matrix?{query}&as=layer&domain={domain}")) { "Save as Navigator layer" @if domains.len() > 1 { " (" (domain.trim_end_matches("-attack")) ")" } } } }
             li { a.button href=(format!("/console/matrix?{query}&as=svg")) { "Save as SVG" } }
         } }
         @if matrix.techniques.is_empty() { (parts::nothing("No technique is here for you.", "Techniques are objects of the type attack-pattern.")) }
@@ -277,19 +303,22 @@ fn uncovered(matrix: &Matrix, over: &Layer) -> Markup {
     html! { h2 { "In the layer and not here: " (missing.len()) } @if !missing.is_empty() { p { (shown(&missing.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", "))) } } }
 }
 
-/// As ATT&CK Navigator reads it (layer format 4.5).
-fn written(matrix: &Matrix) -> Value {
-    let numbered = matrix.techniques.iter().filter(|t| !t.number.is_empty());
-    let most = matrix.techniques.iter().map(|t| t.count).max().unwrap_or(0).max(1);
-    let techniques: Vec<Value> = numbered.map(|t| json!({"techniqueID": t.number, "score": t.count, "comment": t.name, "enabled": true})).collect();
-    json!({"name": "Polder", "versions": {"layer": "4.5"}, "domain": domain(matrix), "description": format!("{}: objects of one reader's view that use, indicate, detect or mitigate each technique", parts::level_look(matrix.level).2),
+/// Those of one matrix, as ATT&CK Navigator reads them (layer format 4.5).
+fn written(matrix: &Matrix, domain: &str) -> Value {
+    let numbered = || matrix.techniques.iter().filter(|t| !t.number.is_empty() && t.domain == domain);
+    let most = numbered().map(|t| t.count).max().unwrap_or(0).max(1);
+    let techniques: Vec<Value> = numbered().map(|t| json!({"techniqueID": t.number, "score": t.count, "comment": t.name, "enabled": true})).collect();
+    json!({"name": "Polder", "versions": {"layer": "4.5"}, "domain": domain, "description": format!("{}: objects of one reader's view that use, indicate, detect or mitigate each technique", parts::level_look(matrix.level).2),
         "techniques": techniques, "gradient": {"colors": ["#fde725ff", "#22a884ff", "#414487ff"], "minValue": 0, "maxValue": most}})
 }
 
-/// Which of ATT&CK's matrices most of the techniques are of, by their numbers.
-fn domain(matrix: &Matrix) -> &'static str {
-    let ics = matrix.techniques.iter().filter(|t| t.number.starts_with("T0")).count();
-    if ics * 2 > matrix.techniques.iter().filter(|t| !t.number.is_empty()).count() { "ics-attack" } else { "enterprise-attack" }
+/// The matrices of ATT&CK that techniques here are of, the one with most of them first.
+fn domains(matrix: &Matrix) -> Vec<&'static str> {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    matrix.techniques.iter().filter(|t| !t.number.is_empty()).for_each(|t| *counts.entry(t.domain).or_default() += 1);
+    let mut all: Vec<(usize, &'static str)> = counts.into_iter().map(|(domain, count)| (count, domain)).collect();
+    all.sort_by_key(|(count, domain)| (std::cmp::Reverse(*count), *domain));
+    all.into_iter().map(|(_, domain)| domain).collect()
 }
 
 /// The matrix as a picture that stands alone.
@@ -329,13 +358,23 @@ mod tests {
 
     fn technique(number: &str, tactics: &[&str], count: usize) -> Technique {
         let id = Id { kind: "attack-pattern".into(), uuid: count as u128 };
-        Technique { id, number: number.into(), name: format!("n{number}"), tactics: tactics.iter().map(|t| (*t).to_owned()).collect(), count, level: None }
+        Technique {
+            id,
+            number: number.into(),
+            domain: domain_of(None, number),
+            name: format!("n{number}"),
+            tactics: tactics.iter().map(|t| (*t).to_owned()).collect(),
+            count,
+            level: None,
+        }
     }
 
     #[test]
     fn a_layer_of_ours_is_one_that_we_read() {
-        let matrix = Matrix { techniques: vec![technique("T1001", &["impact"], 3), technique("", &[], 1)], level: None, cut: false };
-        let layer = layer(written(&matrix).to_string().as_bytes()).ok().unwrap();
+        let matrix =
+            Matrix { techniques: vec![technique("T1001", &["impact"], 3), technique("T0801", &["impact"], 9), technique("", &[], 1)], level: None, cut: false };
+        assert_eq!(domains(&matrix), ["enterprise-attack", "ics-attack"]);
+        let layer = layer(written(&matrix, "enterprise-attack").to_string().as_bytes()).ok().unwrap();
         assert_eq!((layer.name.as_str(), layer.scores), ("Polder", BTreeMap::from([("T1001".to_owned(), "3".to_owned())])));
     }
 

@@ -158,7 +158,7 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<(Vec<Seen>, Opt
     let types = (!wanted.kinds.is_empty()).then(|| wanted.kinds.iter().map(|k| (*k).into()).collect());
     let until_us = [wanted.until_us, wanted.before_us].into_iter().flatten().min();
     let form = form_for(asked);
-    let words: Vec<String> = wanted.words.split_whitespace().filter(|w| w.contains(char::is_alphanumeric)).take(32).map(str::to_owned).collect();
+    let words: Vec<String> = wanted.words.split_whitespace().map(as_stored).filter(|w| w.contains(char::is_alphanumeric)).take(32).map(str::to_owned).collect();
     let levels = levels_of(wanted.level)?;
     let sources = (!wanted.source.is_empty()).then(|| vec![wanted.source.into()]);
     let narrowed = |query: Query| Query { newest_first: true, levels: levels.clone(), sources: sources.clone(), refers_to: wanted.author.clone(), ..query };
@@ -196,6 +196,15 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<(Vec<Seen>, Opt
         }
     }
     Ok((out, None))
+}
+
+/// A word as objects have it: an address is often pasted with a scheme, or as a network of one.
+fn as_stored(word: &str) -> &str {
+    let schemes = ["https://", "http://", "hxxps://", "hxxp://"];
+    let has = |scheme: &&str| word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let word = schemes.iter().find(|s| has(s)).and_then(|scheme| word.get(scheme.len()..)).unwrap_or(word);
+    let alone = |end: &str| word.strip_suffix(end).filter(|address| address.parse::<std::net::IpAddr>().is_ok());
+    alone("/32").or_else(|| alone("/128")).unwrap_or(word)
 }
 
 /// What a choice of a level means.
@@ -353,8 +362,9 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
             @let strictest = Marking { level: seen.iter().filter_map(|s| s.marking().level).max(), more: vec!["the strictest of what is shown".to_owned()] };
             div.print-only { (parts::banner(&strictest)) }
             @if seen.is_empty() {
-                (parts::nothing(if wanted.words.is_empty() && wanted.kinds.is_empty() { "There is nothing here for you yet." } else { "Nothing of that is here for you." },
-                    "Words are found from their third letter on; fewer words find more."))
+                @if let Some(short) = too_short(wanted.words) { (parts::nothing("Nothing of that is here for you.", &format!("\u{201c}{short}\u{201d} is found only as a whole word; from the third letter on a word is found by how it begins."))) }
+                @else if wanted.words.is_empty() && wanted.kinds.is_empty() { (parts::nothing("There is nothing here for you yet.", "")) }
+                @else { (parts::nothing("Nothing of that is here for you.", "Fewer words, or another type, find more.")) }
             } @else {
                 form.list method="get" action="/console/mark" {
                     div.wide tabindex="0" role="region" aria-label="objects" {
@@ -370,10 +380,19 @@ fn results<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>, (seen, ends): (&[Seen],
                     @if bulk { div.bulk { button type="submit" { "Raise the marking of those chosen…" } " " button type="submit" formaction="/console/recall" { "Recall those chosen…" } } }
                 }
                 (super::export::form(asked, seen))
-                @if let Some(next) = next { p.pager { a rel="next" href=(next) { "Older" } } }
+                p.pager {
+                    @if wanted.before_us.is_some() { a href=(wanted.address(None, &asked.sent.query)) { "Newest" } " " }
+                    @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
+                }
             }
         }
     }
+}
+
+/// A word of fewer letters than one is found by.
+fn too_short(words: &str) -> Option<String> {
+    let letters = |word: &str| word.split(|c: char| !c.is_alphanumeric()).map(|part| part.chars().count()).max().unwrap_or_default();
+    words.split_whitespace().find(|word| (1..3).contains(&letters(word))).map(|word| text::plain(word, 20))
 }
 
 fn row(one: &Seen, ends: &Names, wanted: &Wanted<'_>, bulk: bool) -> Markup {
@@ -385,6 +404,7 @@ fn row(one: &Seen, ends: &Names, wanted: &Wanted<'_>, bulk: bool) -> Markup {
             @if bulk { td { input type="checkbox" name="id" value=(id) aria-label=(format!("choose {}", one.item.entry.id)); } }
             th scope="row" {
                 (parts::object_link(&id, &name))
+                @if one.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() { " " span.quiet { "(in part)" } }
                 @if one.text("type") == "relationship" { br; span.quiet { (text::cut(&end("source_ref"))) " → " (text::cut(&end("target_ref"))) } }
             }
             @for column in &wanted.columns { td data-label=(heading(column)) { (cell(one, column, ends)) } }
@@ -438,6 +458,24 @@ mod tests {
         ] {
             assert_eq!(name_of(&object), want);
         }
+    }
+
+    #[test]
+    fn addresses_are_searched_for_as_objects_have_them() {
+        for (word, want) in [
+            ("https://a.example/x", "a.example/x"),
+            ("HXXPS://a[.]example", "a[.]example"),
+            ("198.51.100.7/32", "198.51.100.7"),
+            ("2001:db8::1/128", "2001:db8::1"),
+            ("198.51.100.0/24", "198.51.100.0/24"),
+            ("a.example/32", "a.example/32"),
+            ("httpd", "httpd"),
+            ("ß", "ß"),
+        ] {
+            assert_eq!(as_stored(word), want);
+        }
+        assert_eq!(too_short("cozy be"), Some("be".to_owned()));
+        assert_eq!(too_short("cozy bear"), None);
     }
 
     #[test]

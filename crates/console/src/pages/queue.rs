@@ -71,7 +71,7 @@ impl Waiting {
 
 /// A reason with the names of what it names, as far as they are known here.
 fn called(reason: &str, names: &object::Names) -> String {
-    let word = |word: &str| Id::parse(word).and_then(|id| names.get(&id)).map_or_else(|| word.to_owned(), |name| format!("{word} (\u{201c}{name}\u{201d})"));
+    let word = |word: &str| Id::parse(word).and_then(|id| names.get(&id)).map_or_else(|| word.to_owned(), |name| format!("\u{201c}{name}\u{201d}"));
     reason.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 

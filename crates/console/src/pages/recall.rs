@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
+use polder_release::Origin;
 use polder_stix::time;
 use serde_json::{Value, json};
 
@@ -67,7 +68,10 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
                     p.quiet { "It stays with your organisation from then on. Files and what TAXII readers took cannot be recalled; MISPs that this node pushes to are told to delete it." }
                     button.danger type="submit" { "Recall" }
                 }
-            } @else if problems.is_empty() { p role="status" { "Nobody but your organisation may have it now: it is not given out. Who took it before is below." } }
+            } @else if problems.is_empty() {
+                @let sent_here = seen.iter().map(|one| preview::copies_held(asked, &one.item.entry.id)).collect::<Result<Vec<_>, _>>()?.iter().flatten().any(|c| c.origin != Origin::Own);
+                p role="status" { "Nobody but your organisation may have it now: it is not given out" @if sent_here { ", except to who sent it here" } ". Who took it before is below." }
+            }
         }
     })
 }
