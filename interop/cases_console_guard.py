@@ -56,7 +56,7 @@ def downgrades(report):
                 _barred(analyst.post("/draft", json=json.dumps(means)))
                 require('name="draft"' in _in(served, logins, "owner").post("/draft", json=json.dumps(means)).text, "an owner may")
             with report.case("console guard: nor by a lower level, or a looser PAP, beside an audience that stays"):
-                for_bravo = marking("for bravo", members=["bravo"])
+                owner, for_bravo = _in(served, logins, "owner"), marking("for bravo", members=["bravo"])
                 named = an_id("marking-definition", "for bravo")
                 for n, (was, then) in enumerate([("amber+strict", "clear"), ("red", "green"), ("green", None)]):
                     one = text("tool", f"named {n}", None, object_marking_refs=[TLP[was], named])
@@ -71,7 +71,7 @@ def downgrades(report):
                     require('name="draft"' not in page.text and "1 new" not in words(page), words(page)[:900])
                     changes = words(page).split("What changes")[1].split("Who would receive it")[0]
                     require(f"TLP:{was.upper()}" in changes and named not in changes, changes)
-                    require('name="draft"' in _in(served, logins, "owner").post("/draft", json=json.dumps(value)).text, "an owner may")
+                    require('name="draft"' in owner.post("/draft", json=json.dumps(value)).text, "an owner may")
                     value["object_marking_refs"] = [named, TLP["red"]]
                     require('name="draft"' in analyst.post("/draft", json=json.dumps(value)).text, "a higher one")
                 pap = lambda name: {"type": "marking-definition", "spec_version": "2.1", "id": an_id("marking-definition", f"pap {name}"), "created": V1,
@@ -80,6 +80,10 @@ def downgrades(report):
                 careful = text("tool", "careful", None, object_marking_refs=[named, TLP["amber"], pap("red")["id"]])
                 node.importing(bundle_file(home, "careful", [careful]))
                 page = analyst.post("/draft", json=_later(careful).replace(pap("red")["id"], pap("green")["id"]))
+                lowered = _later(text("tool", "named 0", None, object_marking_refs=[TLP["clear"], named]))
+                draft = re.search(r'name="draft" value="([0-9a-f]+)"', owner.post("/draft", json=lowered).text).group(1)
+                same(owner.post("/draft", draft=draft).status_code, 303, "the owner saves it")
+                require("marked wider than before" in words(owner.get("/acts")), "and the acts say so")
                 require("do more with it, by its PAP" in words(page) and 'name="draft"' not in page.text, words(page)[:900])
                 require('name="draft"' in analyst.post("/draft", json=_later(careful)).text, "as it is")
             with report.case("console guard: what may not be saved is not kept, nor what was shown before"):

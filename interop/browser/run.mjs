@@ -109,6 +109,25 @@ async function test(name, act) {
   }
 }
 
+/// Pictures of a page that has no address of its own, and what axe says of it.
+const odd = [];
+async function look(page, name) {
+  mkdirSync(SCREENS, { recursive: true });
+  const before = page.viewportSize();
+  for (const [form, size] of Object.entries({ desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } })) {
+    await page.setViewportSize(size);
+    await page.screenshot({ path: join(SCREENS, `${name}-${form}.png`), fullPage: true });
+  }
+  await page.setViewportSize(before);
+  odd.push(...(await serious(page)).map((v) => `${name} ${v}`));
+}
+
+async function serious(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  return violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 120)} ${v.nodes[0].any[0]?.message ?? ""}`);
+}
+
 const text = (page, selector = "main") => page.locator(selector).innerText();
 
 await test("browser: each role comes in and is led to what it may open", async () => {
@@ -172,6 +191,7 @@ await test("browser: an object is made, checked as somebody types, and saved", a
   await page.selectOption("#level", "green");
   await page.waitForFunction(() => document.querySelectorAll("#outcome .verdict-release").length >= 3);
   await page.click("main button.primary");
+  await look(page, "draft");
   await page.click("text=Save to own");
   expect((await text(page)).includes("1 new"), await text(page));
   await page.at("/objects?q=made+browser");
@@ -226,9 +246,12 @@ await test("browser: an object is recalled, and the page says what is known of e
   await page.waitForURL(/recall/);
   const said = await text(page);
   expect(said.includes("Recalled at") && said.includes("cannot be recalled") && said.includes("Nobody but your organisation"), said);
+  await look(page, "receipts");
   const officer = await as("release-officer");
   await officer.goto(page.url());
   await officer.click("text=Back to the object");
+  expect((await text(officer)).includes("Taken back"), "the head of its page");
+  await look(officer, "taken-back");
   await officer.click("text=Widen…");
   await officer.locator("label", { hasText: "Bravo CSIRT" }).locator("input").check();
   await officer.waitForFunction(() => document.querySelector("#outcome").innerText.includes("gains it"));
@@ -237,6 +260,11 @@ await test("browser: an object is recalled, and the page says what is known of e
   const owner = await as("owner");
   await owner.at("/queue");
   const card = owner.locator("article", { hasText: "Shared modem pool" }).filter({ hasText: "1 of 2" });
+  await look(owner, "proposed");
+  await card.locator("a", { hasText: "See who would gain it" }).click();
+  expect((await text(owner, "#outcome")).includes("yours is the last yes"), await text(owner, "#outcome"));
+  await look(owner, "last-yes");
+  await owner.at("/queue");
   await card.locator("summary", { hasText: "Approve" }).click();
   await card.locator("button", { hasText: "Yes, give it" }).click();
   await owner.waitForURL(/preview/);
@@ -297,24 +325,35 @@ await test("browser: a file is imported, previewed first, by choosing and by dro
   }, JSON.stringify(object(3)));
   await page.dispatchEvent("form[data-drop]", "drop", { dataTransfer: data });
   await page.waitForFunction(() => document.querySelector("h1").innerText.includes("dropped.json"));
+  await look(page, "dropped");
   expect((await text(page)).includes("1 new"), "dropped");
 });
 
 await test("browser: a held release takes two persons", async () => {
   const [officer, owner] = [await as("release-officer"), await as("owner")];
   await officer.at("/queue");
-  const name = await officer.locator("article:has(table.waits) h2 a").first().innerText();
-  const first = officer.locator("article", { has: officer.locator("h2", { hasText: name }) }).first().locator("tr").first();
+  const name = await officer.locator("article:has(table.waits) h3 a").first().innerText();
+  const first = officer.locator("article", { has: officer.locator("h3", { hasText: name }) }).first().locator("tr").first();
   const to = await first.locator("th").innerText();
   await first.locator("summary").click();
   await first.locator("button.primary").click();
-  const waits = (page) => page.locator("article", { has: page.locator("h2", { hasText: name }) }).first().locator("tr", { has: page.locator("th", { hasText: to }) }).first();
+  const waits = (page) => page.locator("article", { has: page.locator("h3", { hasText: name }) }).first().locator("tr", { has: page.locator("th", { hasText: to }) }).first();
   expect((await waits(officer).innerText()).includes("approved by release-officer, 1 of 2"), await waits(officer).innerText());
   await owner.at("/queue");
   await waits(owner).locator("summary").click();
   await waits(owner).locator("button.primary").click();
   await owner.waitForURL(/queue/);
   expect(!(await text(owner)).includes("1 of 2"), "it waits still");
+});
+
+await test("browser: a file for somebody else says first what stays", async () => {
+  const page = await as("release-officer");
+  await page.selectOption("#to", "bravo");
+  await page.click("#results form.filters button");
+  expect(/\d+ of \d+ objects go into it/.test(await text(page)) && /\d+ stay/.test(await text(page)), await text(page));
+  await look(page, "file");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("main button.primary")]);
+  expect(JSON.parse(readFileSync(await file.path(), "utf8")).objects.length > 10, "the file");
 });
 
 await test("browser: one press suspends", async () => {
@@ -436,14 +475,11 @@ await test("browser: axe finds nothing serious on any page, in any colours", asy
     await page.click(`.themes >> text=${theme}`);
     for (const [name, path] of Object.entries(PAGES)) {
       await page.at(path);
-      await page.evaluate(AXE);
-      const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-      for (const v of violations.filter((v) => ["serious", "critical"].includes(v.impact))) {
-        found.push(`${name} (${theme}) ${v.id}: ${v.nodes[0].html.slice(0, 120)} ${v.nodes[0].any[0]?.message ?? ""}`);
-      }
+      found.push(...(await serious(page)).map((v) => `${name} (${theme}) ${v}`));
     }
     await page.context().close();
   }
+  found.push(...odd);
   expect(found.length === 0, [...new Set(found)].join("\n"));
 });
 

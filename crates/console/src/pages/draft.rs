@@ -2,13 +2,13 @@
 //!
 //! The rule: a draft is kept as it was previewed, and saved as that or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use polder_stix::Id;
 use polder_stix::time::Version;
-use polder_store::{Query, Versions};
+use polder_store::{Act, Query, Versions};
 use serde_json::{Map, Value, json};
 
 use super::objects::{self, Seen};
@@ -209,6 +209,11 @@ fn save(asked: &Asked<'_, Write>) -> Answer {
         return Err(Trouble::bad("what this draft would do has changed since it was shown", "preview it again; nothing was kept"));
     }
     asked.ask(request(&draft.source, &draft.place, false), &draft.bytes)?;
+    // An import names versions; that one of them gives more than before is not to be looked for.
+    let wider = tried.get("downgraded").and_then(Value::as_array).into_iter().flatten().filter_map(|row| row.get("id")?.as_str()).collect::<BTreeSet<_>>();
+    for id in wider {
+        asked.app.store.act(Act::Note(format!("{id} of {} marked wider than before", draft.source)), &asked.person.user)?;
+    }
     // What was there already is told as far as this person may know.
     let told = tried;
     let count = |key: &str| told.get(key).and_then(Value::as_u64).unwrap_or(0);

@@ -39,9 +39,10 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
     let needed = value.get("persons_min").and_then(Value::as_u64).unwrap_or(1);
     let main = html! {
         h1 { "Waiting for a person" }
-        p { "Own objects with a marking that nobody here has explained go to nobody else until somebody answers." @if needed > 1 { " It takes " (needed) " persons to release one." } }
         div data-live="view" id="waiting" {
             (widen::proposals(asked, &value, needed)?)
+            h2 { "Held for its marking" }
+            p { "Own objects with a marking that nobody here has explained go to nobody else until somebody answers." @if needed > 1 { " It takes " (needed) " persons to release one." } }
             @if waiting.is_empty() { (parts::nothing("No object waits for its release.", "")) }
             @for one in &waiting { (card(asked, one, (needed, &names))) }
         }
@@ -101,7 +102,7 @@ pub(crate) fn head(seen: &Seen) -> Markup {
     let name = seen.name();
     let says = ["description", "pattern", "content", "value"].map(|key| seen.text(key)).into_iter().find(|text| !text.is_empty() && *text != name);
     html! {
-        h2 { (parts::level(seen.marking().level)) " " span.kind { (cut(seen.text("type"))) } " " (parts::object_link(&seen.id(), &name)) }
+        h3 { (parts::level(seen.marking().level)) " " span.kind { (cut(seen.text("type"))) } " " (parts::object_link(&seen.id(), &name)) }
         @if let Some(text) = says { p.quiet { (cut(text)) } }
     }
 }
