@@ -333,7 +333,7 @@ def cut_out(report):
             for path in (f"/objects/{target}", f"/objects/{target}/graph?hops=2"):
                 require("cutter" not in words(bravo.get(path)), f"bravo: {path}")
                 require("cutter" in words(owner.get(path)), f"owner: {path}")
-            require("part(s) taken out" in words(owner.get(f"/objects/{an_id('tool', 'cutter')}")) and "x_about_ref" in words(owner.get(f"/objects/{an_id('tool', 'cutter')}")), "what is cut out, told to who may know")
+            require(" taken out of its copy" in words(owner.get(f"/objects/{an_id('tool', 'cutter')}")) and "x_about_ref" in words(owner.get(f"/objects/{an_id('tool', 'cutter')}")), "what is cut out, told to who may know")
 
 
 def widening(report):
@@ -510,6 +510,7 @@ def people(report):
                 head = {"Accept": "application/taxii+json;version=2.1"}
                 same(requests.get(served.ready["taxii"], auth=("bravo", logins["bravo"]), headers=head, timeout=30).status_code, 200, "TAXII")
                 same(owner.get("/board").text.count('class="beat-on"'), 1, "one hour in which somebody asked")
+                require("over TAXII" in words(owner.get("/board")) and "fetches it over TAXII" in words(owner.get("/board")), words(owner.get("/board"))[:900])
             with report.case("console: acts say who brought in, raised, suspended"):
                 said = words(auditor.get("/acts"))
                 for what in ("import into own", "marked TLP:RED", "recipient suspend bravo", "recipient resume bravo"):

@@ -38,7 +38,9 @@ def downgrades(report):
             analyst = _in(served, logins, "analyst")
             with report.case("console guard: a part that was cut out is not given by a version without its marking"):
                 require("for us" not in _in(served, logins, "bravo").get(f"/objects/{an_id('tool', 'noted')}/raw").text, "what bravo has")
-                require('name="draft"' in analyst.post("/draft", json=_later(noted).replace("for us", "for us alone")).text, "another text of the part")
+                page = analyst.post("/draft", json=_later(noted).replace("for us", "for us alone"))
+                require('name="draft"' in page.text, "another text of the part")
+                require(words(page).count("2 parts taken out of its copy x_note for us alone") == 2, words(page)[-1500:])
                 value = json.loads(_later(noted))
                 del value["granular_markings"]
                 _barred(analyst.post("/draft", json=json.dumps(value)))

@@ -19,8 +19,8 @@ pub trait Desk: Send + Sync {
     /// The name of the node's own organisation, and of any other by its id.
     fn name(&self, member: &str) -> String;
 
-    /// When a recipient last asked this node for something, and how often in each of the last hours, this one last.
-    fn beats(&self, recipient: &str) -> (Option<i64>, Vec<u32>);
+    /// When and how a recipient asked this node for something.
+    fn asking(&self, recipient: &str) -> Asking;
 
     /// Differs when somebody has asked this node for something since.
     fn pulse(&self) -> u64;
@@ -30,6 +30,17 @@ pub trait Desk: Send + Sync {
     /// # Errors
     /// What the command line would say.
     fn ask(&self, person: &Person, request: Value, body: &[u8]) -> Result<Value, Told>;
+}
+
+/// When and how a recipient asked for something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asking {
+    /// Last, microseconds since 1970.
+    pub last_us: Option<i64>,
+    /// How often in each of the last hours, this one last.
+    pub hours: Vec<u32>,
+    /// Over which protocols.
+    pub over: Vec<String>,
 }
 
 /// Why a request was not carried out, and what to do.

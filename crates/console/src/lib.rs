@@ -4,6 +4,7 @@
 
 mod assets;
 pub mod desk;
+pub mod difference;
 mod drafts;
 mod guard;
 mod layout;

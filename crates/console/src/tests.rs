@@ -13,7 +13,7 @@ use polder_store::{Setup, Source, Store, SystemClock, prepare};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::desk::{Desk, Person, Right, Told};
+use crate::desk::{Asking, Desk, Person, Right, Told};
 use crate::{Settings, router, routes};
 
 const ROLES: [&str; 7] = ["owner", "analyst", "release-officer", "auditor", "reader", "publisher", "outsider"];
@@ -44,8 +44,8 @@ impl Desk for House {
         member.to_owned()
     }
 
-    fn beats(&self, _: &str) -> (Option<i64>, Vec<u32>) {
-        (None, vec![0; 90])
+    fn asking(&self, _: &str) -> Asking {
+        Asking { hours: vec![0; 90], ..Asking::default() }
     }
 
     fn pulse(&self) -> u64 {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use polder_console::desk::Asking;
 use serde::{Deserialize, Serialize};
 
 /// Cells that are kept.
@@ -20,6 +21,9 @@ struct Beat {
     last_us: i64,
     /// Hours since 1970, and how often it asked in each.
     hours: BTreeMap<i64, u32>,
+    /// The protocols over which it asked, and when last.
+    #[serde(default)]
+    over: BTreeMap<String, i64>,
 }
 
 #[derive(Debug, Default)]
@@ -45,8 +49,8 @@ impl Beats {
         Self { path, held: Mutex::new(Held { beats, written_us: 0 }), count: AtomicU64::new(0) }
     }
 
-    /// A recipient asks for something.
-    pub(crate) fn note(&self, recipient: &str, now_us: i64) {
+    /// A recipient asks for something over a protocol.
+    pub(crate) fn note(&self, recipient: &str, over: &str, now_us: i64) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let hour = now_us.div_euclid(HOUR_US);
@@ -54,6 +58,8 @@ impl Beats {
         beat.last_us = beat.last_us.max(now_us);
         *beat.hours.entry(hour).or_default() += 1;
         beat.hours.retain(|h, _| *h > hour - HOURS);
+        beat.over.insert(over.to_owned(), now_us);
+        beat.over.retain(|_, at| at.div_euclid(HOUR_US) > hour - HOURS);
         if now_us - held.written_us >= WRITTEN_EVERY_US {
             held.written_us = now_us;
             self.write(&held);
@@ -65,12 +71,13 @@ impl Beats {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// When it last asked, and how often in each of the last hours, this one last.
-    pub(crate) fn of(&self, recipient: &str, now_us: i64) -> (Option<i64>, Vec<u32>) {
+    /// When it last asked, how often in each of the last hours, this one last, and over what in these.
+    pub(crate) fn of(&self, recipient: &str, now_us: i64) -> Asking {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let hour = now_us.div_euclid(HOUR_US);
-        let Some(beat) = held.beats.get(recipient) else { return (None, vec![0; usize::try_from(HOURS).unwrap_or(0)]) };
-        (Some(beat.last_us), (hour - HOURS + 1..=hour).map(|h| beat.hours.get(&h).copied().unwrap_or(0)).collect())
+        let Some(beat) = held.beats.get(recipient) else { return Asking { hours: vec![0; usize::try_from(HOURS).unwrap_or(0)], ..Asking::default() } };
+        let over = beat.over.iter().filter(|(_, at)| at.div_euclid(HOUR_US) > hour - HOURS).map(|(over, _)| over.clone()).collect();
+        Asking { last_us: Some(beat.last_us), hours: (hour - HOURS + 1..=hour).map(|h| beat.hours.get(&h).copied().unwrap_or(0)).collect(), over }
     }
 
     fn write(&self, held: &Held) {
@@ -101,15 +108,17 @@ mod tests {
         let beats = Beats::load(dir.path());
         let at = |hour: i64| hour * HOUR_US + 7;
         for hour in [1000, 1000, 1050, 1089] {
-            beats.note("bravo", at(hour));
+            beats.note("bravo", if hour == 1000 { "MISP" } else { "TAXII" }, at(hour));
         }
         drop(beats);
         let beats = Beats::load(dir.path());
-        let (last, cells) = beats.of("bravo", at(1089));
-        assert_eq!((last, cells.len(), cells[0], cells[50], cells[89]), (Some(at(1089)), 90, 2, 1, 1));
-        assert_eq!(beats.of("bravo", at(1090)).1[89], 0);
-        beats.note("bravo", at(1090));
-        assert_eq!(beats.of("bravo", at(1090)).1[0], 0, "what is older is forgotten");
-        assert_eq!(beats.of("charlie", at(1)).0, None);
+        let Asking { last_us, hours, over } = beats.of("bravo", at(1089));
+        assert_eq!((last_us, hours.len(), hours[0], hours[50], hours[89]), (Some(at(1089)), 90, 2, 1, 1));
+        assert_eq!(over, ["MISP", "TAXII"]);
+        assert_eq!(beats.of("bravo", at(1090)).hours[89], 0);
+        beats.note("bravo", "TAXII", at(1090));
+        let now = beats.of("bravo", at(1090));
+        assert_eq!((now.hours[0], now.over), (0, vec!["TAXII".to_owned()]), "what is older is forgotten");
+        assert_eq!(beats.of("charlie", at(1)).last_us, None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The rule: who somebody is is read anew each time, and a request is the command line's own.
 
-use polder_console::desk::{Desk, Person, Right, Told};
+use polder_console::desk::{Asking, Desk, Person, Right, Told};
 use polder_release::Policy;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl Desk for Node {
         polder_misp::server::Access::name(self, member)
     }
 
-    fn beats(&self, recipient: &str) -> (Option<i64>, Vec<u32>) {
+    fn asking(&self, recipient: &str) -> Asking {
         self.beats.of(recipient, self.store.now_us())
     }
 

@@ -29,7 +29,7 @@ impl Access for Node {
         let directory = self.directory();
         let user = directory.users.users.iter().find(|u| u.user == *caller.user)?;
         let role = role_of(&directory, user)?;
-        self.beats.note(&caller.recipient, self.store.now_us());
+        self.beats.note(&caller.recipient, "MISP", self.store.now_us());
         Some(Caller { user: caller.user, recipient: caller.recipient, role })
     }
 

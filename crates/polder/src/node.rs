@@ -195,7 +195,7 @@ impl Access for Node {
         // A suspended recipient hears what a stranger hears.
         let writes = self.may_send(&directory, &caller.user);
         if active {
-            self.beats.note(&caller.recipient, self.store.now_us());
+            self.beats.note(&caller.recipient, "TAXII", self.store.now_us());
         }
         if active { Ok(Login { user: caller.user, recipient: caller.recipient, writes }) } else { Err(Denied::Wrong) }
     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use super::{object, preview};
-use crate::desk::Right;
+use crate::desk::{Asking, Right};
 use crate::guard::{Administer, Answer, Asked, Preview, Tighten, Trouble};
 use crate::parts;
 use crate::sink::Reply;
@@ -47,7 +47,7 @@ pub(crate) fn list(asked: &Asked<'_, Preview>) -> Answer {
                             td data-label="Of" { (cut(&one.of)) }
                             td data-label="State" { (state(one.suspended)) }
                             td data-label="Waits" { @if one.suspended { "nothing" } @else if *one.id != *asked.person.recipient { (waits(&one.id)) } }
-                            td data-label="Asked" { (beats(&asked.app.desk.beats(&one.id))) }
+                            td data-label="Asked" { (beats(&asked.app.desk.asking(&one.id))) }
                             td data-label="Way" { (shown(ways.get(&one.id).map_or("fetches it itself", String::as_str))) }
                             td { (switch(asked, one, &all)) }
                         }
@@ -84,7 +84,7 @@ fn withheld_all<P>(asked: &Asked<'_, P>, all: &[Recipient]) -> Markup {
 }
 
 /// Ninety hours, the present one last; the words beside say the same.
-fn beats((last_us, hours): &(Option<i64>, Vec<u32>)) -> Markup {
+fn beats(Asking { last_us, hours, over }: &Asking) -> Markup {
     let active = hours.iter().filter(|n| **n > 0).count();
     let said = format!("asked in {active} of the last {} hours", hours.len());
     html! {
@@ -92,7 +92,7 @@ fn beats((last_us, hours): &(Option<i64>, Vec<u32>)) -> Markup {
             @for (n, count) in hours.iter().enumerate() { rect.(if *count > 0 { "beat-on" } else { "beat-off" }) x=(n * 2) y=(if *count > 0 { "0" } else { "6" }) width="1.5" height=(if *count > 0 { "16" } else { "4" }) {} }
         }
         br;
-        span.quiet { @match last_us { Some(us) => { "last " (parts::moment(*us)) } None => { "never yet" } } }
+        span.quiet { @match last_us { Some(us) => { "last " (parts::moment(*us)) @if !over.is_empty() { ", over " (over.join(" and ")) } } None => { "never yet" } } }
     }
 }
 

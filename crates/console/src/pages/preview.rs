@@ -2,7 +2,7 @@
 //!
 //! The rule: it says what the decision says, in the words of `release explain`, and only about copies that the person may hold.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use polder_stix::Id;
@@ -13,8 +13,8 @@ use super::object::about;
 use super::objects::Seen;
 use crate::desk::Right;
 use crate::guard::{Asked, Trouble};
-use crate::parts;
 use crate::text::{cut, shown};
+use crate::{difference, parts};
 
 /// What the decision says for one recipient.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) struct Told {
     pub(crate) version: String,
     /// The copies it is about, as the answer to a held one names them.
     pub(crate) copies: Vec<String>,
+    /// Of a version that is only tried: what is taken out of this recipient's copy of it, by path and value.
+    pub(crate) gone: Vec<(String, String)>,
 }
 
 impl Told {
@@ -45,6 +47,7 @@ impl Told {
             source: text("source"),
             version: text("version"),
             copies: Some(text("copy")).into_iter().filter(|c| !c.is_empty()).collect(),
+            gone: value.get("taken_out").and_then(|parts| serde_json::from_value(parts.clone()).ok()).unwrap_or_default(),
         }
     }
 
@@ -122,6 +125,13 @@ fn refused(value: &Value) -> String {
 pub(crate) fn ways<P>(asked: &Asked<'_, P>) -> Result<BTreeMap<String, String>, Trouble> {
     let misps = asked.ask(json!({"do": "misp-status"}), &[])?;
     let mut ways = BTreeMap::new();
+    let policy = asked.app.desk.policy().ok_or(Trouble::Internal)?;
+    for recipient in &policy.recipients {
+        let over = asked.app.desk.asking(&recipient.id).over;
+        if !over.is_empty() {
+            ways.insert(recipient.id.to_string(), format!("fetches it over {}", over.join(" and ")));
+        }
+    }
     for misp in misps.get("misps").and_then(Value::as_array).into_iter().flatten() {
         let text = |key: &str| misp.get(key).and_then(Value::as_str).unwrap_or_default();
         if !text("to").is_empty() {
@@ -156,6 +166,7 @@ pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String,
                             td data-label="Why" {
                                 (shown(&one.reason))
                                 @if !one.help.is_empty() { details { summary { "What can be done" } p { (shown(&one.help)) } } }
+                                (gone(&one.gone))
                                 (copy(one))
                             }
                             td data-label="Way" { @if one.permits() { (shown(ways.get(&one.recipient).map_or(ASKS, String::as_str))) } @else { span.quiet { "not sent" } } }
@@ -252,43 +263,20 @@ fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
     let row = copies.iter().filter(is_it).find(|r| r.row == seen.item.entry.row).or_else(|| copies.iter().find(is_it));
     let copy = row.and_then(|r| asked.app.store.copy_for(r.row, &one.recipient).ok().flatten());
     let Some(copy) = copy.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return html! {} };
-    let mut gone = Vec::new();
-    missing("", &seen.object, &copy, &mut gone);
+    gone(&difference::missing(&seen.object, &copy))
+}
+
+/// Parts that are taken out of a recipient's copy.
+fn gone(parts: &[(String, String)]) -> Markup {
     html! {
-        @if !gone.is_empty() {
+        @if !parts.is_empty() {
             details.difference {
-                summary { (gone.len()) " part(s) taken out of its copy" }
-                ul { @for (path, value) in gone.iter().take(DIFFERENCES_MAX) { li { code { (cut(path)) } " " del { (cut(value)) } } } }
+                summary { (parts.len()) @if parts.len() == 1 { " part" } @else { " parts" } " taken out of its copy" }
+                ul { @for (path, value) in parts.iter().take(DIFFERENCES_MAX) { li { code { (cut(path)) } " " del { (cut(value)) } } } }
+                @if parts.len() > DIFFERENCES_MAX { p.quiet { "and " (parts.len() - DIFFERENCES_MAX) " more" } }
             }
         }
     }
-}
-
-/// Paths and values of the first that are not in the second.
-fn missing(path: &str, whole: &Value, copy: &Value, out: &mut Vec<(String, String)>) {
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match (whole, copy) {
-        (Value::Object(whole), Value::Object(copy)) => {
-            for (key, value) in whole {
-                match copy.get(key) {
-                    Some(other) => missing(&below(key), value, other, out),
-                    None => out.push((below(key), plain(value))),
-                }
-            }
-        }
-        (Value::Array(whole), Value::Array(copy)) if whole.len() != copy.len() => {
-            let kept: HashSet<String> = copy.iter().map(Value::to_string).collect();
-            let lost = whole.iter().filter(|item| !kept.contains(&item.to_string()));
-            out.extend(lost.map(|item| (format!("{path}[]"), plain(item))));
-        }
-        (Value::Array(whole), Value::Array(copy)) => whole.iter().zip(copy).for_each(|(a, b)| missing(&format!("{path}[]"), a, b, out)),
-        (whole, copy) if whole != copy => out.push((path.to_owned(), plain(whole))),
-        _ => {}
-    }
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 pub(crate) fn sent_how(what: &str) -> &'static str {
@@ -349,15 +337,6 @@ pub(crate) fn holders<P>(asked: &Asked<'_, P>, id: &str, sent: &BTreeMap<String,
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_missing_in_a_copy_is_named() {
-        let whole = json!({"a": 1, "b": {"c": "x", "d": "y"}, "l": ["p", "q"], "same": [1]});
-        let mut out = Vec::new();
-        missing("", &whole, &json!({"b": {"d": "y"}, "l": ["q"], "same": [1], "extra": true}), &mut out);
-        let want = [("a", "1"), ("b.c", "x"), ("l[]", "p")].map(|(p, v)| (p.to_owned(), v.to_owned()));
-        assert_eq!(out, want);
-    }
 
     #[test]
     fn each_recipient_has_one_row_the_best_of_its_copies() {

@@ -154,7 +154,7 @@ fn receipt<P>(asked: &Asked<'_, P>, id: &str, (recipient, rows): (&str, &[&Value
         ["full", "redacted", "listed"].into_iter().find(|what| rows.iter().any(|r| r.get("what").and_then(Value::as_str) == Some(what))).unwrap_or_default();
     let in_view = rows.iter().any(|r| r.get("in_view") == Some(&Value::Bool(true)));
     let misps: Vec<&There> = theres.iter().filter(|t| t.to == recipient).collect();
-    let last = asked.app.desk.beats(recipient).0;
+    let last = asked.app.desk.asking(recipient).last_us;
     html! {
         tr {
             th scope="row" { (cut(recipient)) }

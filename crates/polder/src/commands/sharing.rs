@@ -150,10 +150,33 @@ pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, r
                 Verdict::Hold => 1,
                 Verdict::Withhold => 0,
             };
-            rows.extend(all.iter().max_by_key(|e| (rank(e), e.row.row)).map(|e| explained(node, reader, e)));
+            let Some(best) = all.iter().max_by_key(|e| (rank(e), e.row.row)) else { continue };
+            let mut row = explained(node, reader, best);
+            if let (Some(map), true) = (row.as_object_mut(), ids.len() == 1) {
+                map.insert("taken_out".to_owned(), json!(taken_out(node, trial, reader, best)?));
+            }
+            rows.push(row);
         }
     }
     Ok(rows)
+}
+
+/// What is taken out of a recipient's copy of a version that is tried, by path and value; nothing to who would not hold all of it.
+fn taken_out(node: &Node, trial: &polder_store::Rehearsal<'_>, reader: Option<&str>, e: &Explained) -> Result<Vec<(String, String)>, Failure> {
+    if e.judgement.verdict != Verdict::Redact {
+        return Ok(Vec::new());
+    }
+    if let Some(reader) = reader {
+        let holds = |held: &Explained| held.row.row == e.row.row && held.judgement.verdict == Verdict::Release;
+        if !trial.explain(&e.row.id, reader)?.iter().any(holds) {
+            return Ok(Vec::new());
+        }
+    }
+    let bytes = trial.bytes_of(e.row.row).map_or_else(|| node.store.row_bytes(e.row.row, false), Ok)?;
+    let (removal, denied) = (&e.judgement.removal, e.removed_references.iter().cloned().collect());
+    let Ok(copy) = polder_release::redact(&bytes, &removal.granular, &denied, removal.author, None) else { return Ok(Vec::new()) };
+    let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    Ok(polder_console::difference::missing(&read(&bytes), &read(&copy)))
 }
 
 /// Other objects that come and go with one that is tried, for each recipient.
