@@ -68,7 +68,7 @@ def downgrades(report):
                     page = analyst.post("/draft", json=json.dumps(value))
                     level = f"TLP:{then.upper()}" if then else "no level"
                     # Red goes to no organisation, so bravo gains the object itself.
-                    why = "would go to bravo" if was == "red" else f"would say {level} to whoever receives it, instead of TLP:{was.upper()}"
+                    why = "would go to bravo" if was == "red" else f"would say {level} to bravo, instead of TLP:{was.upper()}"
                     require("right to downgrade" in words(page) and why in words(page), words(page)[:900])
                     require('name="draft"' not in page.text and "1 new" not in words(page), words(page)[:900])
                     changes = words(page).split("What changes")[1].split("Who would receive it")[0]

@@ -43,11 +43,22 @@ pub(crate) struct Caller<'c> {
 /// The same for somebody who may know only what a recipient may. What changes who is who stands in the log of acts in words.
 pub(crate) fn run_for(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let words = noted(&request);
+    let _turn = acts_on_what_it_saw(&request).then(|| node.in_turn());
     let answer = carry_out(node, caller, request, body, progress)?;
     if let Some(words) = words {
         node.store.act(polder_store::Act::Note(words), caller.by)?;
     }
     Ok(answer)
+}
+
+/// An import takes its turn batch by batch, so that nobody who recalls waits for all of it.
+fn acts_on_what_it_saw(request: &Request) -> bool {
+    match request {
+        Request::ObjectMark { dry_run, .. } | Request::ObjectRecall { dry_run, .. } => !dry_run,
+        Request::ObjectWiden { answer, .. } | Request::ObjectLift { answer, .. } => answer.is_some(),
+        Request::Approve { .. } | Request::Refuse { .. } | Request::MarkingPin => true,
+        _ => false,
+    }
 }
 
 /// How a change of the files that say who is who is told: the command, and whom it was about.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use polder_misp::library::Library;
-use polder_store::{Act, Prepared, Setup, Store, SystemClock};
+use polder_store::{Act, Prepared, Setup, Store, SystemClock, Tightening};
 use polder_taxii::{Access, Collection, Denied, Login, Right};
 
 use crate::auth::Auth;
@@ -24,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) auth: Auth,
     directory: RwLock<Arc<Directory>>,
     changing: Mutex<()>,
+    /// Held by who looks at what is here and then acts on what was seen.
+    turn: Mutex<()>,
     library: OnceLock<Arc<Library>>,
     pub(crate) beats: Beats,
     /// Held while `misp.json` is read and written again.
@@ -64,6 +66,7 @@ impl Node {
             auth,
             directory: RwLock::new(Arc::new(directory)),
             changing: Mutex::new(()),
+            turn: Mutex::new(()),
             library: OnceLock::new(),
             beats: Beats::load(dir),
             misp_file: Mutex::new(()),
@@ -95,6 +98,11 @@ impl Node {
         Ok(name.into())
     }
 
+    /// Who looks first and acts on what was seen goes one at a time: between a look and its act nobody recalls, raises, widens or brings a version in.
+    pub(crate) fn in_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Begins a push to a MISP; none while another one goes on.
     pub(crate) fn begin_push(&self, name: &str) -> Option<Pushing<'_>> {
         let free = self.pushes.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
@@ -124,6 +132,13 @@ impl Node {
             // The store did not take it, so the files must not claim it.
             before.save(&self.dir)?;
             return Err(error.into());
+        }
+        // What was recalled stays in the house from whatever source it comes, also from one that is new.
+        let is_new = |s: &&SourceEntry| s.kind != "own" && before.sources.sources.iter().all(|b| b.name != s.name);
+        for source in next.sources.sources.iter().filter(is_new) {
+            for id in self.store.recalled() {
+                self.store.act(Act::Overlay(id, source.name.as_str().into(), Tightening::House), by)?;
+            }
         }
         // A yes of theirs to what waits counts no more, and is not that of whoever bears the name next.
         for gone in before.users.users.iter().filter(|u| next.users.users.iter().all(|n| n.user != u.user)) {
@@ -172,6 +187,20 @@ fn role_of_people<'d>(directory: &'d Directory, user: &str) -> Result<&'d str, b
 }
 
 impl Node {
+    fn is_of_house(&self, recipient: &str) -> bool {
+        let directory = self.directory();
+        directory.recipients.recipients.iter().any(|r| r.id == recipient && r.organisation.as_ref() == Some(&directory.holder))
+    }
+
+    /// May what this login sends give more than now? What other members say of their own may; of this organisation, people and programs alike, who may
+    /// downgrade, where that takes one person.
+    fn may_give_more(&self, login: &Login) -> bool {
+        use polder_console::desk::Right;
+        let directory = self.directory();
+        let may = |role: &str| self.config.widen_persons_min <= 1 && Right::of(role, true).contains(&Right::Downgrade);
+        !self.is_of_house(&login.recipient) || role_of_people(&directory, &login.user).is_ok_and(may)
+    }
+
     /// May this login send what its recipient may send? Of the holder's people as their role says; programs and other members as their collections say.
     pub(crate) fn may_send(&self, directory: &Directory, user: &str) -> bool {
         use polder_console::desk::Right;
@@ -214,14 +243,16 @@ impl Access for Node {
         self.source_of(&organisation, &login.user).map_err(|e| polder_store::Error::Disk(e.message))
     }
 
+    fn turn(&self, login: &Login) -> Option<MutexGuard<'_, ()>> {
+        self.is_of_house(&login.recipient).then(|| self.in_turn())
+    }
+
+    fn keeps_definitions(&self, login: &Login) -> bool {
+        !self.may_give_more(login)
+    }
+
     fn objections(&self, login: &Login, source: &str, objects: &[Prepared]) -> Result<Vec<Option<String>>, polder_store::Error> {
-        use polder_console::desk::Right;
-        let may_downgrade = {
-            let directory = self.directory();
-            let role = role_of_people(&directory, &login.user);
-            role.map_or(true, |role| self.config.widen_persons_min <= 1 && Right::of(role, true).contains(&Right::Downgrade))
-        };
-        if may_downgrade {
+        if self.may_give_more(login) {
             return Ok(vec![None; objects.len()]);
         }
         crate::commands::objections(self, &login.recipient, source, objects).map_err(|e| polder_store::Error::Disk(e.message))

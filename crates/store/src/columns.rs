@@ -409,6 +409,10 @@ impl Columns {
         (0..=u16::MAX).take(self.sources.len()).filter_map(move |source| Some((source, self.overlays.get(&(object, source))?)))
     }
 
+    pub(crate) fn recalled(&self) -> BTreeSet<u32> {
+        self.overlays.iter().filter(|(_, overlay)| !overlay.audience.is_any()).map(|((object, _), _)| *object).collect()
+    }
+
     pub(crate) fn pin(&mut self, id: Id, meaning: Meaning) {
         self.pinned.insert(id, meaning);
     }

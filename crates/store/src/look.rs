@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use polder_release::{Judge, Judgement, Label, Level, Mark, Origin, Realm, Verdict};
+use polder_release::{Judge, Judgement, Label, Level, Mark, Origin, Policy, Realm, Verdict};
 use polder_stix::Id;
 use polder_stix::time::Version;
 
@@ -97,6 +97,13 @@ impl<R: Realm> Store<R> {
         let Some(object) = columns.find_object(id.as_ref()) else { return Vec::new() };
         let source = |number: u16| columns.sources.get(usize::from(number)).map(|s| s.name.clone());
         columns.tightened(object).filter_map(|(n, o)| Some(Tightened { source: source(n)?, level: o.level, in_house: !o.audience.is_any() })).collect()
+    }
+
+    /// Objects that people here recalled by an act over copies of any source.
+    #[must_use]
+    pub fn recalled(&self) -> Vec<Id> {
+        let engine = self.engine();
+        engine.columns.recalled().into_iter().map(|object| engine.columns.id(object)).collect()
     }
 
     /// The latest live row of an object from a source: of the highest version, and of those the last that came.
@@ -203,7 +210,17 @@ impl<R: Realm> Store<R> {
     /// [`Error::Unknown`] recipient.
     pub fn explain_at(&self, id: &Id, recipient: &str, reader: Option<&str>, at_us: i64) -> Result<Vec<Explained>, Error> {
         let (engine, now_us) = self.moment();
-        knowing(&engine, reader, now_us, |known| explained_in(&engine, id, recipient, at_us, known))
+        let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+        knowing(&engine, reader, now_us, |known| Ok(explained_in(&engine, id, (&engine.policy, number), at_us, known)))
+    }
+
+    /// The same for a recipient of a policy that is not in force, by number. What the one in force calls by a number is the same there.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] reader.
+    pub fn explain_under(&self, id: &Id, to: (&Policy, u32), reader: Option<&str>, at_us: i64) -> Result<Vec<Explained>, Error> {
+        let (engine, now_us) = self.moment();
+        knowing(&engine, reader, now_us, |known| Ok(explained_in(&engine, id, to, at_us, known)))
     }
 
     /// Objects of a source that carry one of these markings, as a whole or in a part.
@@ -287,24 +304,21 @@ impl<R: Realm> Store<R> {
     ///
     /// # Errors
     /// [`Error::Unknown`] recipient, [`Error::Damaged`], or the disk's.
-    pub fn copy_for(&self, row: u32, recipient: &str) -> Result<Option<Vec<u8>>, Error> {
-        let now_us = self.now_us();
-        let (body, removal, derived_by) = {
-            let engine = self.engine();
+    pub fn copy_for(&self, row: u32, recipient: &str, reader: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
+        let (body, removal, denied, derived_by) = {
+            let (engine, now_us) = self.moment();
             let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
-            let held = AsOf::now(&engine.columns);
-            let cache = polder_release::LabelCache::default();
-            let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(None) };
-            let judgement = judge.judge(row);
-            if !judgement.permits() {
-                return Ok(None);
-            }
+            let judged = knowing(&engine, reader, now_us, |known| {
+                let held = AsOf::known_to(&engine.columns, known);
+                let cache = polder_release::LabelCache::default();
+                Ok(Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache).map(|judge| judge.judge(row)))
+            })?;
+            let Some(judgement) = judged.filter(Judgement::permits) else { return Ok(None) };
             let denied: BTreeSet<Id> = judgement.removal.targets.iter().map(|t| engine.columns.id(*t)).collect();
             let body = engine.columns.row(row).map_or(u32::MAX, |r| r.body);
-            (body, (judgement.removal, denied), engine.policy.alliance.holder_identity().map(str::to_owned))
+            (body, judgement.removal, denied, engine.policy.alliance.holder_identity().map(str::to_owned))
         };
         let bytes = self.with_reader(|reader| reader.body(body))?;
-        let (removal, denied) = removal;
         if removal.is_empty() {
             return Ok(Some(bytes));
         }
@@ -502,15 +516,15 @@ pub(crate) fn knowing<T>(engine: &Engine, reader: Option<&str>, now_us: i64, use
     use_it(Some(&Known::new(judge)))
 }
 
-/// What the decision says in any state, as in one that is only tried.
-pub(crate) fn explained_in(engine: &Engine, id: &Id, recipient: &str, now_us: i64, known: Option<&Known<'_>>) -> Result<Vec<Explained>, Error> {
-    let number = engine.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
-    let Some(object) = engine.columns.find_object(id.as_ref()) else { return Ok(Vec::new()) };
+/// What the decision says in any state, as in one that is only tried, to a recipient of a policy, by number.
+pub(crate) fn explained_in(engine: &Engine, id: &Id, (policy, number): (&Policy, u32), now_us: i64, known: Option<&Known<'_>>) -> Vec<Explained> {
+    let recipient = usize::try_from(number).ok().and_then(|n| policy.recipients.get(n));
+    let (Some(object), Some(recipient)) = (engine.columns.find_object(id.as_ref()), recipient) else { return Vec::new() };
     let held = AsOf::known_to(&engine.columns, known);
     let cache = polder_release::LabelCache::default();
-    let Some(judge) = Judge::new(&held, &engine.policy, number, now_us, engine.epoch, &cache) else { return Ok(Vec::new()) };
+    let Some(judge) = Judge::new(&held, policy, number, now_us, engine.epoch, &cache) else { return Vec::new() };
     let rows = engine.columns.live_rows_of(object).filter(|r| known.is_none_or(|k| k.holds(*r)));
-    Ok(rows.filter_map(|row| explained(engine, &judge, row, recipient)).collect())
+    rows.filter_map(|row| explained(engine, &judge, row, &recipient.id)).collect()
 }
 
 fn view(engine: &Engine, number: u32) -> Option<RowView> {

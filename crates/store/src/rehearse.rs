@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use polder_release::{Judge, LabelCache, Operations, Realm, Verdict};
+use polder_release::{Judge, LabelCache, Operations, Policy, Realm, Verdict};
 use polder_stix::Id;
 
 use crate::backend::Record;
@@ -119,8 +119,17 @@ impl<R: Realm> Rehearsal<'_, R> {
     /// # Errors
     /// [`Error::Unknown`] recipient.
     pub fn explain_at(&self, id: &Id, recipient: &str, at_us: i64) -> Result<Vec<Explained>, Error> {
+        let number = self.trial.recipient(recipient).ok_or_else(|| Error::Unknown { kind: "recipient", name: recipient.to_owned() })?;
+        self.explain_under(id, (&self.trial.policy, number), at_us)
+    }
+
+    /// The same for a recipient of a policy that is not in force, by number. What the one in force calls by a number is the same there.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] reader.
+    pub fn explain_under(&self, id: &Id, to: (&Policy, u32), at_us: i64) -> Result<Vec<Explained>, Error> {
         let (now, now_us) = self.store.moment();
-        knowing(&now, self.reader.as_deref(), now_us, |known| explained_in(&self.trial, id, recipient, at_us, known))
+        knowing(&now, self.reader.as_deref(), now_us, |known| Ok(explained_in(&self.trial, id, to, at_us, known)))
     }
 
     /// What would come and go with an object, since it leads to it by references, however far; of so many objects, and whether there are more.

@@ -29,6 +29,16 @@ pub trait Access: Send + Sync {
         Ok(vec![None; objects.len()])
     }
 
+    /// Held while what a login posts is looked at and kept, so that nobody changes what it was looked at against; none where nothing is looked at.
+    fn turn(&self, _login: &Login) -> Option<std::sync::MutexGuard<'_, ()>> {
+        None
+    }
+
+    /// Must this login leave definitions of markings where they are, since what carries them could be given to more without?
+    fn keeps_definitions(&self, _login: &Login) -> bool {
+        false
+    }
+
     /// Title of this server.
     fn title(&self) -> String;
 }

@@ -51,6 +51,7 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
         }
     }
     let source = if ready.is_empty() { Box::default() } else { app.access.poster_source(&caller.login)? };
+    let turn = app.access.turn(&caller.login);
     let objections = app.access.objections(&caller.login, &source, &ready)?;
     let mut permitted = Vec::with_capacity(ready.len());
     for (prepared, objection) in ready.into_iter().zip(objections) {
@@ -68,6 +69,7 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
     let shown = shown(app, caller, collection, &names)?;
     let posted_to = if collection.takes_everything() { None } else { Some(&*collection.id) };
     let outcomes = if ready.is_empty() { Vec::new() } else { app.store.ingest(&source, posted_to, ready)? };
+    drop(turn);
     let mut successes = Vec::new();
     for (((id, version), outcome), shown) in names.into_iter().zip(outcomes).zip(shown) {
         let version = version.map_or_else(|| stamp.clone(), |v| v.to_string());
@@ -135,6 +137,10 @@ pub(crate) fn delete(app: &App, caller: &Caller, name: &str, object: &str, query
     if rows.is_empty() {
         return Err(Failure::forbidden("the object came from somebody else; only who brought it in can delete it"));
     }
+    if &*id.kind == "marking-definition" && app.access.keeps_definitions(&caller.login) {
+        return Err(Failure::forbidden("a definition of a marking is taken out by who may downgrade: what carries it would lose what it says"));
+    }
+    let _turn = app.access.turn(&caller.login);
     app.store.act(Act::Remove(rows), &caller.login.user)?;
     Ok(sink::resource(StatusCode::OK, "{}".to_owned()))
 }

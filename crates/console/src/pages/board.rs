@@ -240,11 +240,14 @@ fn set<P>(asked: &Asked<'_, P>, suspend: bool) -> Answer {
     let one = all.iter().find(|r| r.id == id).ok_or(Trouble::NotFound)?;
     let others = beside(&all, one, &holder(asked));
     if asked.form("all") == "yes" {
-        for other in &others {
-            asked.ask(json!({"do": "recipient-suspend", "id": other, "suspend": true}), &[])?;
-        }
-        let whole: Vec<&str> = std::iter::once(id).chain(others).collect();
-        asked.note(format!("Suspended: nobody of {} is given anything ({}).", one.of, whole.join(", ")));
+        // One that cannot be suspended keeps nobody else from it.
+        let is_done = |other: &&str| asked.ask(json!({"do": "recipient-suspend", "id": other, "suspend": true}), &[]).is_ok();
+        let (done, left): (Vec<&str>, Vec<&str>) = others.into_iter().partition(is_done);
+        let whole: Vec<&str> = std::iter::once(id).chain(done).collect();
+        asked.note(match left.as_slice() {
+            [] => format!("Suspended: nobody of {} is given anything ({}).", one.of, whole.join(", ")),
+            left => format!("Suspended: {}. Not suspended: {}; look at them again.", whole.join(", "), left.join(", ")),
+        });
     } else if others.is_empty() {
         asked.note(format!("Suspended: {id} is given nothing."));
     } else {

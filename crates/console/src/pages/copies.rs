@@ -83,7 +83,7 @@ fn compared<'r>(rows: &'r [RowView], seen: &Seen) -> Vec<&'r RowView> {
 fn beside<P>(asked: &Asked<'_, P>, rows: &[&RowView]) -> Result<Markup, Trouble> {
     let mut copies: Vec<(&RowView, Value)> = Vec::new();
     for row in rows.iter().take(BESIDE_MAX) {
-        let bytes = asked.app.store.copy_for(row.row, &asked.person.recipient)?;
+        let bytes = asked.app.store.copy_for(row.row, &asked.person.recipient, None)?;
         copies.extend(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).map(|value| (*row, value)));
     }
     let values: Vec<&Value> = copies.iter().map(|(_, value)| value).collect();

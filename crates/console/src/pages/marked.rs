@@ -55,6 +55,7 @@ impl Marked {
         }
         let unread = |word: &str| Trouble::bad(format!("`{word}` names nobody"), "choose among those of the form");
         let audience = words.iter().map(|word| Principal::of_word(word).ok_or_else(|| unread(word))).collect::<Result<_, _>>()?;
+        let others = others.into_iter().map(|other| Id::parse(&other).map_or(other, |id| id.to_string())).collect();
         Ok(Self { level: Level::parse(level), audience, others })
     }
 

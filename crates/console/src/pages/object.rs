@@ -51,7 +51,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
     let held = if house { preview::copies_held(asked, &seen.item.entry.id)? } else { Vec::new() };
     let own = held.iter().any(|c| c.origin == Origin::Own);
     let is_raised = !lift::tightened(asked, &seen.item.entry.id, &held).is_empty();
-    let sent = if house { preview::sent(asked, &seen)? } else { Default::default() };
+    let (sent, audience) = if house { (preview::sent(asked, &seen)?, preview::audience_of_each(asked, &id)?) } else { Default::default() };
     let main = html! {
         (parts::banner(&marking))
         header.object {
@@ -62,7 +62,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
         @if seen.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() {
             (parts::notice("info", &html! { p { "This is a redacted copy: parts that are not for you were taken out." } }))
         }
-        @if house { (preview::taken_back(asked, &id, &sent)) }
+        @if house { (preview::taken_back(asked, &id, &sent, &audience)) }
         (actions(asked, &id, (own, is_raised)))
         div.columns-two id="object" data-live="view" {
             section aria-labelledby="says" {
@@ -72,7 +72,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
                 (relations(asked, &seen.item.entry.id)?)
             }
             div {
-                @if house { div.house { (preview::section(asked, &seen)?) } }
+                @if house { div.house { (preview::section(asked, &seen, &audience)?) } }
                 (history(asked, &seen)?)
                 @if house { div.house { (copies::section(asked, &seen)?) (preview::holders(asked, &id, &sent)) } }
             }

@@ -97,20 +97,33 @@ pub(crate) fn version_of(copy: &RowView) -> String {
     copy.version.map(|v| v.to_string()).unwrap_or_default()
 }
 
-/// What the decision says of this version to everybody, over the copies the person may hold.
+/// What the decision says of every version to everybody, over the copies the person may hold.
+pub(crate) fn audience_of_each<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>, Trouble> {
+    Ok(rows(&asked.ask(about("audience", id), &[])?, "audience"))
+}
+
+/// Who may have any of these copies.
+pub(crate) fn permitted(all: &[Told]) -> BTreeSet<&str> {
+    all.iter().filter(|t| t.permits()).map(|t| t.recipient.as_str()).collect()
+}
+
+/// What the decision says of this version to everybody.
 pub(crate) fn audience<P>(asked: &Asked<'_, P>, id: &str, version: &str) -> Result<Vec<Told>, Trouble> {
-    let all = rows(&asked.ask(about("audience", id), &[])?, "audience");
+    Ok(of_version(&audience_of_each(asked, id)?, version))
+}
+
+fn of_version(all: &[Told], version: &str) -> Vec<Told> {
     let mut told = best(all.iter().filter(|t| t.version == version).cloned().collect());
     for one in told.iter_mut().filter(|t| t.verdict == "hold") {
         // As in the queue, all that waits of an object for one recipient is answered together.
         one.copies = all.iter().filter(|t| t.recipient == one.recipient).flat_map(|t| t.copies.iter().cloned()).collect();
     }
-    Ok(told)
+    told
 }
 
 /// What the decision says to everybody of the copy each fares best with, whatever its version.
 pub(crate) fn audience_of_all<P>(asked: &Asked<'_, P>, id: &str) -> Result<Vec<Told>, Trouble> {
-    Ok(best(rows(&asked.ask(about("audience", id), &[])?, "audience")))
+    Ok(best(audience_of_each(asked, id)?))
 }
 
 /// Who refused it, if that is what was said last.
@@ -229,10 +242,10 @@ pub(crate) fn with_it<P>(asked: &Asked<'_, P>, tried: &Value) -> Result<Markup, 
 }
 
 /// The section of an object's page.
-pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<Markup, Trouble> {
+pub(crate) fn section<P>(asked: &Asked<'_, P>, seen: &Seen, all: &[Told]) -> Result<Markup, Trouble> {
     let id = seen.id();
     let version = seen.item.entry.version.map(|v| v.to_string()).unwrap_or_default();
-    let told = audience(asked, &id, &version)?;
+    let told = of_version(all, &version);
     let ways = ways(asked)?;
     let copy = |one: &Told| {
         if one.verdict == "redact" {
@@ -261,7 +274,7 @@ fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
     let is_it = |r: &&RowView| *r.source == *one.source && version_of(r) == one.version;
     // Of several that one source sent under one version, the one that is on the screen.
     let row = copies.iter().filter(is_it).find(|r| r.row == seen.item.entry.row).or_else(|| copies.iter().find(is_it));
-    let copy = row.and_then(|r| asked.app.store.copy_for(r.row, &one.recipient).ok().flatten());
+    let copy = row.and_then(|r| asked.app.store.copy_for(r.row, &one.recipient, Some(&asked.person.recipient)).ok().flatten());
     let Some(copy) = copy.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return html! {} };
     gone(&difference::missing(&seen.object, &copy))
 }
@@ -302,10 +315,11 @@ pub(crate) fn sent<P>(asked: &Asked<'_, P>, seen: &Seen) -> Result<BTreeMap<Stri
     Ok(by)
 }
 
-/// Said where an object was sent to others, and none of them may have it any more.
-pub(crate) fn taken_back<P>(asked: &Asked<'_, P>, id: &str, sent: &BTreeMap<String, BTreeSet<Sent>>) -> Markup {
+/// Said where an object was sent to others, and none of them may have any of it any more.
+pub(crate) fn taken_back<P>(asked: &Asked<'_, P>, id: &str, sent: &BTreeMap<String, BTreeSet<Sent>>, all: &[Told]) -> Markup {
+    let permitted = permitted(all);
     let outside: Vec<(&String, &BTreeSet<Sent>)> = sent.iter().filter(|(recipient, _)| !asked.is_of_house(recipient)).collect();
-    let is_there = outside.iter().any(|(_, what)| what.iter().any(|(_, _, in_view)| *in_view));
+    let is_there = outside.iter().any(|(recipient, what)| permitted.contains(recipient.as_str()) || what.iter().any(|(_, _, in_view)| *in_view));
     html! {
         @if !outside.is_empty() && !is_there {
             (parts::notice("warning", &html! { p {
@@ -326,7 +340,7 @@ pub(crate) fn holders<P>(asked: &Asked<'_, P>, id: &str, sent: &BTreeMap<String,
                 strong { (cut(recipient)) }
                 @for (version, how, in_view) in what {
                     " · " (sent_how(how)) @if !version.is_empty() { ", version of " (parts::moment_text(version)) }
-                    @if !in_view { " " span.quiet { "(may no longer have it; what it took stays with it)" } }
+                    @if !in_view { " " span.quiet { "(no longer given; what it took stays with it)" } }
                 }
             } } }
             @if !sent.is_empty() && asked.may(Right::Tighten) { p { a href=(format!("/console/recall?id={id}")) { "When it was sent, and receipts" } } }

@@ -2,11 +2,11 @@
 //!
 //! The rule: it says what was seen, a receipt, and of what cannot be recalled that it cannot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use polder_release::Origin;
-use polder_stix::time;
+use polder_stix::{Id, time};
 use serde_json::{Value, json};
 
 use super::objects::Seen;
@@ -130,6 +130,8 @@ fn receipts<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Markup, Trouble> {
     }
     by.retain(|recipient, _| !asked.is_of_house(recipient));
     let theres = theres(&told);
+    let audience = preview::audience_of_each(asked, &one.id())?;
+    let known = Known { recalled, theres: &theres, permitted: preview::permitted(&audience) };
     Ok(html! {
         section aria-labelledby="receipts" {
             h2 id="receipts" { "Receipts" }
@@ -139,7 +141,7 @@ fn receipts<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Markup, Trouble> {
                     div.wide tabindex="0" role="region" aria-label="receipts" {
                         table.stacks {
                             thead { tr { th scope="col" { "Recipient" } th scope="col" { "First sent" } th scope="col" { "What" } th scope="col" { "Now" } th scope="col" { "Receipt" } } }
-                            tbody { @for (recipient, rows) in &by { (receipt(asked, &one.id(), (recipient, rows), recalled, &theres)) } }
+                            tbody { @for (recipient, rows) in &by { (receipt(asked, &one.id(), (recipient, rows), &known)) } }
                         }
                     }
                 }
@@ -148,11 +150,20 @@ fn receipts<P>(asked: &Asked<'_, P>, one: &Seen) -> Result<Markup, Trouble> {
     })
 }
 
-fn receipt<P>(asked: &Asked<'_, P>, id: &str, (recipient, rows): (&str, &[&Value]), recalled: Option<i64>, theres: &[There]) -> Markup {
+/// What is known of an object's copies out there.
+struct Known<'k> {
+    recalled: Option<i64>,
+    theres: &'k [There],
+    /// Who may have it now.
+    permitted: BTreeSet<&'k str>,
+}
+
+fn receipt<P>(asked: &Asked<'_, P>, id: &str, (recipient, rows): (&str, &[&Value]), known: &Known<'_>) -> Markup {
+    let (recalled, theres) = (known.recalled, known.theres);
     let first = rows.iter().filter_map(|r| r.get("at").and_then(Value::as_str)).min();
     let most =
         ["full", "redacted", "listed"].into_iter().find(|what| rows.iter().any(|r| r.get("what").and_then(Value::as_str) == Some(what))).unwrap_or_default();
-    let in_view = rows.iter().any(|r| r.get("in_view") == Some(&Value::Bool(true)));
+    let in_view = rows.iter().any(|r| r.get("in_view") == Some(&Value::Bool(true))) || known.permitted.contains(recipient);
     let misps: Vec<&There> = theres.iter().filter(|t| t.to == recipient).collect();
     let last = asked.app.desk.asking(recipient).last_us;
     html! {
@@ -197,7 +208,7 @@ fn at_misp<P>(asked: &Asked<'_, P>, id: &str, there: &There, in_view: bool) -> M
 
 /// Pushes to a MISP at which the object stands the events that it is, or is a part of, and what is said about it, which takes it back there.
 pub(crate) fn push(asked: &Asked<'_, Tighten>) -> Answer {
-    let (id, misp) = (asked.form("id"), asked.form("misp"));
+    let (id, misp) = (Id::parse(asked.form("id")).ok_or(Trouble::NotFound)?.to_string(), asked.form("misp"));
     let told = asked.ask(json!({"do": "who-has", "id": id, "receipts": true}), &[])?;
     if !theres(&told).iter().any(|t| t.misp == misp && t.stands) {
         return Err(Trouble::NotFound);

@@ -141,7 +141,11 @@ pub(crate) fn carry_out(asked: &Asked<'_, Downgrade>, id: &str, request: &dyn Fn
     let answer @ ("yes" | "no") = asked.form("answer") else {
         return Err(Trouble::bad("the answer is neither yes nor no", "press one of the two buttons"));
     };
-    let told = asked.ask(request(asked.form_all("seen").first().copied(), answer), &[])?;
+    // A yes is to what was looked at.
+    let Some(seen) = asked.form_all("seen").first().copied() else {
+        return Err(Trouble::bad("the answer does not say what was looked at", "open the page again, and press one of its buttons"));
+    };
+    let told = asked.ask(request(Some(seen), answer), &[])?;
     let saved = told.get("saved") == Some(&Value::Bool(true));
     asked.note(match (saved, answer) {
         (true, _) => done,

@@ -12,21 +12,26 @@ use polder_stix::time::Version;
 use polder_store::{Act, Explained, Prepared, Rehearsal, RowView};
 use serde_json::{Value, json};
 
+use super::Caller;
 use super::parts::{self, Kept};
 use super::sharing::known_rows;
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::node::Node;
 
 /// Whom new versions of what is here would give it, or more of it, than they have now; and of these rows those that only an originator widens: where
 /// copies from others came before any own one, they bind whoever received them.
 pub(super) fn downgraded(node: &Node, trial: &Rehearsal<'_>, (source, reader): (&str, Option<&str>), ids: &[Id]) -> Result<(Vec<Value>, Vec<Value>), Failure> {
     let (mut all, mut widened) = (Vec::new(), Vec::new());
+    let policy = node.directory().policy()?;
     for id in ids {
         let own = |e: &Explained| *e.row.source == *source;
-        let held = node.store.explain_known(id, node.directory().owner(), reader)?.iter().any(own);
+        let mut known = node.store.explain_known(id, node.directory().owner(), reader)?;
+        let held = known.iter().any(own);
+        known.extend(trial.explain(id, node.directory().owner())?);
+        let everybody = everybody(&policy, &known);
         // What others sent is no measure of what this source gave, except where it gave nothing yet.
-        let here = |recipient: &str, at_us| Ok(node.store.explain_at(id, recipient, reader, at_us)?.into_iter().filter(|e| !held || own(e)).collect());
-        let mine = gains(node, trial, source, id, &here)?;
+        let here = |number, at_us| Ok(node.store.explain_under(id, (&everybody, number), reader, at_us)?.into_iter().filter(|e| !held || own(e)).collect());
+        let mine = gains(node, (trial, &everybody), source, id, &here)?;
         // Who has it of this source already is given nothing that others keep.
         if !mine.is_empty() && is_bound(node, (source, reader), id)? {
             // What people here tightened others' copies to is no word of those others.
@@ -34,9 +39,9 @@ pub(super) fn downgraded(node: &Node, trial: &Rehearsal<'_>, (source, reader): (
             for to in node.store.tightened(id).into_iter().filter(|to| *to.source != *source) {
                 bare.act(Act::Lift(id.clone(), to.source, None))?;
             }
-            let theirs = |recipient: &str, at_us| Ok(bare.explain_at(id, recipient, at_us)?.into_iter().filter(|e| !own(e)).collect());
+            let theirs = |number, at_us| Ok(bare.explain_under(id, (&everybody, number), at_us)?.into_iter().filter(|e| !own(e)).collect());
             let is_mine = |row: &Value| mine.iter().any(|m| m.get("recipient") == row.get("recipient"));
-            widened.extend(gains(node, trial, source, id, &theirs)?.into_iter().filter(|row| !held || is_mine(row)));
+            widened.extend(gains(node, (trial, &everybody), source, id, &theirs)?.into_iter().filter(|row| !held || is_mine(row)));
         }
         all.extend(mine);
     }
@@ -51,13 +56,13 @@ fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Res
     Ok(others.is_some_and(|others| own.is_none_or(|own| others < own)))
 }
 
-/// What the copies that count say for a recipient at a moment.
-type Counted<'c> = &'c dyn Fn(&str, i64) -> Result<Vec<Explained>, Failure>;
+/// What the copies that count say for a recipient, by number, at a moment.
+type Counted<'c> = &'c dyn Fn(u32, i64) -> Result<Vec<Explained>, Failure>;
 
 /// Recipients that would get more of an object by what is tried than they get by those copies that count, now or when a window opens or closes.
-fn gains(node: &Node, trial: &Rehearsal<'_>, source: &str, id: &Id, counted: Counted<'_>) -> Result<Vec<Value>, Failure> {
+fn gains(node: &Node, (trial, everybody): (&Rehearsal<'_>, &Policy), source: &str, id: &Id, counted: Counted<'_>) -> Result<Vec<Value>, Failure> {
     let (directory, now_us) = (node.directory(), node.store.now_us());
-    let (own, policy) = (directory.owner(), directory.policy()?);
+    let own = directory.owner();
     let tried = trial.explain(id, own)?;
     let latest = tried.iter().filter(|e| *e.row.source == *source).max_by_key(|e| (e.row.version.map(Version::ns), e.row.row));
     let is = Text::of(&latest.and_then(|e| trial.bytes_of(e.row.row)).unwrap_or_default());
@@ -80,9 +85,13 @@ fn gains(node: &Node, trial: &Rehearsal<'_>, source: &str, id: &Id, counted: Cou
         let definitions = trial.explain(marking, own)?;
         parts_move.extend(definitions.iter().filter_map(|e| e.row.label.terms()).flat_map(|t| [t.not_before_us, t.not_after_us]).flatten());
     }
-    let mut rows = Vec::new();
-    for recipient in directory.recipients.recipients.iter().map(|r| r.id.as_str()).filter(|r| *r != own) {
-        let (before, after) = (counted(recipient, now_us)?, trial.explain(id, recipient)?);
+    let (mut rows, mut own_number) = (Vec::new(), None);
+    for (number, recipient) in (0u32..).zip(&everybody.recipients) {
+        if *recipient.id == *own {
+            own_number = Some(number);
+            continue;
+        }
+        let (before, after) = (counted(number, now_us)?, trial.explain_under(id, (everybody, number), now_us)?);
         if before.is_empty() {
             continue;
         }
@@ -91,26 +100,21 @@ fn gains(node: &Node, trial: &Rehearsal<'_>, source: &str, id: &Id, counted: Cou
         let closes = before.iter().filter_map(|e| e.row.label.terms()?.not_after_us);
         let times: BTreeSet<i64> = opens.chain(closes).chain(parts_move.iter().copied()).filter(|t| *t > now_us).collect();
         for at_us in times {
-            gains = gains || gives_more(&counted(recipient, at_us)?, &trial.explain_at(id, recipient, at_us)?)?;
+            gains = gains || gives_more(&counted(number, at_us)?, &trial.explain_under(id, (everybody, number), at_us)?)?;
         }
         if gains {
-            rows.push(json!({"id": id.to_string(), "recipient": recipient}));
+            rows.push(json!({"id": id.to_string(), "recipient": recipient.id}));
         }
     }
-    let before = counted(own, now_us)?;
+    let before = own_number.map(|number| counted(number, now_us)).transpose()?.unwrap_or_default();
     let after: Vec<&Explained> = tried.iter().filter(|e| *e.row.source == *source).collect();
     if rows.is_empty()
-        && let Some(to) = marked_wider(&policy, now_us, &before, &after)
+        && let Some((to, why)) = marked_wider(everybody, now_us, &before, &after)
     {
-        rows.push(json!({"id": id.to_string(), "recipient": to}));
+        rows.push(json!({"id": id.to_string(), "recipient": to, "why": why}));
     }
     if rows.is_empty() && shows_a_part(node, trial, &before, &after)? {
         rows.push(json!({"id": id.to_string(), "recipient": "whoever a part of it is kept from"}));
-    }
-    if rows.is_empty()
-        && let Some(why) = allows_more(&before, &after)
-    {
-        rows.push(json!({"id": id.to_string(), "recipient": "whoever has it", "why": why}));
     }
     Ok(rows)
 }
@@ -169,79 +173,116 @@ fn cut(e: &Explained) -> Kept {
     Kept::of(marks.flat_map(|(_, selectors)| selectors.iter()).map(|s| &**s))
 }
 
-/// Whom the marking that is tried permits, or would permit with a part of it, and no marking that is known here does; whatever else keeps it from them now,
-/// since that may go. Every member and everybody is asked about, and whoever is suspended.
-fn marked_wider(policy: &Policy, now_us: i64, before: &[Explained], after: &[&Explained]) -> Option<String> {
+/// Whom the marking that is tried permits, or would permit with a part of it or once somebody explains it, and no marking that is known here does; whatever
+/// else keeps it from them now, since that may go. Or else to whom it says that they may do more with it than any marking says by which they have it: a named
+/// audience says who receives it, the level and PAP beside it what they may do next.
+fn marked_wider(everybody: &Policy, now_us: i64, before: &[Explained], after: &[&Explained]) -> Option<(String, Option<String>)> {
     if before.is_empty() {
         return None;
     }
-    let (alliance, all) = whoever(policy, before.iter().chain(after.iter().copied()));
     let bounds = |e: &Explained| e.row.label.terms().map(|t| [t.not_before_us, t.not_after_us]).into_iter().flatten().flatten().collect::<Vec<_>>();
     let times: BTreeSet<i64> = before.iter().chain(after.iter().copied()).flat_map(bounds).filter(|t| *t > now_us).chain([now_us]).collect();
-    let permits = |e: &Explained, to: &Recipient, at_us: i64| match test_label(&e.row.label, &e.row.origin, to, &alliance, at_us) {
-        LabelVerdict::ReadBack | LabelVerdict::Permit => true,
-        LabelVerdict::IfStanding(level, opaque) => !opaque && policy.standing.iter().any(|s| s.adds(level, &e.row.id.kind, to, &policy.alliance)),
-        LabelVerdict::Opaque | LabelVerdict::Deny(_) => false,
+    let permits = |e: &Explained, to: &Recipient, at_us: i64| match test_label(&e.row.label, &e.row.origin, to, &everybody.alliance, at_us) {
+        LabelVerdict::ReadBack | LabelVerdict::Permit | LabelVerdict::Opaque => true,
+        LabelVerdict::IfStanding(level, _) => everybody.standing.iter().any(|s| s.adds(level, &e.row.id.kind, to, &everybody.alliance)),
+        LabelVerdict::Deny(_) => false,
     };
-    let gains = |to: &&Recipient| times.iter().any(|at| after.iter().any(|e| permits(e, to, *at)) && !before.iter().any(|e| permits(e, to, *at)));
-    all.iter().filter(|r| !r.is_of(&policy.alliance.holder)).find(gains).map(|r| r.id.to_string())
+    let mut looser = None;
+    for to in everybody.recipients.iter().filter(|r| !r.is_of(&everybody.alliance.holder)) {
+        for at_us in &times {
+            let has: Vec<&Explained> = before.iter().filter(|e| permits(e, to, *at_us)).collect();
+            let gets: Vec<&Explained> = after.iter().copied().filter(|e| permits(e, to, *at_us)).collect();
+            if has.is_empty() && !gets.is_empty() {
+                return Some((to.id.to_string(), None));
+            }
+            looser = looser.or_else(|| allows_more(&has, &gets, to).map(|why| (to.id.to_string(), Some(why))));
+        }
+    }
+    looser
 }
 
-/// What whoever receives it may do with it by the marking that is tried, and by no marking that is known here: a named audience says who receives it, the
-/// level and PAP beside it what they may do next.
-fn allows_more(before: &[Explained], after: &[&Explained]) -> Option<String> {
-    let level = |e: &Explained| e.row.label.terms().map(|t| t.tlp.values().map(|binding| binding.level).max());
-    let pap = |e: &Explained| e.row.label.terms().map(|t| t.pap);
-    let (was, is) = (before.iter().filter_map(level).min()?, after.iter().filter_map(|e| level(e)).min()?);
+/// What somebody may do with a copy by those markings, and by none of the former ones.
+fn allows_more(has: &[&Explained], gets: &[&Explained], to: &Recipient) -> Option<String> {
+    let level = |e: &&Explained| e.row.label.terms().map(|t| t.tlp.values().map(|binding| binding.level).max());
+    let pap = |e: &&Explained| e.row.label.terms().map(|t| t.pap);
+    let (was, is) = (has.iter().filter_map(level).min()?, gets.iter().filter_map(level).min()?);
     if is < was {
         let (was, is) = (was.map_or("", Level::label), is.map_or("no level", Level::label));
-        return Some(format!("would say {is} to whoever receives it, instead of {was}"));
+        return Some(format!("would say {is} to {}, instead of {was}", to.id));
     }
-    let (was, is) = (before.iter().filter_map(pap).min()?, after.iter().filter_map(|e| pap(e)).min()?);
-    (is < was).then(|| "would allow whoever receives it to do more with it, by its PAP, than now".to_owned())
+    let (was, is) = (has.iter().filter_map(pap).min()?, gets.iter().filter_map(pap).min()?);
+    (is < was).then(|| format!("would allow {} to do more with it, by its PAP, than now", to.id))
 }
 
-/// Everybody whom a marking can mean: recipients, suspended ones too, every member, everybody whom these name; a member and a client that come later, everybody.
-fn whoever<'e>(policy: &Policy, marked: impl Iterator<Item = &'e Explained>) -> (Alliance, Vec<Recipient>) {
+/// The policy with everybody whom a marking can mean: recipients, suspended ones as if they were not, every member, everybody whom these name, known or not;
+/// a member and a client that come later, somebody who joins a named group, everybody.
+fn everybody(policy: &Policy, marked: &[Explained]) -> Policy {
     let mut alliance = policy.alliance.clone();
-    for (id, in_alliance) in [("a member that comes later", true), ("a client that comes later", false)] {
-        let client_of = if in_alliance { BTreeSet::new() } else { BTreeSet::from([alliance.holder.clone()]) };
-        alliance.members.insert(id.into(), Member { id: id.into(), identity: None, client_of, in_alliance });
-    }
-    let mut all: Vec<Recipient> = policy.recipients.iter().map(|r| Recipient { active: true, ..r.clone() }).collect();
-    all.extend(alliance.members.keys().map(|member| Recipient::new(member, Kind::Organisation, Some(member))));
-    let mut named: BTreeSet<Principal> = marked.filter_map(|e| e.row.label.terms()).flat_map(|t| t.audience.0.iter().flatten().cloned()).collect();
+    let mut named: BTreeSet<Principal> = marked.iter().filter_map(|e| e.row.label.terms()).flat_map(|t| t.audience.0.iter().flatten().cloned()).collect();
     named.extend(alliance.groups.values().flat_map(|g| g.persons.iter().cloned().map(Principal::Person)));
+    let later = |id: &str, in_alliance: bool, of: &Alliance| {
+        let client_of = if in_alliance { BTreeSet::new() } else { BTreeSet::from([of.holder.clone()]) };
+        Member { id: id.into(), identity: None, client_of, in_alliance }
+    };
+    for (id, in_alliance) in [("a member that comes later", true), ("a client that comes later", false)] {
+        let member = later(id, in_alliance, &alliance);
+        alliance.members.insert(member.id.clone(), member);
+    }
+    for who in &named {
+        let joins = match who {
+            Principal::Member(name) if !alliance.members.contains_key(name) => later(name, true, &alliance),
+            Principal::Group(name) => later(&format!("a member that joins {name}"), true, &alliance),
+            _ => continue,
+        };
+        if let Principal::Group(name) = who {
+            alliance.groups.entry(name.clone()).or_default().members.insert(joins.id.clone());
+        }
+        alliance.members.insert(joins.id.clone(), joins);
+    }
+    let mut recipients: Vec<Recipient> = policy.recipients.iter().map(|r| Recipient { active: true, ..r.clone() }).collect();
+    let has_one = |member: &str| policy.recipients.iter().any(|r| r.kind == Kind::Organisation && r.organisation.as_deref() == Some(member));
+    let others = alliance.members.keys().filter(|member| **member != alliance.holder && !has_one(member));
+    recipients.extend(others.map(|member| Recipient::new(member, Kind::Organisation, Some(member))));
     for who in named {
         match who {
-            Principal::Person(name) => all.push(Recipient { person: Some(name.clone()), ..Recipient::new(&name, Kind::Person, None) }),
-            Principal::Node(name) => all.push(Recipient::new(&name, Kind::Node, None)),
+            Principal::Person(name) => recipients.push(Recipient { person: Some(name.clone()), ..Recipient::new(&name, Kind::Person, None) }),
+            Principal::Node(name) => recipients.push(Recipient::new(&name, Kind::Node, None)),
             Principal::Member(_) | Principal::Group(_) => {}
         }
     }
-    all.push(Recipient::new("everybody", Kind::Public, None));
-    (alliance, all)
+    recipients.push(Recipient::new("everybody", Kind::Public, None));
+    Policy { alliance, recipients, ..policy.clone() }
 }
 
-/// Is a part that is marked for itself no longer so, or less so?
+/// Is a part that some version marked for itself no longer so, or less so? What the last version shows already counts as shown.
 fn shows_a_part(node: &Node, trial: &Rehearsal<'_>, before: &[Explained], after: &[&Explained]) -> Result<bool, Failure> {
     let latest = |e: &&Explained| (e.row.version.map(Version::ns), e.row.row);
     let Some(next) = after.iter().copied().max_by_key(latest) else { return Ok(false) };
-    let Some(last) = before.iter().filter(|e| e.row.source == next.row.source).max_by_key(latest) else { return Ok(false) };
-    if last.row.row == next.row.row || last.row.granular.is_empty() {
-        return Ok(false);
+    let former = || before.iter().filter(|e| e.row.source == next.row.source && e.row.row != next.row.row);
+    let Some(last) = former().max_by_key(latest) else { return Ok(false) };
+    let is = Text::of(&trial.bytes_of(next.row.row).unwrap_or_default()).object;
+    let now = Text::of(&node.store.row_bytes(last.row.row, false)?).object;
+    for one in former().filter(|e| !e.row.granular.is_empty()) {
+        let was = Text::of(&node.store.row_bytes(one.row.row, false)?).object;
+        if shows_part_of((one, &was), (next, &is)) && (one.row.row == last.row.row || !shows_part_of((one, &was), (last, &now))) {
+            return Ok(true);
+        }
     }
-    let (was, is) = (Text::of(&node.store.row_bytes(last.row.row, false)?).object, Text::of(&trial.bytes_of(next.row.row).unwrap_or_default()).object);
+    Ok(false)
+}
+
+/// Does the one version show a part that the other one marks for itself?
+fn shows_part_of((one, was): (&Explained, &Value), (next, is): (&Explained, &Value)) -> bool {
     let marks = |e: &Explained, is_meant: &dyn Fn(&Id) -> bool| {
         Kept::of(e.row.granular.iter().filter(|(marking, _)| is_meant(marking)).flat_map(|(_, selectors)| selectors.iter()).map(|s| &**s))
     };
-    let marked = marks(last, &|_| true);
-    let markings: BTreeSet<&Id> = last.row.granular.iter().map(|(marking, _)| marking).collect();
-    Ok(markings.into_iter().any(|marking| {
+    let marked = marks(one, &|_| true);
+    let markings: BTreeSet<&Id> = one.row.granular.iter().map(|(marking, _)| marking).collect();
+    markings.into_iter().any(|marking| {
         let kept = marks(next, &|m| keeps_as_much(m, marking));
         let whole = predefined(marking).is_some_and(|level| reaches_no_further(next, level));
-        !whole && parts::shows(&was, &is, (&marks(last, &|m| m == marking), &marked), &|place| kept.covers(place))
-    }))
+        !whole && parts::shows(was, is, (&marks(one, &|m| m == marking), &marked), &|place| kept.covers(place))
+    })
 }
 
 /// Does the one marking keep a part from everybody from whom the other keeps it?
@@ -274,11 +315,66 @@ pub(super) fn opened(node: &Node, trial: &Rehearsal<'_>, (source, reader): (&str
     Ok(downgraded(node, trial, (source, reader), &marked)?.0)
 }
 
+/// What objects that are brought in would give more than before them.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// To whom.
+    pub(super) gains: Vec<Value>,
+    /// Of those, what only an originator gives.
+    pub(super) bound: Vec<Value>,
+}
+
+impl Moved {
+    /// Looks at those of some objects that are here already, and at what definitions would open.
+    pub(super) fn look(&mut self, node: &Node, trial: &Rehearsal<'_>, (source, reader): (&str, &str), ids: &[Id]) -> Result<(), Failure> {
+        let (definitions, others): (Vec<Id>, Vec<Id>) = ids.iter().cloned().partition(|id| &*id.kind == "marking-definition");
+        let here: Vec<Id> = others.into_iter().filter(|id| !node.store.rows_of(id).is_empty()).collect();
+        let (gains, bound) = downgraded(node, trial, (source, Some(reader)), &here)?;
+        let opened = opened(node, trial, (source, Some(reader)), &definitions)?;
+        // A version of another batch may say the same again.
+        for (all, new) in [(&mut self.gains, [gains, opened].concat()), (&mut self.bound, bound)] {
+            for row in new {
+                if !all.contains(&row) {
+                    all.push(row);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what one of the holder's people brings in, where it would give more than that person may give alone. It was looked at before; this is for what
+/// came since.
+pub(super) fn admit(node: &Node, caller: Caller<'_>, source: &str, objects: &[Prepared]) -> Result<(), Failure> {
+    let Some(reader) = caller.reader else { return Ok(()) };
+    if !objects.iter().any(|o| concerns_what_is_here(node, o)) {
+        return Ok(());
+    }
+    let mut trial = node.store.rehearse(source, Some(reader))?;
+    trial.ingest(objects.to_vec())?;
+    let ids: Vec<Id> = objects.iter().map(|o| o.header().id.clone()).collect();
+    let mut moved = Moved::default();
+    moved.look(node, &trial, (source, reader), &ids)?;
+    let may_alone = node.config.widen_persons_min <= 1 && super::widening::may_downgrade(node, caller.by);
+    if moved.bound.is_empty() && (moved.gains.is_empty() || may_alone) {
+        return Ok(());
+    }
+    let help = "preview it again; what stands before it in the file was kept, and nothing from there on";
+    Err(Failure::new(exit::NO, "what this would do has changed since it was shown".to_owned(), help))
+}
+
+fn concerns_what_is_here(node: &Node, object: &Prepared) -> bool {
+    is_definition(object) || !node.store.rows_of(&object.header().id).is_empty()
+}
+
+fn is_definition(object: &Prepared) -> bool {
+    &*object.header().id.kind == "marking-definition"
+}
+
 /// Of each object that one of the holder's people would bring into a source, why that takes more than this person: it would give somebody more than now.
 pub(crate) fn objections(node: &Node, reader: &str, source: &str, objects: &[Prepared]) -> Result<Vec<Option<String>>, Failure> {
     let here = |o: &Prepared| !node.store.rows_of(&o.header().id).is_empty();
-    let is_definition = |o: &Prepared| &*o.header().id.kind == "marking-definition";
-    if !objects.iter().any(|o| here(o) || is_definition(o)) {
+    if !objects.iter().any(|o| concerns_what_is_here(node, o)) {
         return Ok(vec![None; objects.len()]);
     }
     let first = |rows: Vec<Value>| {

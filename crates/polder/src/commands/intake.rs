@@ -116,6 +116,8 @@ pub(super) fn import(node: &Node, caller: Caller<'_>, from: &From, body: &[u8], 
     tracing::info!(by = caller.by, source, bytes = body.len(), "import");
     let mut first: Vec<String> = Vec::new();
     let mut keep = |_: &[String], batch: Vec<Prepared>| {
+        let _turn = node.in_turn();
+        super::guard::admit(node, caller, &source, &batch)?;
         first.extend(batch.iter().map(|o| named(&o.header().id, o.header().version())).take(NOTED_MAX.saturating_sub(first.len())));
         Ok(node.store.ingest(&source, None, batch)?)
     };
@@ -239,18 +241,20 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     let started = std::time::Instant::now();
     let mut rehearsal = node.store.rehearse(source, reader)?;
     let mut warnings = Warnings::default();
-    let (mut all, mut explained): (Vec<polder_stix::Id>, Vec<polder_stix::Id>) = (Vec::new(), Vec::new());
+    let (mut all, mut moved) = (Vec::new(), super::guard::Moved::default());
     let mut keep = |places: &[String], batch: Vec<Prepared>| {
-        let (markings, others): (Vec<_>, Vec<_>) = batch.iter().map(|o| o.header().id.clone()).partition(|id| &*id.kind == "marking-definition");
-        all.extend(others);
-        explained.extend(markings);
+        let ids: Vec<polder_stix::Id> = batch.iter().map(|o| o.header().id.clone()).collect();
+        all.extend(ids.iter().filter(|id| &*id.kind != "marking-definition").cloned());
         places.iter().zip(&batch).for_each(|(place, object)| warnings.look(place, object));
-        Ok(rehearsal.ingest(batch)?)
+        let outcomes = rehearsal.ingest(batch)?;
+        // Each batch is a commit, and what it gives is given, whatever the next one says.
+        if let Some(reader) = reader {
+            moved.look(node, &rehearsal, (source, reader), &ids)?;
+        }
+        Ok(outcomes)
     };
     let report = take_any(node, source, &mut keep, document, progress)?;
     let effects = rehearsal.effects()?;
-    // A definition may open what was held here under a marking that nobody could read, or a part of it, or later.
-    let opened = if reader.is_some() { super::guard::opened(node, &rehearsal, (source, reader), &explained)? } else { Vec::new() };
     let audience = effects.into_iter().map(|effect| {
         let verdicts: BTreeMap<&str, usize> = effect.verdicts.iter().map(|(v, n)| (words::verdict(*v), *n)).collect();
         json!({"recipient": effect.recipient, "verdicts": verdicts, "gains": effect.gains, "loses": effect.loses})
@@ -258,17 +262,13 @@ fn dry(node: &Node, (source, reader): (&str, Option<&str>), document: &Document<
     let audience: Vec<Value> = audience.collect();
     let first: Vec<polder_stix::Id> = all.iter().take(DECIDED_MAX).cloned().collect();
     let decisions = super::sharing::tried(node, &rehearsal, (source, reader), &first)?;
-    // What a person at a browser may not do is looked for in objects that are here already.
-    let here: Vec<polder_stix::Id> = all.iter().filter(|id| reader.is_some() && !node.store.rows_of(id).is_empty()).cloned().collect();
-    let (mut downgraded, widened) = super::guard::downgraded(node, &rehearsal, (source, reader), &here)?;
-    downgraded.extend(opened);
     let with = if let [one] = all.as_slice() { super::sharing::moved_with(&rehearsal, one)? } else { Value::Null };
     let mut answer = report.answer(started.elapsed().as_secs_f64(), source);
     if let Some(map) = answer.value.as_object_mut() {
         map.insert("with".to_owned(), with);
         map.insert("decisions".to_owned(), decisions.into());
-        map.insert("widened".to_owned(), widened.into());
-        map.insert("downgraded".to_owned(), downgraded.into());
+        map.insert("widened".to_owned(), moved.bound.into());
+        map.insert("downgraded".to_owned(), moved.gains.into());
         map.insert("persons_min".to_owned(), node.config.widen_persons_min.into());
         map.insert("dry_run".to_owned(), true.into());
         map.insert("warnings".to_owned(), warnings.told());

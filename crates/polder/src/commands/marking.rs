@@ -235,6 +235,12 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
         if !stays || goes_to(node, caller.reader, id)?.is_some() {
             sources.iter().try_for_each(|source| node.store.act(Act::Overlay(id.clone(), source.clone(), Tightening::House), caller.by))?;
         }
+        // What comes later from another source is recalled as well: who got it from here may send it back.
+        let tightened = node.store.tightened(id);
+        let is_left = |name: &str| sources.iter().all(|s| **s != *name) && tightened.iter().all(|t| *t.source != *name || !t.in_house);
+        for source in node.directory().sources.sources.iter().filter(|s| s.kind != "own" && is_left(&s.name)) {
+            node.store.act(Act::Overlay(id.clone(), source.name.as_str().into(), Tightening::House), caller.by)?;
+        }
         if let Some(to) = goes_to(node, caller.reader, id)? {
             return Err(Failure::new(
                 exit::NO,
@@ -275,10 +281,14 @@ fn goes_to(node: &Node, reader: Option<&str>, id: &Id) -> Result<Option<String>,
 /// How the log of acts says that an object was recalled.
 const RECALLED: &str = "recalled";
 
-/// When an object was last recalled.
-pub(super) fn recalled_us(node: &Node, id: &Id) -> Result<Option<i64>, Failure> {
+/// When an object was last recalled; to a reader only of sources of which it holds a copy.
+pub(super) fn recalled_us(node: &Node, reader: Option<&str>, id: &Id) -> Result<Option<i64>, Failure> {
     let meant = format!("{RECALLED} {id} of ");
-    let is_it =
-        |detail: &str| serde_json::from_str::<Value>(detail).is_ok_and(|d| d.get("what").and_then(Value::as_str).is_some_and(|w| w.starts_with(&meant)));
+    let held: BTreeSet<Box<str>> = known_rows(node, reader, id)?.into_iter().map(|row| row.source).collect();
+    let is_it = |detail: &str| {
+        let detail: Value = serde_json::from_str(detail).unwrap_or_default();
+        let sources = detail.get("what").and_then(Value::as_str).and_then(|what| what.strip_prefix(&meant));
+        sources.is_some_and(|sources| sources.split(',').any(|source| held.contains(source)))
+    };
     Ok(node.store.acts(usize::MAX)?.into_iter().find(|(_, kind, detail)| kind == "note" && is_it(detail)).map(|(us, _, _)| us))
 }

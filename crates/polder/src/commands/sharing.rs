@@ -245,7 +245,7 @@ fn may_release(node: &Node, by: &str) -> bool {
 pub(super) fn copy_name(node: &Node, reader: Option<&str>, e: &Explained) -> String {
     use sha2::Digest as _;
     let bytes = match reader {
-        Some(reader) => node.store.copy_for(e.row.row, reader).ok().flatten(),
+        Some(reader) => node.store.copy_for(e.row.row, reader, None).ok().flatten(),
         None => node.store.row_bytes(e.row.row, false).ok(),
     };
     let digest: String = sha2::Sha256::digest(bytes.unwrap_or_default()).iter().take(16).map(|b| format!("{b:02x}")).collect();
@@ -363,7 +363,7 @@ pub(super) fn who_has(node: &Node, reader: Option<&str>, id: &Id, receipts: bool
         let sent = |misp: &Value| rows.iter().any(|r| r.get("recipient") == misp.get("to"));
         let misps: Vec<Value> = super::misp_sync::standing_of(node, id)?.into_iter().filter(sent).collect();
         map.insert("misps".to_owned(), misps.into());
-        map.insert("recalled".to_owned(), json!(super::marking::recalled_us(node, id)?.map(time::from_us)));
+        map.insert("recalled".to_owned(), json!(super::marking::recalled_us(node, reader, id)?.map(time::from_us)));
     }
     Ok(Answer { value, bytes: None, exit })
 }

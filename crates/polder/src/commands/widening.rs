@@ -39,7 +39,10 @@ impl Wider {
             let help = "`polder member list` and `polder recipient list` say who is known";
             return Err(Failure::new(exit::NO, format!("nobody is known here as `{}`", stranger.word()), help));
         }
-        Ok(Self { level, audience, keep: keep.into_iter().collect() })
+        let named = |id: String| {
+            Id::parse(&id).map(|id| id.to_string()).ok_or_else(|| Failure::usage(format!("`{id}` is no marking of this object"), "keep those that it has"))
+        };
+        Ok(Self { level, audience, keep: keep.into_iter().map(named).collect::<Result<_, _>>()? })
     }
 
     /// As the log of acts says it.
@@ -258,10 +261,11 @@ pub(super) fn widen(node: &Node, caller: Caller<'_>, id: &Id, (wish, seen): (&Wi
     deed.try_on(&mut trial)?;
     let (audience, gains) = outcome(node, &trial, caller.reader, (id, &rows))?;
     let persons_min = if gains.is_empty() { 1 } else { node.config.widen_persons_min };
-    let copy = format!("{name} {}", receivers(&audience));
+    let with = moved_with(&trial, id)?;
+    let copy = format!("{name} {}", receivers(&audience, &with));
     let what = format!("{id} {copy} {}", wish.words());
     if asks == Widening::Try {
-        let (tightened, with) = (tightened(node, id, &rows), moved_with(&trial, id)?);
+        let tightened = tightened(node, id, &rows);
         let said = if persons_min > 1 { proposals(node)?.remove(&what).unwrap_or_default() } else { Vec::new() };
         return Ok(Answer::ok(
             json!({"audience": audience, "with": with, "copy": copy, "gains": gains, "persons_min": persons_min, "approved_by": said, "tightened": tightened}),
@@ -302,12 +306,16 @@ fn tightened(node: &Node, id: &Id, rows: &[RowView]) -> Vec<Value> {
     node.store.tightened(id).into_iter().filter(held).map(told).collect()
 }
 
-/// A name for who would receive it, so that a yes is not one to those who come later.
-fn receivers(audience: &[Value]) -> String {
+/// A name for who would receive what, and what else with it, so that a yes is to nothing that comes later.
+fn receivers(audience: &[Value], with: &Value) -> String {
     use sha2::Digest as _;
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let may = audience.iter().filter(|row| matches!(text(row, "verdict").as_str(), "release" | "redact")).map(|row| text(row, "recipient"));
-    let all: BTreeSet<String> = may.collect();
+    let may = audience.iter().filter(|row| matches!(text(row, "verdict").as_str(), "release" | "redact"));
+    let told = |row: &Value, keys: [&str; 2]| {
+        format!("{} {}", text(row, "recipient"), keys.map(|key| row.get(key).map(Value::to_string).unwrap_or_default()).join(" "))
+    };
+    let mut all: BTreeSet<String> = may.map(|row| told(row, ["verdict", "taken_out"])).collect();
+    all.extend(with.get("rows").and_then(Value::as_array).into_iter().flatten().map(|row| told(row, ["gains", "loses"])));
     sha2::Sha256::digest(all.into_iter().collect::<Vec<_>>().join("\n")).iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
@@ -324,7 +332,7 @@ fn wider_version(node: &Node, row: &RowView, wider: &Wider) -> Result<Vec<Prepar
         return Err(Failure::usage(format!("`{strange}` is no marking of this object"), "keep those that it has"));
     }
     objects.push(new_version(node, row.row, |refs| {
-        refs.retain(|r| predefined_level(r).is_none() && wider.keep.contains(r));
+        refs.retain(|r| predefined_level(r).is_none() && Id::parse(r).is_some_and(|id| wider.keep.contains(&id.to_string())));
         refs.extend(wider.level.map(|level| level.tlp_2_id().to_string()));
         refs.extend(named.filter(|name| !refs.contains(name)));
     })?);
@@ -336,29 +344,54 @@ const PROPOSED: &str = "wider proposed:";
 const WIDENED: &str = "wider saved:";
 const KEPT: &str = "wider refused:";
 
-/// Who said yes to which wider version, where the last of the yeses has not come yet; what a removed login said is void.
+/// Who said yes to which wider version, where the last of the yeses has not come yet. What a removed login said is void, and what one said in another role; and
+/// whatever was said about a copy that somebody widened, raised, recalled or lifted since.
 fn proposals(node: &Node) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (_, _, detail) in node.store.acts(usize::MAX)?.into_iter().rev().filter(|(_, kind, _)| kind == "note") {
+    for (_, kind, detail) in node.store.acts(usize::MAX)?.into_iter().rev() {
         let detail: Value = serde_json::from_str(&detail).unwrap_or_default();
         let text = |key: &str| detail.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let what = text("what");
+        let (what, by) = (text("what"), text("by"));
+        if let Some((id, sources)) = moved_by(&kind, &what) {
+            all.retain(|proposed, _| !is_about(proposed, id, sources));
+        }
+        if kind != "note" {
+            continue;
+        }
         if let Some(proposed) = what.strip_prefix(PROPOSED) {
             let said = all.entry(proposed.trim().to_owned()).or_default();
-            if may_downgrade(node, &text("by")) && !said.contains(&text("by")) {
-                said.push(text("by"));
+            if may_downgrade(node, &by) && !said.contains(&by) {
+                said.push(by);
             }
-        } else if let Some(ended) = what.strip_prefix(WIDENED).or_else(|| what.strip_prefix(KEPT)) {
-            all.remove(ended.trim());
-        } else if let Some(gone) = what.strip_prefix(crate::node::REMOVED) {
-            all.values_mut().for_each(|said| said.retain(|who| *who != gone.trim()));
+        } else if let Some(kept) = what.strip_prefix(KEPT) {
+            all.remove(kept.trim());
+        } else if let Some(gone) = what.strip_prefix(crate::node::REMOVED).or_else(|| what.strip_prefix("user role ")) {
+            let gone = gone.split_whitespace().next().unwrap_or_default();
+            all.values_mut().for_each(|said| said.retain(|who| who != gone));
         }
     }
     all.retain(|_, said| !said.is_empty());
     Ok(all)
 }
 
-fn may_downgrade(node: &Node, by: &str) -> bool {
+/// Which object an act moved, and in which sources.
+fn moved_by<'w>(kind: &str, what: &'w str) -> Option<(&'w str, &'w str)> {
+    let words: Vec<&str> = what.strip_prefix(WIDENED).unwrap_or(what).split_whitespace().collect();
+    match (kind, what.starts_with(WIDENED), words.as_slice()) {
+        ("note", true, [id, _, "from", sources, ..]) => Some((id, sources)),
+        ("note", false, [id, "of", source, "marked", ..]) | ("overlay" | "lift", _, [id, "of", source, ..]) => Some((id, source)),
+        ("note", false, ["recalled", id, "of", sources]) => Some((id, sources)),
+        _ => None,
+    }
+}
+
+/// Is a proposal about a copy of that object from one of these sources?
+fn is_about(proposed: &str, id: &str, sources: &str) -> bool {
+    let words: Vec<&str> = proposed.split_whitespace().collect();
+    matches!(words.as_slice(), [of, _, "from", from, ..] if *of == id && from.split(',').any(|source| sources.split(',').any(|s| s == source)))
+}
+
+pub(super) fn may_downgrade(node: &Node, by: &str) -> bool {
     use polder_console::desk::{Desk, Right};
     node.person(by).is_some_and(|person| person.may(Right::Downgrade))
 }
