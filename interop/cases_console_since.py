@@ -179,6 +179,28 @@ def recipients(report):
                 same(post(_version(strict, V2, x_note="more"))["success_count"], 1, "as it was")
 
 
+def sources(report):
+    """A draft is looked at anew as from another source, and saved as it was shown last."""
+    with temporary() as home:
+        node, logins = _house(home)
+        node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        one, broken = text("tool", "one", "green"), json.dumps({"type": "tool", "name": "broken"})
+        with node.serve() as served:
+            analyst, bravo = _in(served, logins, "analyst"), _in(served, logins, "bravo")
+            with report.case("console since: what was previewed is previewed as from another source"):
+                draft, page = _draft(analyst, [one, broken], "import")
+                require("refused tool broken" in words(page).replace("✗ ", ""), words(page)[:900])
+                again = analyst.post("/draft", draft=draft, again="yes", source="own")
+                require("Save to own" in words(again) and "one" in words(again), words(again)[:700])
+                same(analyst.post("/draft", draft=draft).status_code, 422, "the one before")
+                same(analyst.post("/draft", draft=draft, again="yes", source="from-bravo").status_code, 422, "what a member says")
+                analyst.post("/draft", draft=re.search(r'name="draft" value="([0-9a-f]+)"', again.text).group(1))
+                same(bravo.get(f"/objects/{an_id('tool', 'one')}").status_code, 200, "kept as one's own")
+            with report.case("console since: what cannot be used in a form leads to its field"):
+                page = analyst.post("/draft", kind="tool", name="")
+                require(page.status_code == 422 and 'href="#name"' in page.text, words(page)[:700])
+
+
 def levels_of_two(report):
     """What one copy says to some is no leave for what another says to others."""
     with temporary() as home:

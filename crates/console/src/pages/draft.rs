@@ -12,7 +12,7 @@ use polder_store::{Act, Query, Versions};
 use serde_json::{Map, Value, json};
 
 use super::objects::{self, Seen};
-use super::{copies, entry, graph, object, preview};
+use super::{copies, entry, forms, graph, object, preview};
 use crate::desk::Right;
 use crate::guard::{Answer, Asked, Trouble, Write};
 use crate::parts;
@@ -20,25 +20,13 @@ use crate::sink::Reply;
 use crate::text::{cut, shown};
 
 pub(crate) fn import(asked: &Asked<'_, Write>) -> Answer {
-    let told = asked.ask(json!({"do": "source-list"}), &[])?;
-    let names: Vec<(String, String)> = told
-        .get("sources")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|s| Some((s.get("name")?.as_str()?.to_owned(), s.get("kind")?.as_str()?.to_owned())))
-        // What a member says comes by that member's login.
-        .filter(|(_, kind)| kind != "member" || asked.may(Right::Administer))
-        .map(|(name, kind)| (name.clone(), format!("{name} ({kind})")))
-        .collect();
-    let options: Vec<(&str, &str)> = names.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let main = html! {
         h1 { "Import" }
         form.card.drop method="post" action="/console/draft" enctype="multipart/form-data" data-drop="file" {
             input type="hidden" name="form_token" value=(asked.form_token);
             (parts::field("file", "File", "A STIX 2.0 or 2.1 bundle, one object on each line, a TAXII envelope, or MISP's JSON. Drop it anywhere on this form.", &html! { input id="file" name="file" type="file" aria-describedby="file-help"; }))
             (parts::field("json", "or text", "", &html! { textarea.code id="json" name="json" rows="6" spellcheck="false" {} }))
-            (parts::field("source", "Source", "Whose objects these are: your own, a member's, or a feed's.", &parts::choice("source", &options, "import")))
+            (source_field(asked, "import")?)
             button.primary type="submit" { "Preview" }
             p.quiet { "Nothing is kept before you have seen who would receive it." }
         }
@@ -46,11 +34,25 @@ pub(crate) fn import(asked: &Asked<'_, Write>) -> Answer {
     Ok(asked.page("Import", &main))
 }
 
-/// The source that somebody chose, or the organisation's own.
-fn source_of(asked: &Asked<'_, Write>) -> Result<String, Trouble> {
+/// Sources by name and kind.
+fn sources<P>(asked: &Asked<'_, P>) -> Result<Vec<(String, String)>, Trouble> {
     let told = asked.ask(json!({"do": "source-list"}), &[])?;
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let all: Vec<(String, String)> = told.get("sources").and_then(Value::as_array).into_iter().flatten().map(|s| (text(s, "name"), text(s, "kind"))).collect();
+    Ok(told.get("sources").and_then(Value::as_array).into_iter().flatten().map(|s| (text(s, "name"), text(s, "kind"))).collect())
+}
+
+/// Those that somebody may bring objects into: what a member says comes by that member's login.
+fn source_field(asked: &Asked<'_, Write>, chosen: &str) -> Result<Markup, Trouble> {
+    let may = |kind: &str| kind != "member" || asked.may(Right::Administer);
+    let names: Vec<(String, String)> =
+        sources(asked)?.into_iter().filter(|(_, kind)| may(kind)).map(|(name, kind)| (name.clone(), format!("{name} ({kind})"))).collect();
+    let options: Vec<(&str, &str)> = names.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    Ok(parts::field("source", "Source", "Whose objects these are: your own, a member's, or a feed's.", &parts::choice("source", &options, chosen)))
+}
+
+/// The source that somebody chose, or the organisation's own.
+fn source_of(asked: &Asked<'_, Write>) -> Result<String, Trouble> {
+    let all = sources(asked)?;
     let wanted = asked.form("source");
     let found = all.iter().find(|(name, kind)| if wanted.is_empty() { kind == "own" } else { name == wanted });
     let (name, kind) = found.ok_or_else(|| Trouble::bad(format!("`{wanted}` is no source"), "choose one of the list"))?;
@@ -63,6 +65,11 @@ fn source_of(asked: &Asked<'_, Write>) -> Result<String, Trouble> {
 /// What was sent, as text, its source, and what to call it.
 fn sent(asked: &Asked<'_, Write>) -> Result<(Vec<u8>, String, String), Trouble> {
     let source = source_of(asked)?;
+    // What is kept already, for another source.
+    if !asked.form("draft").is_empty() {
+        let draft = asked.app.drafts.take(&asked.person.user, asked.form("draft")).ok_or_else(gone)?;
+        return Ok((draft.bytes, source, draft.place));
+    }
     if let Some(file) = &asked.sent.file {
         return Ok((file.bytes.clone(), source, file.name.clone()));
     }
@@ -107,18 +114,24 @@ pub(crate) fn check(asked: &Asked<'_, Write>) -> Answer {
             let barred = barred(asked, &told);
             html! { @if let Some(why) = &barred { (parts::notice("error", why)) } (changes(asked, &bytes)?) (outcome(asked, &told, barred.is_some())?) }
         }
-        Err(Trouble::Bad { message, help }) => wrong(&message, &help),
+        Err(Trouble::Bad { message, help }) => wrong(asked, &message, &help),
         Err(other) => return Err(other),
     };
     Ok(Reply::page(html! { section id="outcome" aria-live="polite" { (inner) } }))
 }
 
-fn wrong(message: &str, help: &str) -> Markup {
-    parts::notice("warning", &html! { p { (shown(message)) } p { strong { "help: " } (shown(help)) } })
+/// What cannot be used, leading to its field.
+fn wrong(asked: &Asked<'_, Write>, message: &str, help: &str) -> Markup {
+    let mut fields = forms::kind(asked.form("kind")).into_iter().flat_map(forms::Kind::fields);
+    let field = fields.find(|f| message.starts_with(&format!("`{}`", f.label)));
+    parts::notice(
+        "warning",
+        &html! { p { (shown(message)) } @if let Some(field) = field { p { a href=(format!("#{}", field.name)) { "Go to " (field.label) } } } p { strong { "help: " } (shown(help)) } },
+    )
 }
 
 pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
-    if !asked.form("draft").is_empty() {
+    if !asked.form("draft").is_empty() && asked.form("again").is_empty() {
         return save(asked);
     }
     let tried = sent(asked).and_then(|(bytes, source, place)| {
@@ -129,7 +142,7 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
     let (bytes, source, place, told) = match (tried, &form) {
         // What was entered stays on the page.
         (Err(Trouble::Bad { message, help }), Some(form)) => {
-            let main = html! { h1 { "That did not work" } (wrong(&message, &help)) (form) };
+            let main = html! { h1 { "That did not work" } (wrong(asked, &message, &help)) (form) };
             return Ok(asked.page("That did not work", &main).status(StatusCode::UNPROCESSABLE_ENTITY));
         }
         (tried, _) => tried?,
@@ -147,7 +160,7 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
     let main = html! {
         h1 { "Preview: " (cut(&place)) }
         @if let Some(why) = &barred { (parts::notice("error", why)) }
-        (contents(&bytes))
+        (contents(&bytes, &told))
         (inner)
         @if barred.is_some() {} @else if let Some(draft) = &draft {
             form method="post" action="/console/draft" {
@@ -156,6 +169,14 @@ pub(crate) fn preview(asked: &Asked<'_, Write>) -> Answer {
                 button.primary type="submit" { "Save to " (source) }
             }
         } @else { p { "There is nothing new in it to save." } }
+        @if let (Some(draft), None) = (&draft, &form) {
+            form.card method="post" action="/console/draft" {
+                input type="hidden" name="form_token" value=(asked.form_token);
+                input type="hidden" name="draft" value=(draft);
+                (source_field(asked, &source)?)
+                button type="submit" name="again" value="yes" { "Preview it as from this source" }
+            }
+        }
         @if let Some(form) = form { details.more open[draft.is_none()] { summary { "Change what was entered" } (form) } }
     };
     Ok(asked.page("Preview", &main))
@@ -201,9 +222,12 @@ fn gain(row: &Value) -> Markup {
     html! { @if text("why").is_empty() { "would go to " strong { (cut(text("recipient"))) } } @else { (shown(text("why"))) } }
 }
 
+fn gone() -> Trouble {
+    Trouble::bad("this draft is no longer here", "preview it again; nothing was kept")
+}
+
 fn save(asked: &Asked<'_, Write>) -> Answer {
-    let missing = || Trouble::bad("this draft is no longer here", "preview it again; nothing was kept");
-    let draft = asked.app.drafts.take(&asked.person.user, asked.form("draft")).ok_or_else(missing)?;
+    let draft = asked.app.drafts.take(&asked.person.user, asked.form("draft")).ok_or_else(gone)?;
     let tried = asked.ask(request(&draft.source, &draft.place, true), &draft.bytes)?;
     if barred(asked, &tried).is_some() {
         return Err(Trouble::bad("what this draft would do has changed since it was shown", "preview it again; nothing was kept"));
@@ -386,13 +410,23 @@ fn before<P>(asked: &Asked<'_, P>, id: &str) -> Result<Option<Vec<preview::Told>
     Ok(Some(preview::audience(asked, id, &preview::version_of(latest))?))
 }
 
-/// What a draft holds, the first of it by type and name.
-fn contents(bytes: &[u8]) -> Markup {
+/// What a draft holds, the first of it by type and name, and which of these is refused.
+fn contents(bytes: &[u8], told: &Value) -> Markup {
     const SHOWN_MAX: usize = 20;
     let all = polder_stix::bundle::split(bytes).objects;
-    let first: Vec<Value> = all.iter().take(SHOWN_MAX).filter_map(|text| serde_json::from_str(text).ok()).collect();
+    let first = all.iter().take(SHOWN_MAX).map(|text| serde_json::from_str::<Value>(text).unwrap_or_default());
+    let refused: BTreeSet<usize> = told
+        .get("refused")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row.get("place")?.as_str()?.rsplit_once(": object ")?.1.parse().ok())
+        .collect();
     html! {
-        ul { @for object in &first { li { span.kind { (cut(object.get("type").and_then(Value::as_str).unwrap_or("no type"))) } " " (cut(&objects::name_of(object))) } } }
+        ul { @for (n, object) in first.enumerate() { li {
+            @if refused.contains(&(n + 1)) { (parts::mark("off", "refused")) " " }
+            span.kind { (cut(object.get("type").and_then(Value::as_str).unwrap_or("no type"))) } " " (cut(&objects::name_of(&object)))
+        } } }
         @if all.len() > SHOWN_MAX { p.quiet { "and " (all.len() - SHOWN_MAX) " more" } }
     }
 }
