@@ -165,8 +165,15 @@ def recipients(report):
                 _barred(analyst, [_version(steps, V2, granular_markings=None)])
                 same(_saved(analyst, [_version(steps, V2, granular_markings=None, x_note=None)]).status_code, 303, "without the part")
                 _barred(analyst, [_version(steps, V3, granular_markings=None)])
+            with report.case("console since: nor in a version that is not the latest, together with one that has no part, or between two"):
+                shown, without = _version(steps, V2, granular_markings=None), _version(steps, V3, granular_markings=None, x_note=None)
+                _barred(analyst, [_version(json.dumps(shown), "2024-01-02T12:00:00.000Z"), without])
+                same(_saved(analyst, [without]).status_code, 303, "without it again")
+                _barred(analyst, [_version(json.dumps(shown), "2024-01-02T12:00:00.000Z")])
+                theirs = text("tool", "theirs", "green", x_note="kept by bravo")
+                _barred(owner, [_version(theirs, V2), _version(theirs, V3, x_note=None)])
             with report.case("console since: what an owner has shown is no part any more"):
-                same(_saved(owner, [_version(steps, V3, granular_markings=None)]).status_code, 303, "shown")
+                same(_saved(owner, [_version(steps, "2024-01-04T00:00:00.000Z", granular_markings=None)]).status_code, 303, "shown")
                 require(_draft(analyst, [_version(steps, "2024-02-01T00:00:00.000Z", granular_markings=None, x_more="said")])[0], "an edit of it")
         with report.case("console since: a program of this organisation is no wider door"):
             token = node("recipient", "add", "siem", "--kind", "partner-system", "--organisation", "alfa", "--json").json()["token"]
@@ -177,6 +184,78 @@ def recipients(report):
                 post = lambda value: requests.post(f"{served.ready['api_root']}collections/{inbox}/objects/", json={"objects": [value]}, headers=head, timeout=30).json()
                 same(post(_version(strict, V2, object_marking_refs=[TLP["clear"]]))["failure_count"], 1, "wider")
                 same(post(_version(strict, V2, x_note="more"))["success_count"], 1, "as it was")
+
+
+def narrower(report):
+    """What is no wider is saved by who writes: a wrong refusal keeps people from sharing."""
+    with temporary() as home:
+        node, logins = _house(home)
+        node("recipient", "add", "duty", "--organisation", "bravo", "--kind", "person", "--person", "duty@bravo")
+        node("recipient", "add", "hub", "--organisation", "bravo", "--kind", "node")
+        node("recipient", "add", "pia", "--organisation", "alfa", "--kind", "person", "--person", "pia")
+        node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        audiences = {"bravo": {"members": ["alfa", "bravo"]}, "duty": {"persons": ["duty@bravo"]}, "hub": {"nodes": ["hub"]}, "house": {"members": ["alfa"]}, "pia": {"persons": ["pia"]}}
+        named = {label: an_id("marking-definition", f"for {label}") for label in audiences}
+        definitions = [marking(f"for {label}", **who) for label, who in audiences.items()]
+        marks = lambda level, label: [m for m in (level and TLP[level], label and named[label]) if m]
+        ways = [(("amber", "bravo"), ("amber", "duty")), (("amber", "bravo"), ("red", "duty")), (("amber", "bravo"), ("amber", "hub")), (("green", None), ("amber", "duty")),
+                (("green", None), ("red", "duty")), (("amber+strict", None), ("red", "pia")), (("amber", "house"), ("amber", "pia")), ((None, None), ("red", "pia"))]
+        own = [text("tool", f"way {n}", None, object_marking_refs=marks(*was) or None) for n, (was, _) in enumerate(ways)]
+        statement = json.dumps({"type": "marking-definition", "spec_version": "2.1", "id": an_id("marking-definition", "said"), "created": V1, "definition_type": "statement", "definition": {"statement": "Copyright 2026, Alfa"}})
+        carriers = [text("tool", f"carrier {n}", None, object_marking_refs=[TLP["green"], an_id("marking-definition", "said")]) for n in range(2100)]
+        node.importing(bundle_file(home, "own", [*definitions, *own, statement, *carriers]))
+        node.importing(bundle_file(home, "theirs", [text("tool", "theirs", "green")]), "--source", "from-bravo")
+        with node.serve() as served:
+            analyst, owner = _in(served, logins, "analyst"), _in(served, logins, "owner")
+            for n, (was, then) in enumerate(ways):
+                with report.case(f"console since: from {was} to {then} is narrower"):
+                    page = _draft(analyst, [_version(own[n], V2, object_marking_refs=marks(*then))])
+                    require(page[0], words(page[1])[:600])
+            with report.case("console since: an own copy of a member's may be for fewer than theirs"):
+                for who in (analyst, owner):
+                    require(_draft(who, [text("tool", "theirs", None, modified=V2, object_marking_refs=marks("amber", "pia"))])[0], "for one of the house")
+            with report.case("console since: the definitions that a bundle brings again open nothing"):
+                level = json.dumps({"type": "marking-definition", "spec_version": "2.1", "id": TLP["green"], "created": "2022-10-01T00:00:00.000Z", "name": "TLP:GREEN",
+                                    "extensions": {"extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d": {"extension_type": "property-extension", "tlp_2_0": "green"}}})
+                for definition in (statement, level):
+                    page = _draft(analyst, [definition, text("tool", "new", "green")])
+                    require(page[0], words(page[1])[:600])
+
+
+def guesses(report):
+    """Who holds a part of an object learns nothing of the rest by trying."""
+    with temporary() as home:
+        node, logins = _house(home)
+        for person in ("pia", "quinn"):
+            node("recipient", "add", person, "--kind", "person", "--person", person, "--organisation", "alfa", "--user", f"{person}-r", "--json")
+            logins[person] = node("user", "add", person, "--recipient", person, "--role", "analyst", "--json").json()["password"]
+        node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        cut = [{"marking_ref": an_id("marking-definition", "q"), "selectors": ["labels.[1]"]}]
+        node.importing(bundle_file(home, "theirs", [marking("q", persons=["quinn"]), text("tool", "x", "green", labels=["pub", "secret"], granular_markings=cut)]), "--source", "from-bravo")
+        with node.serve() as served:
+            pia = _in(served, logins, "pia")
+            with report.case("console since: a guess at a part that is kept is answered like any other"):
+                require("secret" not in pia.get(f"/objects/{an_id('tool', 'x')}/raw").text, "it is kept")
+                said = [_draft(pia, [text("tool", "x", "green", modified=V2, labels=[guess, "pub"])])[0] is not None for guess in ("wrong", "secret", "other")]
+                same(len(set(said)), 1, f"{said}")
+
+
+def chains(report):
+    """A long chain of references, in two versions each, takes no more time than its length."""
+    with temporary() as home:
+        node, logins = _house(home)
+        node("source", "add", "from-bravo", "--kind", "member", "--member", "bravo")
+        names = [f"note--{uuid.uuid5(uuid.NAMESPACE_URL, f'https://example.com/{n}')}" for n in range(60)]
+        note = lambda n, modified: {"type": "note", "spec_version": "2.1", "id": names[n], "created": V1, "modified": modified, "content": f"number {n}",
+                                    "object_refs": [names[n - 1] if n else an_id("tool", "first")], "object_marking_refs": [TLP["green"]]}
+        for modified in (V1, V2):
+            notes = [json.dumps(note(n, modified)) for n in range(60)]
+            node.importing(bundle_file(home, "chain", [text("tool", "first", "green"), *notes]), "--source", "from-bravo")
+        with node.serve() as served:
+            analyst, charlie = _in(served, logins, "analyst"), _in(served, logins, "charlie")
+            with report.case("console since: beside a long chain of references pages and previews answer"):
+                same([charlie.get(f"/objects/{names[n]}").status_code for n in (0, 20)], [200, 200], "the beginning of it")
+                require(_draft(analyst, [text("tool", "unrelated", "green")])[0] and analyst.get("/board").status_code == 200, "a draft and the board")
 
 
 def sources(report):
@@ -275,6 +354,7 @@ def answers(report):
                 [widen(who, part) for who in (second, officer)]
                 node.importing(bundle_file(home, "note", [text("note", "tells", "green", content="names the victim", object_refs=[whole], name=None)]))
                 same(widen(officer, whole).headers.get("Location"), "/console/queue", "a first yes again")
+                same(words(officer.get("/queue")).count("report whole"), 1, "in the place of the old one")
                 same([bravo.get(f"/objects/{i}").status_code for i in (whole, an_id("note", "tells"))], [404, 404], "not given")
 
 
@@ -317,6 +397,17 @@ def echoes(report):
                 refs = json.loads(officer.get(f"/objects/{other}/raw").text)["object_marking_refs"]
                 definition = next(r for r in refs if r not in TLP.values())
                 same(requests.delete(f"{url}{definition}/", headers=with_token(token), timeout=30).status_code, 403, "an analyst's")
+            with report.case("console since: what was for the house before it was recalled stays there as well"):
+                alone = text("tool", "alone", "green")
+                node.importing(bundle_file(home, "alone", [alone, marking("house", members=["alfa"])]))
+                require(json.loads(alone)["id"] in took(), "bravo took it")
+                node.importing(bundle_file(home, "narrowed", [json.dumps(_version(alone, V2, object_marking_refs=[TLP["green"], an_id("marking-definition", "house")]))]))
+                page = analyst.get(f"/recall?id={json.loads(alone)['id']}")
+                require("Nobody but your organisation may have it now" in words(page) and "Recall it all the same" in words(page), words(page)[:700])
+                analyst.post("/recall", id=json.loads(alone)["id"])
+                node("source", "add", "later", "--kind", "feed", "--default-tlp", "clear")
+                node.importing(bundle_file(home, "again", [alone]), "--source", "later")
+                same([who.get(f"/objects/{json.loads(alone)['id']}").status_code for who in (bravo, charlie)], [404, 404], "from a source that was made later")
             with report.case("console since: what is given again is not said to be taken back"):
                 require("Taken back" in words(officer.get(f"/objects/{other}")), "recalled")
                 _press(officer, officer.get(f"/objects/{other}/widen?level=green"), f"/console/objects/{other}/widen", answer="yes")

@@ -100,7 +100,7 @@ def groups():
         found.append((f"console edges {part}", getattr(cases_console_edges, part), (), False))
     for part in ("lifting", "by_two", "from_a_misp"):
         found.append((f"console lift {part}", getattr(cases_console_lift, part), (), False))
-    for part in ("commits", "races", "recipients", "sources", "levels_of_two", "answers", "echoes", "hidden"):
+    for part in ("commits", "races", "recipients", "narrower", "guesses", "chains", "sources", "levels_of_two", "answers", "echoes", "hidden"):
         found.append((f"console since {part}", getattr(cases_console_since, part), (), False))
     for part in ("recall", "receipts", "wider", "forms", "lists", "beside", "live"):
         found.append((f"console sharing {part}", getattr(cases_console_sharing, part), (), False))

@@ -198,6 +198,7 @@ fn broken(it: &oracle::first::Sentence) -> Option<String> {
 fn steps(world: &[oracle::Event]) -> Vec<Step> {
     use crate::scripts::{RowRef, sources};
     let source = |name: &str| sources().iter().position(|source| source.name == name || source.name == format!("{name}-1")).unwrap();
+    let tightened = |name: &str| if name == oracle::ELSEWHERE { sources().len() } else { source(name) };
     let places = oracle::places(world);
     let commits: Vec<usize> = (0..world.len()).filter(|n| matches!(world[*n].what, oracle::What::Commit { .. })).collect();
     let row = |number: usize| RowRef { key: u32::try_from(commits[places[number].commit]).unwrap(), nth: places[number].nth };
@@ -206,8 +207,8 @@ fn steps(world: &[oracle::Event]) -> Vec<Step> {
         oracle::What::SetDirectory(directory) => Do::Directory(directory),
         oracle::What::SetDefault { source: of, default } => Do::Default { source: source(&of), default },
         oracle::What::Pin(definition) => Do::Pin(definition),
-        oracle::What::Overlay { source: of, object, level, .. } => Do::Overlay { source: source(&of), object, level },
-        oracle::What::Lift { source: of, object, left } => Do::Lift { source: source(&of), object, left },
+        oracle::What::Overlay { source: of, object, level, .. } => Do::Overlay { source: tightened(&of), object, level },
+        oracle::What::Lift { source: of, object, left } => Do::Lift { source: tightened(&of), object, left },
         oracle::What::Grant { recipient, row: number } => Do::Grant { recipient, row: row(number) },
         oracle::What::Remove { rows } => Do::Remove(rows.into_iter().map(row).collect()),
     };

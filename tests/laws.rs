@@ -258,6 +258,17 @@ fn sources_do_not_meddle_with_each_other() {
         let steps = script(&mut random, length);
         let number = 1 + random.below(4);
         let recipient = *random.pick(&["bravo", "charlie", "echo", "p-charlie"]);
+        // An act over an object is one only where the object is.
+        let mut here: BTreeSet<String> = BTreeSet::new();
+        let mut is_act = |step: &Step| match &step.what {
+            Do::Commit { source, objects } if *source == number => {
+                here.extend(objects.iter().filter_map(|o| o.get("id").and_then(|id| id.as_str()).map(str::to_owned)));
+                true
+            }
+            Do::Overlay { object, .. } | Do::Lift { object, .. } => here.contains(object),
+            _ => true,
+        };
+        let steps: Vec<Step> = steps.into_iter().filter(|step| is_act(step)).collect();
         let keep = |step: &&Step| !matches!(&step.what, Do::Commit { source, .. } if *source != number);
         let alone: Vec<Step> = steps.iter().filter(keep).cloned().collect();
         // Without its recipient there is nothing to compare.

@@ -52,7 +52,7 @@ impl Label {
 pub(super) fn effective(world: &World, row: &Row) -> Label {
     let tighter = world.rows.iter().filter(|other| other.tightens(row));
     let rows = tighter.chain([row]).map(|row| of_row(world, row));
-    let overlays = world.overlays.iter().filter(|overlay| overlay.object == row.id() && overlay.source == row.source.name).map(|overlay| {
+    let overlays = world.overlays.iter().filter(|overlay| overlay.object == row.id() && overlay.is_of(&row.source)).map(|overlay| {
         let label = Label { level: overlay.level, audiences: overlay.audience.iter().cloned().collect(), ..Label::default() };
         label.with_reach(&row.source)
     });

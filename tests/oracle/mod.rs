@@ -106,6 +106,9 @@ pub(crate) enum SourceKind {
     Feed,
 }
 
+/// Names every source but the holder's own, in a tightening.
+pub(crate) const ELSEWHERE: &str = "*";
+
 /// Where a copy came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::label;
 use super::marking::{Meaning, meaning, predefined};
-use super::{Audience, DefaultLabel, Directory, Event, Level, Recipient, Source, SourceKind, What};
+use super::{Audience, DefaultLabel, Directory, ELSEWHERE, Event, Level, Recipient, Source, SourceKind, What};
 
 /// A copy of an object, numbered by its place among all rows.
 #[derive(Debug, Clone)]
@@ -28,6 +28,13 @@ pub(super) struct Overlay {
     pub(super) object: String,
     pub(super) level: Option<Level>,
     pub(super) audience: Option<Audience>,
+}
+
+impl Overlay {
+    /// Is it about copies of that source? One of elsewhere is about all that the holder did not make.
+    pub(super) fn is_of(&self, source: &Source) -> bool {
+        self.source == source.name || (self.source == ELSEWHERE && source.kind != SourceKind::Own)
+    }
 }
 
 /// A person's yes, with the opaque ids it was about.

@@ -97,6 +97,7 @@ pub(crate) fn script(random: &mut Random, length: usize) -> Vec<Step> {
 
 fn act(random: &mut Random, here: &mut Directory, brought: &[RowRef]) -> Do {
     let source = |random: &mut Random| *random.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 3, 4]);
+    let tightened = |random: &mut Random| if random.percent(25) { sources().len() } else { source(random) };
     let recipient = |random: &mut Random| random.pick(&directory().recipients).id.clone();
     if brought.is_empty() {
         return Do::Commit { source: source(random), objects: objects(random) };
@@ -104,8 +105,10 @@ fn act(random: &mut Random, here: &mut Directory, brought: &[RowRef]) -> Do {
     match random.below(100) {
         0..52 => Do::Commit { source: source(random), objects: objects(random) },
         52..58 => Do::Pin(definition(random)),
-        58..61 => Do::Lift { source: source(random), object: (*random.pick(&IDS)).to_owned(), left: random.percent(30).then(|| *random.pick(&LEVELS)) },
-        61..67 => Do::Overlay { source: source(random), object: (*random.pick(&IDS)).to_owned(), level: (!random.percent(30)).then(|| *random.pick(&LEVELS)) },
+        58..61 => Do::Lift { source: tightened(random), object: (*random.pick(&IDS)).to_owned(), left: random.percent(30).then(|| *random.pick(&LEVELS)) },
+        61..67 => {
+            Do::Overlay { source: tightened(random), object: (*random.pick(&IDS)).to_owned(), level: (!random.percent(30)).then(|| *random.pick(&LEVELS)) }
+        }
         67..72 => Do::Grant { recipient: recipient(random), row: random.pick(brought).clone() },
         72..78 => Do::Remove(random.some(brought, 1, 2)),
         78..83 => Do::Default { source: random.below(sources().len()), default: default(random) },

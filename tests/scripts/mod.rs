@@ -124,6 +124,8 @@ pub(crate) fn events(steps: &[Step]) -> Vec<Event> {
 
 fn lower(what: &Do, events: &[Event], commits: &[u32]) -> Option<What> {
     let name = |source: usize| sources().get(source).map(|source| source.name.clone());
+    // One beyond the sources is every one from elsewhere.
+    let tightened = |source: usize| name(source).unwrap_or_else(|| oracle::ELSEWHERE.to_owned());
     Some(match what {
         Do::Commit { source, objects } => What::Commit { source: sources().get(*source)?.clone(), objects: objects.clone() },
         Do::Directory(directory) => What::SetDirectory(directory.clone()),
@@ -132,11 +134,11 @@ fn lower(what: &Do, events: &[Event], commits: &[u32]) -> Option<What> {
         Do::Overlay { source, object, level } => {
             oracle::places(events).iter().find(|place| place.id == *object)?;
             let house = Audience { members: ["alpha".to_owned()].into(), ..Audience::default() };
-            What::Overlay { source: name(*source)?, object: object.clone(), level: *level, audience: level.is_none().then_some(house) }
+            What::Overlay { source: tightened(*source), object: object.clone(), level: *level, audience: level.is_none().then_some(house) }
         }
         Do::Lift { source, object, left } => {
             oracle::places(events).iter().find(|place| place.id == *object)?;
-            What::Lift { source: name(*source)?, object: object.clone(), left: *left }
+            What::Lift { source: tightened(*source), object: object.clone(), left: *left }
         }
         Do::Grant { recipient, row } => {
             let known = |event: &Event| matches!(&event.what, What::SetDirectory(it) if it.recipients.iter().any(|r| r.id == *recipient));

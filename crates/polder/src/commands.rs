@@ -43,8 +43,13 @@ pub(crate) struct Caller<'c> {
 /// The same for somebody who may know only what a recipient may. What changes who is who stands in the log of acts in words.
 pub(crate) fn run_for(node: &Node, caller: Caller<'_>, request: Request, body: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<Answer, Failure> {
     let words = noted(&request);
-    let _turn = acts_on_what_it_saw(&request).then(|| node.in_turn());
-    let answer = carry_out(node, caller, request, body, progress)?;
+    let mut turn = acts_on_what_it_saw(&request).then(|| node.in_turn());
+    let answer = carry_out(node, caller, request, body, progress);
+    if let Some(turn) = &mut turn {
+        **turn += 1;
+    }
+    drop(turn);
+    let answer = answer?;
     if let Some(words) = words {
         node.store.act(polder_store::Act::Note(words), caller.by)?;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use polder_misp::library::Library;
-use polder_store::{Act, Prepared, Setup, Store, SystemClock, Tightening};
+use polder_store::{Act, Prepared, Setup, Store, SystemClock};
 use polder_taxii::{Access, Collection, Denied, Login, Right};
 
 use crate::auth::Auth;
@@ -24,8 +24,8 @@ pub(crate) struct Node {
     pub(crate) auth: Auth,
     directory: RwLock<Arc<Directory>>,
     changing: Mutex<()>,
-    /// Held by who looks at what is here and then acts on what was seen.
-    turn: Mutex<()>,
+    /// Held by who looks at what is here and then acts on what was seen; counts these acts.
+    turn: Mutex<u64>,
     library: OnceLock<Arc<Library>>,
     pub(crate) beats: Beats,
     /// Held while `misp.json` is read and written again.
@@ -66,7 +66,7 @@ impl Node {
             auth,
             directory: RwLock::new(Arc::new(directory)),
             changing: Mutex::new(()),
-            turn: Mutex::new(()),
+            turn: Mutex::default(),
             library: OnceLock::new(),
             beats: Beats::load(dir),
             misp_file: Mutex::new(()),
@@ -98,8 +98,9 @@ impl Node {
         Ok(name.into())
     }
 
-    /// Who looks first and acts on what was seen goes one at a time: between a look and its act nobody recalls, raises, widens or brings a version in.
-    pub(crate) fn in_turn(&self) -> MutexGuard<'_, ()> {
+    /// Who looks first and acts on what was seen goes one at a time: between a look and its act nobody recalls, raises, widens or brings a version in. Who
+    /// acts counts; who looks for long looks without the turn first, and again with it if somebody has acted meanwhile.
+    pub(crate) fn in_turn(&self) -> MutexGuard<'_, u64> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,13 +133,6 @@ impl Node {
             // The store did not take it, so the files must not claim it.
             before.save(&self.dir)?;
             return Err(error.into());
-        }
-        // What was recalled stays in the house from whatever source it comes, also from one that is new.
-        let is_new = |s: &&SourceEntry| s.kind != "own" && before.sources.sources.iter().all(|b| b.name != s.name);
-        for source in next.sources.sources.iter().filter(is_new) {
-            for id in self.store.recalled() {
-                self.store.act(Act::Overlay(id, source.name.as_str().into(), Tightening::House), by)?;
-            }
         }
         // A yes of theirs to what waits counts no more, and is not that of whoever bears the name next.
         for gone in before.users.users.iter().filter(|u| next.users.users.iter().all(|n| n.user != u.user)) {
@@ -243,7 +237,7 @@ impl Access for Node {
         self.source_of(&organisation, &login.user).map_err(|e| polder_store::Error::Disk(e.message))
     }
 
-    fn turn(&self, login: &Login) -> Option<MutexGuard<'_, ()>> {
+    fn turn(&self, login: &Login) -> Option<MutexGuard<'_, u64>> {
         self.is_of_house(&login.recipient).then(|| self.in_turn())
     }
 

@@ -432,6 +432,10 @@ impl<'a, H: Held> Judge<'a, H> {
         if let Some(known) = walk.known.get(&row) {
             return Answer::sure(*known);
         }
+        if let Some(known) = walk.known_here(row) {
+            walk.cuts += 1;
+            return Answer::sure(known);
+        }
         match self.label_permits(row, facts, facts.label) {
             Err(_) => return Answer::sure(false),
             Ok(Reason::ReadBack) => return Answer::sure(true),
@@ -451,6 +455,10 @@ impl<'a, H: Held> Judge<'a, H> {
         let final_yes = answer.yes && answer.low >= depth;
         if cuts == walk.cuts && (final_yes || !answer.yes) {
             walk.known.insert(row, answer.yes);
+        } else if final_yes {
+            walk.yes_to.entry(row).and_modify(|to| *to = depth.max(*to)).or_insert(depth);
+        } else if !answer.yes {
+            walk.no_from.entry(row).and_modify(|from| *from = depth.min(*from)).or_insert(depth);
         }
         if final_yes { Answer::sure(true) } else { answer }
     }
@@ -503,6 +511,21 @@ impl Answer {
 struct Walk {
     stack: Vec<u32>,
     known: HashMap<u32, bool>,
+    /// Where the walk was cut below a row: how deep it stood at least when the answer was no, and at most when it was yes. Deeper a no stays a no, and less
+    /// deep a yes a yes.
+    no_from: HashMap<u32, usize>,
+    yes_to: HashMap<u32, usize>,
     steps: u32,
     cuts: u32,
+}
+
+impl Walk {
+    /// What was found out about a row where the walk was cut, if it holds at this depth.
+    fn known_here(&self, row: u32) -> Option<bool> {
+        let depth = self.stack.len();
+        if self.no_from.get(&row).is_some_and(|from| depth >= *from) {
+            return Some(false);
+        }
+        self.yes_to.get(&row).is_some_and(|to| depth <= *to).then_some(true)
+    }
 }

@@ -19,6 +19,8 @@ use crate::engine::Tightening;
 
 /// No row, no reference.
 const NONE: u32 = u32::MAX;
+/// Stands for every source but the holder's own, those that come later too.
+pub(crate) const ELSEWHERE: u16 = u16::MAX;
 const DEAD: u8 = 1;
 const VERSIONED: u8 = 2;
 const LIFTED: u8 = 4;
@@ -404,13 +406,27 @@ impl Columns {
         }
     }
 
-    /// What people tightened an object to, by source.
-    pub(crate) fn tightened(&self, object: u32) -> impl Iterator<Item = (u16, &DefaultLabel)> {
-        (0..=u16::MAX).take(self.sources.len()).filter_map(move |source| Some((source, self.overlays.get(&(object, source))?)))
+    /// What people tightened the copies of a source to: those, and all that are not the holder's own.
+    pub(crate) fn overlay_of(&self, object: u32, source: u16) -> Option<DefaultLabel> {
+        let is_own = self.sources.get(usize::from(source)).is_some_and(|s| s.origin == Origin::Own);
+        let named = self.overlays.get(&(object, source));
+        let elsewhere = (!is_own).then(|| self.overlays.get(&(object, ELSEWHERE))).flatten();
+        let mut all = named.into_iter().chain(elsewhere).cloned();
+        let first = all.next()?;
+        Some(all.fold(first, |mut joined, more| {
+            joined.level = joined.level.max(more.level);
+            joined.audience.0.extend(more.audience.0);
+            joined
+        }))
     }
 
-    pub(crate) fn recalled(&self) -> BTreeSet<u32> {
-        self.overlays.iter().filter(|(_, overlay)| !overlay.audience.is_any()).map(|((object, _), _)| *object).collect()
+    /// What people tightened an object to, by source.
+    pub(crate) fn tightened(&self, object: u32) -> impl Iterator<Item = (u16, DefaultLabel)> {
+        (0..=u16::MAX).take(self.sources.len()).filter_map(move |source| Some((source, self.overlay_of(object, source)?)))
+    }
+
+    pub(crate) fn is_tightened_elsewhere(&self, object: u32) -> bool {
+        self.overlays.contains_key(&(object, ELSEWHERE))
     }
 
     pub(crate) fn pin(&mut self, id: Id, meaning: Meaning) {

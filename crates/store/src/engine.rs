@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::backend::{Reader, Record, RowRecord};
-use crate::columns::{Columns, Commit, NewRow, Source};
+use crate::columns::{Columns, Commit, ELSEWHERE, NewRow, Source};
 use crate::ingest::{Outcome, Prepared, Refusal, sorted};
 use crate::limits;
 use crate::logs;
@@ -32,7 +32,7 @@ pub enum Act {
     Policy(Policy, Vec<Source>),
     /// A definition for every source.
     Pin(Vec<u8>),
-    /// One object of one source is tightened.
+    /// One object of one source is tightened, or of [`Act::ELSEWHERE`].
     Overlay(Id, Box<str>, Tightening),
     /// What people tightened one object of one source to counts no more, besides a level if one is named.
     Lift(Id, Box<str>, Option<Level>),
@@ -46,6 +46,11 @@ pub enum Act {
     Note(String),
     /// Rows leave.
     Remove(Vec<u32>),
+}
+
+impl Act {
+    /// Stands for every source but the holder's own, those that come later too. No source is called so.
+    pub const ELSEWHERE: &str = "*";
 }
 
 /// The state.
@@ -116,6 +121,11 @@ impl Engine {
         let mine = |origin: &Origin| organisation.is_some() && origin.originator(&self.policy.alliance) == organisation;
         let sources = self.columns.sources.iter().enumerate();
         sources.filter(|(_, s)| mine(&s.origin)).filter_map(|(n, _)| u16::try_from(n).ok()).collect()
+    }
+
+    /// A source whose copies are tightened, or all of them but the holder's own.
+    fn tightened_source(&self, name: &str) -> Option<u16> {
+        if name == Act::ELSEWHERE { Some(ELSEWHERE) } else { self.source(name) }
     }
 
     pub(crate) fn source(&self, name: &str) -> Option<u16> {
@@ -401,7 +411,7 @@ impl Engine {
     fn check(&self, act: &Act) -> Result<(), Error> {
         let unknown = |kind, name: String| Err(Error::Unknown { kind, name });
         match act {
-            Act::Overlay(id, source, _) | Act::Lift(id, source, _) => match (self.columns.find_object(id.as_ref()), self.source(source)) {
+            Act::Overlay(id, source, _) | Act::Lift(id, source, _) => match (self.columns.find_object(id.as_ref()), self.tightened_source(source)) {
                 (None, _) => unknown("object", id.to_string()),
                 (_, None) => unknown("source", source.to_string()),
                 _ => Ok(()),
@@ -436,7 +446,7 @@ impl Engine {
                 Ok(("pin", id.to_string(), dirty))
             }
             Act::Overlay(id, source, to) => {
-                let number = self.source(&source).unwrap_or(u16::MAX);
+                let number = self.tightened_source(&source).unwrap_or(ELSEWHERE);
                 let object = self.columns.find_object(id.as_ref()).unwrap_or(u32::MAX);
                 records.push(Record::Overlay { object, source: number, level: to.record() });
                 self.columns.tighten(object, number, to);
@@ -444,7 +454,7 @@ impl Engine {
                 Ok(("overlay", format!("{id} of {source} to {}", to.words()), vec![object]))
             }
             Act::Lift(id, source, left) => {
-                let number = self.source(&source).unwrap_or(u16::MAX);
+                let number = self.tightened_source(&source).unwrap_or(ELSEWHERE);
                 let object = self.columns.find_object(id.as_ref()).unwrap_or(u32::MAX);
                 records.push(Record::Overlay { object, source: number, level: Some(lift_record(left)) });
                 self.columns.lift(object, number, left);

@@ -99,11 +99,11 @@ impl<R: Realm> Store<R> {
         columns.tightened(object).filter_map(|(n, o)| Some(Tightened { source: source(n)?, level: o.level, in_house: !o.audience.is_any() })).collect()
     }
 
-    /// Objects that people here recalled by an act over copies of any source.
+    /// Did people here tighten what comes of an object from elsewhere, from whatever source?
     #[must_use]
-    pub fn recalled(&self) -> Vec<Id> {
+    pub fn is_tightened_elsewhere(&self, id: &Id) -> bool {
         let engine = self.engine();
-        engine.columns.recalled().into_iter().map(|object| engine.columns.id(object)).collect()
+        engine.columns.find_object(id.as_ref()).is_some_and(|object| engine.columns.is_tightened_elsewhere(object))
     }
 
     /// The latest live row of an object from a source: of the highest version, and of those the last that came.

@@ -29,8 +29,9 @@ pub trait Access: Send + Sync {
         Ok(vec![None; objects.len()])
     }
 
-    /// Held while what a login posts is looked at and kept, so that nobody changes what it was looked at against; none where nothing is looked at.
-    fn turn(&self, _login: &Login) -> Option<std::sync::MutexGuard<'_, ()>> {
+    /// Held while what a login posts is kept, so that nobody changes what it was looked at against; none where nothing is looked at. It counts who acts: where
+    /// somebody has since the look, that is repeated.
+    fn turn(&self, _login: &Login) -> Option<std::sync::MutexGuard<'_, u64>> {
         None
     }
 

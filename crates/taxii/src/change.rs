@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::MutexGuard;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -51,8 +52,7 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
         }
     }
     let source = if ready.is_empty() { Box::default() } else { app.access.poster_source(&caller.login)? };
-    let turn = app.access.turn(&caller.login);
-    let objections = app.access.objections(&caller.login, &source, &ready)?;
+    let (objections, mut turn) = objections(app, caller, &source, &ready)?;
     let mut permitted = Vec::with_capacity(ready.len());
     for (prepared, objection) in ready.into_iter().zip(objections) {
         match objection {
@@ -69,6 +69,9 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
     let shown = shown(app, caller, collection, &names)?;
     let posted_to = if collection.takes_everything() { None } else { Some(&*collection.id) };
     let outcomes = if ready.is_empty() { Vec::new() } else { app.store.ingest(&source, posted_to, ready)? };
+    if let Some(turn) = &mut turn {
+        **turn += 1;
+    }
     drop(turn);
     let mut successes = Vec::new();
     for (((id, version), outcome), shown) in names.into_iter().zip(outcomes).zip(shown) {
@@ -100,6 +103,17 @@ pub(crate) fn add(app: &App, caller: &Caller, collection: &Collection, body: &[u
     .to_string();
     app.store.keep_status(&id, &caller.login.recipient, status.clone())?;
     Ok(sink::resource(StatusCode::ACCEPTED, status))
+}
+
+type Turn<'a> = Option<MutexGuard<'a, u64>>;
+
+/// Of each object why it may not be kept, and the turn in which that holds. A look may be long, so it is made before the turn is taken.
+fn objections<'a>(app: &'a App, caller: &Caller, source: &str, ready: &[Prepared]) -> Result<(Vec<Option<String>>, Turn<'a>), Failure> {
+    let looked = app.access.turn(&caller.login).map(|turn| *turn);
+    let found = app.access.objections(&caller.login, source, ready)?;
+    let turn = app.access.turn(&caller.login);
+    let found = if turn.as_deref().copied() == looked { found } else { app.access.objections(&caller.login, source, ready)? };
+    Ok((found, turn))
 }
 
 /// What a poster hears of an id and version that the collection shows it already.
@@ -140,8 +154,11 @@ pub(crate) fn delete(app: &App, caller: &Caller, name: &str, object: &str, query
     if &*id.kind == "marking-definition" && app.access.keeps_definitions(&caller.login) {
         return Err(Failure::forbidden("a definition of a marking is taken out by who may downgrade: what carries it would lose what it says"));
     }
-    let _turn = app.access.turn(&caller.login);
+    let mut turn = app.access.turn(&caller.login);
     app.store.act(Act::Remove(rows), &caller.login.user)?;
+    if let Some(turn) = &mut turn {
+        **turn += 1;
+    }
     Ok(sink::resource(StatusCode::OK, "{}".to_owned()))
 }
 

@@ -176,7 +176,10 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
     match asked.query("as") {
         "layer" => {
             let all = domains(&matrix);
-            let domain = all.iter().find(|d| **d == asked.query("domain")).or(all.first()).copied().unwrap_or("enterprise-attack");
+            let domain = match asked.query("domain") {
+                "" => all.first().copied().unwrap_or("enterprise-attack"),
+                wanted => all.iter().find(|d| **d == wanted).copied().ok_or(Trouble::NotFound)?,
+            };
             Ok(Reply::download(written(&matrix, domain).to_string().into_bytes(), "application/json", &format!("{domain}-layer.json")))
         }
         "svg" => Ok(Reply::download(svg(&matrix).into_string().into_bytes(), "image/svg+xml", "matrix.svg")),

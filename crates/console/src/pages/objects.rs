@@ -202,7 +202,7 @@ fn found<P>(asked: &Asked<'_, P>, wanted: &Wanted<'_>) -> Result<(Vec<Seen>, Opt
 fn as_stored(word: &str) -> &str {
     let schemes = ["https://", "http://", "hxxps://", "hxxp://"];
     let has = |scheme: &&str| word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    let word = schemes.iter().find(|s| has(s)).and_then(|scheme| word.get(scheme.len()..)).unwrap_or(word);
+    let word = schemes.iter().find(|s| has(s)).and_then(|scheme| word.get(scheme.len()..)).filter(|rest| !rest.is_empty()).unwrap_or(word);
     let alone = |end: &str| word.strip_suffix(end).filter(|address| address.parse::<std::net::IpAddr>().is_ok());
     alone("/32").or_else(|| alone("/128")).unwrap_or(word)
 }
@@ -470,6 +470,7 @@ mod tests {
             ("198.51.100.0/24", "198.51.100.0/24"),
             ("a.example/32", "a.example/32"),
             ("httpd", "httpd"),
+            ("http://", "http://"),
             ("ß", "ß"),
         ] {
             assert_eq!(as_stored(word), want);

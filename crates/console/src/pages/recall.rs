@@ -63,17 +63,28 @@ fn outcome<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Result<Markup, Trouble> {
                 @if tables.iter().any(loses) { h2 { "Who would lose it" } } @else { h2 { "Nobody outside may have it now" } p { "Its marking may still let somebody have it later: when a window opens, when somebody is let in or released to." } }
                 @if let ([(now, then)], []) = (tables.as_slice(), problems.as_slice()) { (preview::table(then, Some(now), &ways, &|_| html! {})) (preview::with_it(asked, &with)?) (preview::stays(asked, &with)?) } @else { (mark::losses(&tables)) }
                 form method="post" action="/console/recall" {
-                    input type="hidden" name="form_token" value=(asked.form_token);
-                    @for one in seen { input type="hidden" name="id" value=(one.id()); }
+                    (fields(asked, seen))
                     p.quiet { "It stays with your organisation from then on. Files and what TAXII readers took cannot be recalled; MISPs that this node pushes to are told to delete it." }
                     button.danger type="submit" { "Recall" }
                 }
             } @else if problems.is_empty() {
                 @let sent_here = seen.iter().map(|one| preview::copies_held(asked, &one.item.entry.id)).collect::<Result<Vec<_>, _>>()?.iter().flatten().any(|c| c.origin != Origin::Own);
                 p role="status" { "Nobody but your organisation may have it now: it is not given out" @if sent_here { ", except to who sent it here" } ". Who took it before is below." }
+                form method="post" action="/console/recall" {
+                    (fields(asked, seen))
+                    p.quiet { "A recall holds also for what comes of it from others later: who took it may send it back." }
+                    button type="submit" { "Recall it all the same" }
+                }
             }
         }
     })
+}
+
+fn fields<P>(asked: &Asked<'_, P>, seen: &[Seen]) -> Markup {
+    html! {
+        input type="hidden" name="form_token" value=(asked.form_token);
+        @for one in seen { input type="hidden" name="id" value=(one.id()); }
+    }
 }
 
 pub(crate) fn carry_out(asked: &Asked<'_, Tighten>) -> Answer {

@@ -31,7 +31,7 @@ pub(super) fn downgraded(node: &Node, trial: &Rehearsal<'_>, (source, reader): (
         let everybody = everybody(&policy, &known);
         // What others sent is no measure of what this source gave, except where it gave nothing yet.
         let here = |number, at_us| Ok(node.store.explain_under(id, (&everybody, number), reader, at_us)?.into_iter().filter(|e| !held || own(e)).collect());
-        let mine = gains(node, (trial, &everybody), source, id, &here)?;
+        let mine = gains(node, (trial, &everybody), (source, reader), id, &here)?;
         // Who has it of this source already is given nothing that others keep.
         if !mine.is_empty() && is_bound(node, (source, reader), id)? {
             // What people here tightened others' copies to is no word of those others.
@@ -39,9 +39,10 @@ pub(super) fn downgraded(node: &Node, trial: &Rehearsal<'_>, (source, reader): (
             for to in node.store.tightened(id).into_iter().filter(|to| *to.source != *source) {
                 bare.act(Act::Lift(id.clone(), to.source, None))?;
             }
+            bare.act(Act::Lift(id.clone(), Act::ELSEWHERE.into(), None))?;
             let theirs = |number, at_us| Ok(bare.explain_under(id, (&everybody, number), at_us)?.into_iter().filter(|e| !own(e)).collect());
             let is_mine = |row: &Value| mine.iter().any(|m| m.get("recipient") == row.get("recipient"));
-            widened.extend(gains(node, (trial, &everybody), source, id, &theirs)?.into_iter().filter(|row| !held || is_mine(row)));
+            widened.extend(gains(node, (trial, &everybody), (source, reader), id, &theirs)?.into_iter().filter(|row| !held || is_mine(row)));
         }
         all.extend(mine);
     }
@@ -60,18 +61,22 @@ fn is_bound(node: &Node, (source, reader): (&str, Option<&str>), id: &Id) -> Res
 type Counted<'c> = &'c dyn Fn(u32, i64) -> Result<Vec<Explained>, Failure>;
 
 /// Recipients that would get more of an object by what is tried than they get by those copies that count, now or when a window opens or closes.
-fn gains(node: &Node, (trial, everybody): (&Rehearsal<'_>, &Policy), source: &str, id: &Id, counted: Counted<'_>) -> Result<Vec<Value>, Failure> {
+fn gains(
+    node: &Node,
+    (trial, everybody): (&Rehearsal<'_>, &Policy),
+    (source, reader): (&str, Option<&str>),
+    id: &Id,
+    counted: Counted<'_>,
+) -> Result<Vec<Value>, Failure> {
     let (directory, now_us) = (node.directory(), node.store.now_us());
     let own = directory.owner();
     let tried = trial.explain(id, own)?;
-    let latest = tried.iter().filter(|e| *e.row.source == *source).max_by_key(|e| (e.row.version.map(Version::ns), e.row.row));
-    let is = Text::of(&latest.and_then(|e| trial.bytes_of(e.row.row)).unwrap_or_default());
-    let was = Texts { node, read: RefCell::default() };
+    let texts = Texts { node, trial, reader, read: RefCell::default() };
     let gives_more = |before: &[Explained], after: &[Explained]| {
         for a in after.iter().filter(|e| *e.row.source == *source) {
             let mut has = false;
             for b in before {
-                has = has || gives_as_much(b, a, &is, &was)?;
+                has = has || gives_as_much(b, a, &texts)?;
             }
             if !has {
                 return Ok::<bool, Failure>(true);
@@ -113,7 +118,7 @@ fn gains(node: &Node, (trial, everybody): (&Rehearsal<'_>, &Policy), source: &st
     {
         rows.push(json!({"id": id.to_string(), "recipient": to, "why": why}));
     }
-    if rows.is_empty() && shows_a_part(node, trial, &before, &after)? {
+    if rows.is_empty() && shows_a_part(&texts, &before, &after)? {
         rows.push(json!({"id": id.to_string(), "recipient": "whoever a part of it is kept from"}));
     }
     Ok(rows)
@@ -131,40 +136,48 @@ impl Text {
     }
 }
 
-/// What rows say, each read once: recipients by the hundred ask about the same few.
+/// What rows say to who asks, each read once: recipients by the hundred ask about the same few. Of a row that the reader holds in part, that part: an answer
+/// tells nothing of the rest.
 struct Texts<'n> {
     node: &'n Node,
-    read: RefCell<HashMap<u32, Rc<Value>>>,
+    trial: &'n Rehearsal<'n>,
+    reader: Option<&'n str>,
+    read: RefCell<HashMap<u32, Rc<Text>>>,
 }
 
 impl Texts<'_> {
-    fn of(&self, row: u32) -> Result<Rc<Value>, Failure> {
-        if let Some(object) = self.read.borrow().get(&row) {
-            return Ok(Rc::clone(object));
+    fn of(&self, row: u32) -> Result<Rc<Text>, Failure> {
+        if let Some(text) = self.read.borrow().get(&row) {
+            return Ok(Rc::clone(text));
         }
-        let object = Rc::new(Text::of(&self.node.store.row_bytes(row, false)?).object);
-        self.read.borrow_mut().insert(row, Rc::clone(&object));
-        Ok(object)
+        let bytes = match (self.trial.bytes_of(row), self.reader) {
+            (Some(bytes), _) => bytes,
+            (None, Some(reader)) => self.node.store.copy_for(row, reader, None)?.unwrap_or_default(),
+            (None, None) => self.node.store.row_bytes(row, false)?,
+        };
+        let text = Rc::new(Text::of(&bytes));
+        self.read.borrow_mut().insert(row, Rc::clone(&text));
+        Ok(text)
     }
 }
 
 /// Does the one give a recipient at least what the other, with this text, gives? What is taken out for a marking, or because it leads to an object, is taken
 /// out of both, or no longer there to be taken out.
-fn gives_as_much(one: &Explained, other: &Explained, is: &Text, was: &Texts<'_>) -> Result<bool, Failure> {
+fn gives_as_much(one: &Explained, other: &Explained, texts: &Texts<'_>) -> Result<bool, Failure> {
     if !other.judgement.permits() {
         return Ok(true);
     }
     if !one.judgement.permits() || one.judgement.verdict == Verdict::Release {
         return Ok(one.judgement.permits());
     }
-    let (mine, theirs) = (&one.judgement.removal, &other.judgement.removal);
+    let (mine, theirs, is) = (&one.judgement.removal, &other.judgement.removal, texts.of(other.row.row)?);
     let leads_no_further = one.removed_references.iter().all(|id| other.removed_references.contains(id) || !is.text.contains(&id.to_string()))
         && (!mine.author || theirs.author || !is.text.contains("created_by_ref"));
     if !leads_no_further || one.row.row == other.row.row {
         return Ok(leads_no_further && mine.granular.iter().all(|n| theirs.granular.contains(n)));
     }
     let (had, kept) = (cut(one), cut(other));
-    Ok(mine.granular.is_empty() || !parts::shows(was.of(one.row.row)?.as_ref(), &is.object, (&had, &had), &|place| kept.covers(place)))
+    Ok(mine.granular.is_empty() || !parts::shows(&texts.of(one.row.row)?.object, &is.object, (&had, &had), &|place| kept.covers(place)))
 }
 
 /// What is cut out of a copy for its marking.
@@ -243,7 +256,15 @@ fn everybody(policy: &Policy, marked: &[Explained]) -> Policy {
     let has_one = |member: &str| policy.recipients.iter().any(|r| r.kind == Kind::Organisation && r.organisation.as_deref() == Some(member));
     let others = alliance.members.keys().filter(|member| **member != alliance.holder && !has_one(member));
     recipients.extend(others.map(|member| Recipient::new(member, Kind::Organisation, Some(member))));
-    for who in named {
+    // Who is known stands among the recipients already, with the organisation that it is of.
+    let is_known = |who: &Principal| {
+        policy.recipients.iter().any(|r| match who {
+            Principal::Person(name) => r.person.as_ref() == Some(name),
+            Principal::Node(name) => r.kind == Kind::Node && r.id == *name,
+            Principal::Member(_) | Principal::Group(_) => true,
+        })
+    };
+    for who in named.into_iter().filter(|who| !is_known(who)) {
         match who {
             Principal::Person(name) => recipients.push(Recipient { person: Some(name.clone()), ..Recipient::new(&name, Kind::Person, None) }),
             Principal::Node(name) => recipients.push(Recipient::new(&name, Kind::Node, None)),
@@ -254,18 +275,20 @@ fn everybody(policy: &Policy, marked: &[Explained]) -> Policy {
     Policy { alliance, recipients, ..policy.clone() }
 }
 
-/// Is a part that some version marked for itself no longer so, or less so? What the last version shows already counts as shown.
-fn shows_a_part(node: &Node, trial: &Rehearsal<'_>, before: &[Explained], after: &[&Explained]) -> Result<bool, Failure> {
+/// Does a version that is tried show a part that some version marked for itself, no longer marked so, or less so? Each may be asked for, also one that is not
+/// the latest. What the last version so far shows already counts as shown.
+fn shows_a_part(texts: &Texts<'_>, before: &[Explained], after: &[&Explained]) -> Result<bool, Failure> {
     let latest = |e: &&Explained| (e.row.version.map(Version::ns), e.row.row);
-    let Some(next) = after.iter().copied().max_by_key(latest) else { return Ok(false) };
-    let former = || before.iter().filter(|e| e.row.source == next.row.source && e.row.row != next.row.row);
-    let Some(last) = former().max_by_key(latest) else { return Ok(false) };
-    let is = Text::of(&trial.bytes_of(next.row.row).unwrap_or_default()).object;
-    let now = Text::of(&node.store.row_bytes(last.row.row, false)?).object;
-    for one in former().filter(|e| !e.row.granular.is_empty()) {
-        let was = Text::of(&node.store.row_bytes(one.row.row, false)?).object;
-        if shows_part_of((one, &was), (next, &is)) && (one.row.row == last.row.row || !shows_part_of((one, &was), (last, &now))) {
-            return Ok(true);
+    for next in after.iter().filter(|e| texts.trial.bytes_of(e.row.row).is_some()) {
+        let former = || before.iter().filter(|e| e.row.source == next.row.source);
+        let Some(last) = former().max_by_key(latest) else { continue };
+        let (is, now) = (texts.of(next.row.row)?, texts.of(last.row.row)?);
+        for one in former().filter(|e| !e.row.granular.is_empty()) {
+            let was = texts.of(one.row.row)?;
+            let is_shown = |version: &Explained, text: &Text| shows_part_of((one, &was.object), (version, &text.object));
+            if is_shown(next, &is) && (one.row.row == last.row.row || !is_shown(last, &now)) {
+                return Ok(true);
+            }
         }
     }
     Ok(false)
@@ -298,6 +321,14 @@ fn reaches_no_further(e: &Explained, level: Level) -> bool {
 /// What definitions that are tried would open: of the objects that carry them, whom that would give more.
 pub(super) fn opened(node: &Node, trial: &Rehearsal<'_>, (source, reader): (&str, Option<&str>), definitions: &[Id]) -> Result<Vec<Value>, Failure> {
     const LOOKED_AT_MAX: usize = 2000;
+    // One that is here already, with the same text, opens nothing; bundles bring those of all that they hold.
+    let mut new = Vec::new();
+    for id in definitions.iter().filter(|id| predefined(id).is_none()) {
+        if trial.explain(id, node.directory().owner())?.iter().any(|e| trial.bytes_of(e.row.row).is_some()) {
+            new.push(id.clone());
+        }
+    }
+    let definitions = new;
     if definitions.is_empty() {
         return Ok(Vec::new());
     }
@@ -364,7 +395,7 @@ pub(super) fn admit(node: &Node, caller: Caller<'_>, source: &str, objects: &[Pr
 }
 
 fn concerns_what_is_here(node: &Node, object: &Prepared) -> bool {
-    is_definition(object) || !node.store.rows_of(&object.header().id).is_empty()
+    (is_definition(object) && predefined(&object.header().id).is_none()) || !node.store.rows_of(&object.header().id).is_empty()
 }
 
 fn is_definition(object: &Prepared) -> bool {

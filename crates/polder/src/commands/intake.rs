@@ -116,9 +116,14 @@ pub(super) fn import(node: &Node, caller: Caller<'_>, from: &From, body: &[u8], 
     tracing::info!(by = caller.by, source, bytes = body.len(), "import");
     let mut first: Vec<String> = Vec::new();
     let mut keep = |_: &[String], batch: Vec<Prepared>| {
-        let _turn = node.in_turn();
+        let looked = *node.in_turn();
         super::guard::admit(node, caller, &source, &batch)?;
+        let mut turn = node.in_turn();
+        if *turn != looked {
+            super::guard::admit(node, caller, &source, &batch)?;
+        }
         first.extend(batch.iter().map(|o| named(&o.header().id, o.header().version())).take(NOTED_MAX.saturating_sub(first.len())));
+        *turn += 1;
         Ok(node.store.ingest(&source, None, batch)?)
     };
     let report = take_any(node, &source, &mut keep, &document, progress)?;

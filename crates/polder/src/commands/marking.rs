@@ -227,6 +227,15 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
         return Ok(Answer::ok(json!({"audience": told, "with": moved_with(&trial, id)?, "home": home})));
     }
     let sources: Vec<Box<str>> = changes.iter().map(|c| c.source.clone()).collect();
+    let words: Vec<&str> = sources.iter().map(|s| &**s).collect();
+    let note = Act::Note(format!("{RECALLED} {id} of {}", words.join(",")));
+    // What comes later from elsewhere is recalled as well: who got it from here may send it back.
+    if !node.store.is_tightened_elsewhere(id) {
+        node.store.act(Act::Overlay(id.clone(), Act::ELSEWHERE.into(), Tightening::House), caller.by)?;
+        if home {
+            node.store.act(note.clone(), caller.by)?;
+        }
+    }
     // Whoever may have it now says nothing of later: somebody is let in again, a window opens, a held one is released.
     if !home {
         changes.into_iter().try_for_each(|change| change.carry_out(node, caller.by))?;
@@ -235,12 +244,6 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
         if !stays || goes_to(node, caller.reader, id)?.is_some() {
             sources.iter().try_for_each(|source| node.store.act(Act::Overlay(id.clone(), source.clone(), Tightening::House), caller.by))?;
         }
-        // What comes later from another source is recalled as well: who got it from here may send it back.
-        let tightened = node.store.tightened(id);
-        let is_left = |name: &str| sources.iter().all(|s| **s != *name) && tightened.iter().all(|t| *t.source != *name || !t.in_house);
-        for source in node.directory().sources.sources.iter().filter(|s| s.kind != "own" && is_left(&s.name)) {
-            node.store.act(Act::Overlay(id.clone(), source.name.as_str().into(), Tightening::House), caller.by)?;
-        }
         if let Some(to) = goes_to(node, caller.reader, id)? {
             return Err(Failure::new(
                 exit::NO,
@@ -248,8 +251,7 @@ pub(super) fn recall(node: &Node, caller: Caller<'_>, id: &Id, dry_run: bool) ->
                 "suspend that recipient, and look at it with `polder release explain`",
             ));
         }
-        let words: Vec<&str> = sources.iter().map(|s| &**s).collect();
-        node.store.act(Act::Note(format!("{RECALLED} {id} of {}", words.join(","))), caller.by)?;
+        node.store.act(note, caller.by)?;
     }
     let mut told = super::sharing::who_has(node, caller.reader, id, true)?.value;
     if let Some(map) = told.as_object_mut() {

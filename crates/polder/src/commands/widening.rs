@@ -203,7 +203,11 @@ impl Deed {
                 let row = rows.first().ok_or_else(|| missing(id))?;
                 Ok(Self::Version(row.source.clone(), wider_version(node, row, wider)?))
             }
-            Wish::Lift(left) => Ok(Self::Lift(rows.iter().map(|row| Act::Lift(id.clone(), row.source.clone(), *left)).collect())),
+            Wish::Lift(left) => {
+                let lift = |source: &str| Act::Lift(id.clone(), source.into(), *left);
+                let elsewhere = node.store.is_tightened_elsewhere(id).then(|| lift(Act::ELSEWHERE));
+                Ok(Self::Lift(rows.iter().map(|row| lift(&row.source)).chain(elsewhere).collect()))
+            }
         }
     }
 
@@ -359,6 +363,8 @@ fn proposals(node: &Node) -> Result<BTreeMap<String, Vec<String>>, Failure> {
             continue;
         }
         if let Some(proposed) = what.strip_prefix(PROPOSED) {
+            // The same wish, of which others would have it by now, takes its place.
+            all.retain(|before, _| before == proposed.trim() || !is_same_wish(before, proposed.trim()));
             let said = all.entry(proposed.trim().to_owned()).or_default();
             if may_downgrade(node, &by) && !said.contains(&by) {
                 said.push(by);
@@ -372,6 +378,13 @@ fn proposals(node: &Node) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     }
     all.retain(|_, said| !said.is_empty());
     Ok(all)
+}
+
+/// Are two proposals the same, apart from who would get what by them?
+fn is_same_wish(one: &str, other: &str) -> bool {
+    const RECEIVERS: usize = 5;
+    let words = |text: &str| text.split_whitespace().enumerate().filter(|(n, _)| *n != RECEIVERS).map(|(_, word)| word.to_owned()).collect::<Vec<_>>();
+    words(one) == words(other)
 }
 
 /// Which object an act moved, and in which sources.

@@ -64,7 +64,7 @@ impl Columns {
             return self.intern(Label::Top, &origin, source);
         }
         let is_definition = self.meanings.contains_key(&row);
-        let overlay = self.overlays.get(&(object, source)).cloned();
+        let overlay = self.overlay_of(object, source);
         let granular = self.granular.get(&row).cloned().unwrap_or_default();
         if let (false, None, true, Some(known)) = (is_definition, &overlay, granular.is_empty(), self.label_of.get(&(set, source))) {
             return *known;
