@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 use polder_release::{Origin, Verdict};
 use polder_stix::time::Version;
-use polder_stix::{Id, ext, time};
+use polder_stix::{Id, time};
 use serde_json::{Map, Value};
 
 use super::marked::{self, Marked, Others};
@@ -155,8 +155,7 @@ fn edited<P>(asked: &Asked<'_, P>) -> Result<Option<Seen>, Trouble> {
 
 /// A form loses nothing only of a whole object that has versions.
 fn has_form(seen: &Seen) -> Option<&'static forms::Kind> {
-    let whole = seen.object.pointer(&format!("/extensions/{}", ext::DERIVED)).is_none();
-    forms::kind(seen.text("type")).filter(|kind| whole && !kind.is_observable() && seen.item.entry.version.is_some())
+    forms::kind(seen.text("type")).filter(|kind| !seen.is_redacted() && !kind.is_observable() && seen.item.entry.version.is_some())
 }
 
 pub(crate) fn edit(asked: &Asked<'_, Write>) -> Answer {

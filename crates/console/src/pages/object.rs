@@ -59,7 +59,7 @@ pub(crate) fn show(asked: &Asked<'_, Read>) -> Answer {
             h1 { (cut(&seen.name())) }
             p.id { code { (id) } }
         }
-        @if seen.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() {
+        @if seen.is_redacted() {
             (parts::notice("info", &html! { p { "This is a redacted copy: parts that are not for you were taken out." } }))
         }
         @if house { (preview::taken_back(asked, &id, &sent, &audience)) }

@@ -54,6 +54,11 @@ impl Seen {
         name_of(&self.object)
     }
 
+    /// Is this the reader's copy, with parts taken out?
+    pub(crate) fn is_redacted(&self) -> bool {
+        self.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some()
+    }
+
     /// How it is marked: for the holder's people as the label in force says, for others as their copy says.
     pub(crate) fn marking(&self) -> Marking {
         match &self.item.label {
@@ -404,7 +409,7 @@ fn row(one: &Seen, ends: &Names, wanted: &Wanted<'_>, bulk: bool) -> Markup {
             @if bulk { td { input type="checkbox" name="id" value=(id) aria-label=(format!("choose {}", one.item.entry.id)); } }
             th scope="row" {
                 (parts::object_link(&id, &name))
-                @if one.object.pointer(&format!("/extensions/{}", polder_stix::ext::DERIVED)).is_some() { " " span.quiet { "(in part)" } }
+                @if one.is_redacted() { " " span.quiet { "(in part)" } }
                 @if one.text("type") == "relationship" { br; span.quiet { (text::cut(&end("source_ref"))) " → " (text::cut(&end("target_ref"))) } }
             }
             @for column in &wanted.columns { td data-label=(heading(column)) { (cell(one, column, ends)) } }

@@ -31,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) copies: Vec<String>,
     /// Of a version that is only tried: what is taken out of this recipient's copy of it, by path and value.
     pub(crate) gone: Vec<(String, String)>,
+    /// How many parts that are, of which the first are named.
+    pub(crate) gone_count: usize,
 }
 
 impl Told {
@@ -47,6 +49,7 @@ impl Told {
             source: text("source"),
             version: text("version"),
             copies: Some(text("copy")).into_iter().filter(|c| !c.is_empty()).collect(),
+            gone_count: value.get("taken_out_count").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
             gone: value.get("taken_out").and_then(|parts| serde_json::from_value(parts.clone()).ok()).unwrap_or_default(),
         }
     }
@@ -179,7 +182,7 @@ pub(crate) fn table(told: &[Told], now: Option<&[Told]>, ways: &BTreeMap<String,
                             td data-label="Why" {
                                 (shown(&one.reason))
                                 @if !one.help.is_empty() { details { summary { "What can be done" } p { (shown(&one.help)) } } }
-                                (gone(&one.gone))
+                                (gone(&one.gone, one.gone_count))
                                 (copy(one))
                             }
                             td data-label="Way" { @if one.permits() { (shown(ways.get(&one.recipient).map_or(ASKS, String::as_str))) } @else { span.quiet { "not sent" } } }
@@ -276,17 +279,18 @@ fn difference<P>(asked: &Asked<'_, P>, seen: &Seen, one: &Told) -> Markup {
     let row = copies.iter().filter(is_it).find(|r| r.row == seen.item.entry.row).or_else(|| copies.iter().find(is_it));
     let copy = row.and_then(|r| asked.app.store.copy_for(r.row, &one.recipient, Some(&asked.person.recipient)).ok().flatten());
     let Some(copy) = copy.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return html! {} };
-    gone(&difference::missing(&seen.object, &copy))
+    let parts = difference::missing(&seen.object, &copy);
+    gone(&parts, parts.len())
 }
 
 /// Parts that are taken out of a recipient's copy.
-fn gone(parts: &[(String, String)]) -> Markup {
+fn gone(parts: &[(String, String)], count: usize) -> Markup {
     html! {
-        @if !parts.is_empty() {
+        @if count > 0 {
             details.difference {
-                summary { (parts.len()) @if parts.len() == 1 { " part" } @else { " parts" } " taken out of its copy" }
+                summary { (count) @if count == 1 { " part" } @else { " parts" } " taken out of its copy" }
                 ul { @for (path, value) in parts.iter().take(DIFFERENCES_MAX) { li { code { (cut(path)) } " " del { (cut(value)) } } } }
-                @if parts.len() > DIFFERENCES_MAX { p.quiet { "and " (parts.len() - DIFFERENCES_MAX) " more" } }
+                @if count > DIFFERENCES_MAX { p.quiet { "and " (count - DIFFERENCES_MAX) " more" } }
             }
         }
     }

@@ -153,13 +153,19 @@ pub(super) fn tried(node: &Node, trial: &polder_store::Rehearsal<'_>, (source, r
             let Some(best) = all.iter().max_by_key(|e| (rank(e), e.row.row)) else { continue };
             let mut row = explained(node, reader, best);
             if let (Some(map), true) = (row.as_object_mut(), ids.len() == 1) {
-                map.insert("taken_out".to_owned(), json!(taken_out(node, trial, reader, best)?));
+                // Of a long report for many recipients all of it would be no preview; how much there is tells them apart.
+                let parts = taken_out(node, trial, reader, best)?;
+                map.insert("taken_out_count".to_owned(), parts.len().into());
+                map.insert("taken_out".to_owned(), json!(parts.into_iter().take(TAKEN_OUT_MAX).collect::<Vec<_>>()));
             }
             rows.push(row);
         }
     }
     Ok(rows)
 }
+
+/// Parts taken out of a copy that are named.
+const TAKEN_OUT_MAX: usize = 200;
 
 /// What is taken out of a recipient's copy of a version that is tried, by path and value; nothing to who would not hold all of it.
 fn taken_out(node: &Node, trial: &polder_store::Rehearsal<'_>, reader: Option<&str>, e: &Explained) -> Result<Vec<(String, String)>, Failure> {

@@ -315,11 +315,11 @@ fn receivers(audience: &[Value], with: &Value) -> String {
     use sha2::Digest as _;
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let may = audience.iter().filter(|row| matches!(text(row, "verdict").as_str(), "release" | "redact"));
-    let told = |row: &Value, keys: [&str; 2]| {
-        format!("{} {}", text(row, "recipient"), keys.map(|key| row.get(key).map(Value::to_string).unwrap_or_default()).join(" "))
+    let told = |row: &Value, keys: &[&str]| {
+        format!("{} {}", text(row, "recipient"), keys.iter().map(|key| row.get(*key).map(Value::to_string).unwrap_or_default()).collect::<Vec<_>>().join(" "))
     };
-    let mut all: BTreeSet<String> = may.map(|row| told(row, ["verdict", "taken_out"])).collect();
-    all.extend(with.get("rows").and_then(Value::as_array).into_iter().flatten().map(|row| told(row, ["gains", "loses"])));
+    let mut all: BTreeSet<String> = may.map(|row| told(row, &["verdict", "taken_out", "taken_out_count"])).collect();
+    all.extend(with.get("rows").and_then(Value::as_array).into_iter().flatten().map(|row| told(row, &["gains", "loses"])));
     sha2::Sha256::digest(all.into_iter().collect::<Vec<_>>().join("\n")).iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
